@@ -1,0 +1,221 @@
+# Sluice. One Makefile for everything; `make help` lists the targets.
+#
+# Two variants of every object are built side by side: build/ (release) and build/asan/ (address and undefined
+# behaviour sanitizers, used by the tests). Nothing is written outside build/ and www/node_modules/.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION  := 0.1.0
+PORT     ?= 8080
+DATA_DIR ?= $(CURDIR)/build/run
+prefix   ?= /usr/local
+DESTDIR  ?=
+
+CC       ?= cc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
+
+PACKAGES := fcgi libcurl jansson sqlite3 libsodium libutf8proc libavformat libavcodec libavutil libswresample
+# Looked up when something is compiled, not when make starts: the packages may be installed by this very run.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
+
+WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+            -Wwrite-strings -Wundef -Wno-format-nonliteral
+BASE_FLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSLUICE_VERSION='"$(VERSION)"' -Isrc $(WARN) -g \
+            -fno-omit-frame-pointer -pthread
+REL_FLAGS  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+ASAN_FLAGS := -O1 -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -fPIE
+REL_LINK   := -pie -pthread -Wl,-z,relro,-z,now
+ASAN_LINK  := -pie -pthread -fsanitize=address,undefined
+CFLAGS   ?=
+LDFLAGS  ?=
+
+LIB_SRC   := $(sort $(wildcard src/*/*.c src/*/*/*.c))
+DOORS     := info stream
+DOOR_SRC  := $(sort $(wildcard cgi-bin/*.c))
+UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
+FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+UNITS     := $(patsubst tests/unit/%.c,%,$(UNIT_SRC))
+FUZZERS   := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC))
+EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json
+
+B := build
+PROGRAMS := $(DOORS:%=$(B)/cgi-bin/%.fcgi) $(B)/cgi-bin/sluice
+ASAN_PROGRAMS := $(DOORS:%=$(B)/asan/cgi-bin/%.fcgi) $(B)/asan/cgi-bin/sluice
+
+# ---------------------------------------------------------------------------------------------------------------
+# For people
+
+.PHONY: help all run demo test unit fuzz-check integration browser lint check-asan bench fuzz install clean deps-%
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-zA-Z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+all: $(PROGRAMS) $(B)/www/.stamp ## Build the programs and the pages
+
+run: deps-run ## Install what is missing, build, serve on http://127.0.0.1:8080 (PORT=, DATA_DIR=)
+	@$(MAKE) --no-print-directory all
+	@exec $(B)/cgi-bin/sluice serve --port $(PORT) --data-dir $(DATA_DIR)
+
+demo: deps-demo ## The same with a bundled stand-in for the internet: sample links work without network
+	@$(MAKE) --no-print-directory all
+	@exec node tests/origin/demo.mjs --port $(PORT) --data-dir $(DATA_DIR)/demo
+
+test: deps-test ## Everything CI runs: unit tests, fuzz corpora, integration, browser
+	@$(MAKE) --no-print-directory all unit fuzz-check check-layers
+	@$(MAKE) --no-print-directory integration browser
+	@echo 'make test: all passed'
+
+unit: $(UNITS:%=$(B)/asan/tests/%.ok) ## Unit tests, under address and undefined-behaviour sanitizers
+fuzz-check: $(FUZZERS:%=$(B)/asan/fuzz/%.ok) ## Every fuzz target over its corpus
+
+check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tests, corpora, integration
+
+integration: $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
+	SLUICE_BIN=$(CURDIR)/$(B)/asan/cgi-bin node --test --test-reporter=spec tests/integration/
+
+browser: all ## The pages in headless Chromium
+	SLUICE_BIN=$(CURDIR)/$(B)/cgi-bin node --test --test-reporter=spec tests/browser/
+
+bench: deps-bench ## Measure, with peers in the same run; prints the table
+	@$(MAKE) --no-print-directory all
+	@node tests/bench/bench.mjs
+
+fuzz: deps-lint ## Fuzz every target with libFuzzer for FUZZ_S seconds each (default 60)
+	@$(MAKE) --no-print-directory $(FUZZERS:%=$(B)/fuzz/%)
+	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $(B)/fuzz/found/$$f; \
+	  ( cd $(B)/fuzz && ./$$f -max_total_time=$${FUZZ_S:-60} -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	    found/$$f $(CURDIR)/tests/fuzz/corpus/$${f#fuzz_} ) || exit 1; done
+
+lint: deps-lint ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer, layers, shellcheck, eslint
+	@$(MAKE) --no-print-directory check-layers check-format check-tidy check-cppcheck check-analyzer check-shell check-js
+	@echo 'make lint: clean'
+
+install: all ## Place files by the FHS below $(DESTDIR)$(prefix)
+	install -d $(DESTDIR)$(prefix)/lib/sluice/cgi-bin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/share/sluice \
+	  $(DESTDIR)$(prefix)/share/doc/sluice
+	install -m 755 $(DOORS:%=$(B)/cgi-bin/%.fcgi) $(DESTDIR)$(prefix)/lib/sluice/cgi-bin/
+	install -m 755 $(B)/cgi-bin/sluice $(DESTDIR)$(prefix)/bin/sluice
+	cp -R $(B)/www $(DESTDIR)$(prefix)/share/sluice/
+	rm -f $(DESTDIR)$(prefix)/share/sluice/www/.stamp
+	install -m 644 src/site/youtube/clients.json $(DESTDIR)$(prefix)/share/sluice/clients.json
+	install -m 644 README.md $(wildcard cgi-bin/*.conf) $(DESTDIR)$(prefix)/share/doc/sluice/
+	$(B)/cgi-bin/sluice config --example > $(DESTDIR)$(prefix)/share/doc/sluice/sluice.conf.example
+
+clean: ## Remove everything built (keeps build/run, where `make run` has its data)
+	rm -rf $(filter-out $(B)/run,$(wildcard $(B)/*))
+
+# ---------------------------------------------------------------------------------------------------------------
+# Installing what is missing: Debian packages by name, npm packages by lock file
+
+deps-%:
+	@sh cgi-bin/deps.sh $*
+
+# ---------------------------------------------------------------------------------------------------------------
+# Building
+
+$(B)/.flags: force
+	@mkdir -p $(@D)
+	@echo '$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(ASAN_FLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+	  echo '$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(ASAN_FLAGS) $(CFLAGS) $(LDFLAGS)' > $@
+.PHONY: force
+
+$(B)/gen/embed.c: $(EMBEDDED) src/embed.awk
+	@mkdir -p $(@D)
+	@LC_ALL=C awk -f src/embed.awk $(EMBEDDED) > $@
+
+# $(call variant,directory,flags,link flags)
+define variant
+$(1)/obj/%.o: %.c $(B)/.flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	@$$(CC) $$(BASE_FLAGS) $(2) $$(PKG_CFLAGS) $$(CFLAGS) -MMD -MP -c $$< -o $$@
+$(1)/obj/gen/embed.o: $(B)/gen/embed.c $(B)/.flags
+	@mkdir -p $$(@D)
+	@$$(CC) $$(BASE_FLAGS) $(2) $$(CFLAGS) -MMD -MP -c $$< -o $$@
+$(1)/libsluice.a: $(LIB_SRC:%.c=$(1)/obj/%.o) $(1)/obj/gen/embed.o
+	@rm -f $$@
+	@ar rcs $$@ $$^
+$(1)/cgi-bin/%.fcgi: $(1)/obj/cgi-bin/%.o $(1)/obj/cgi-bin/common.o $(1)/libsluice.a
+	@mkdir -p $$(@D)
+	@echo '  ld $$@'
+	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+$(1)/cgi-bin/sluice: $(1)/obj/cgi-bin/sluice.o $(1)/obj/cgi-bin/supervise.o $(1)/obj/cgi-bin/common.o $(1)/libsluice.a
+	@mkdir -p $$(@D)
+	@echo '  ld $$@'
+	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+$(1)/tests/test_%: $(1)/obj/tests/unit/test_%.o $(1)/libsluice.a
+	@mkdir -p $$(@D)
+	@echo '  ld $$@'
+	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS) -lcmocka -lm
+$(1)/tests/%.ok: $(1)/tests/%
+	@echo '  test $$*'
+	@SLUICE_SOURCE_DIR=$(CURDIR) $$< && touch $$@
+$(1)/fuzz/fuzz_%: $(1)/obj/tests/fuzz/fuzz_%.o $(1)/obj/tests/fuzz/corpus_main.o $(1)/libsluice.a
+	@mkdir -p $$(@D)
+	@echo '  ld $$@'
+	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+endef
+$(eval $(call variant,$(B),$$(REL_FLAGS),$$(REL_LINK)))
+$(eval $(call variant,$(B)/asan,$$(ASAN_FLAGS),$$(ASAN_LINK)))
+
+.SECONDARY:
+
+$(B)/asan/fuzz/fuzz_%.ok: $(B)/asan/fuzz/fuzz_% $(wildcard tests/fuzz/corpus/*/*)
+	@echo '  corpus $*'
+	@$< tests/fuzz/corpus/$* && touch $@
+
+# libFuzzer needs everything compiled by clang with coverage.
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(LIB_SRC) $(B)/gen/embed.c
+	@mkdir -p $(@D)
+	@echo '  clang $@'
+	@clang $(filter-out -Wno-format-nonliteral,$(BASE_FLAGS)) -O1 -fsanitize=fuzzer,address,undefined $(PKG_CFLAGS) \
+	  -o $@ $< $(LIB_SRC) $(B)/gen/embed.c $(PKG_LIBS)
+
+# ---------------------------------------------------------------------------------------------------------------
+# Pages: our own files and, beside them, the libraries npm brought
+
+$(B)/www/.stamp: $(shell find www -path www/node_modules -prune -o -type f -print) www/node_modules/.stamp
+	@echo '  pages $(@D)'
+	@sh www/build.sh $(@D)
+	@touch $@
+
+www/node_modules/.stamp: www/package-lock.json
+	@sh cgi-bin/deps.sh npm
+	@touch $@
+
+# ---------------------------------------------------------------------------------------------------------------
+# Lint
+
+.PHONY: check-layers check-format check-tidy check-cppcheck check-analyzer check-shell check-js
+C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] cgi-bin/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
+
+check-layers:
+	@awk -f tests/layers.awk src/LAYERS $(filter src/% cgi-bin/%,$(C_FILES))
+
+check-format:
+	@clang-format --dry-run --Werror $(C_FILES)
+
+check-tidy: $(B)/gen/embed.c
+	@printf '%s\n' $(LIB_SRC) $(DOOR_SRC) | xargs -P $$(nproc) -n 2 sh -c \
+	  'clang-tidy --quiet "$$@" -- $(filter-out -Wno-format-nonliteral,$(subst ',,$(filter-out -DSLUICE_VERSION%,$(BASE_FLAGS)))) -DSLUICE_VERSION=\"0\" $(PKG_CFLAGS) 2>/dev/null' sh
+
+check-cppcheck:
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --suppress=missingIncludeSystem -Isrc -D__GNUC__ -DSLUICE_VERSION='"0"' -j $$(nproc) src cgi-bin
+
+check-analyzer:
+	@printf '%s\n' $(LIB_SRC) $(DOOR_SRC) | xargs -P $$(nproc) -n 1 sh -c \
+	  'gcc $(subst ",\",$(subst ',,$(BASE_FLAGS))) -O1 -Werror -fanalyzer $(PKG_CFLAGS) -c "$$1" -o /dev/null' sh
+
+check-shell:
+	@shellcheck $(wildcard cgi-bin/*.sh tests/*.sh tests/*/*.sh www/*.sh) .ci/run
+
+check-js:
+	@cd www && node_modules/.bin/eslint --max-warnings 0 . ../tests
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,226 @@
+/* See config.h. */
+#include "base/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+
+enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = 4096 };
+
+#define TEXT(key, fallback, help)                                                                            \
+    {                                                                                                        \
+        #key, CONFIG_TEXT, offsetof(struct config, key), fallback, 0, 0, "", help                            \
+    }
+#define INT(key, fallback, min, max, unit, help)                                                             \
+    {                                                                                                        \
+        #key, CONFIG_INT, offsetof(struct config, key), fallback, min, max, unit, help                       \
+    }
+
+static const struct config_key keys[] = {
+    TEXT(data_dir, "/var/lib/sluice", "Database and caches; keep it outside the web server's document root."),
+    TEXT(clients_file, "", "YouTube client profiles (JSON), re-read when changed; empty: the built-in ones."),
+    TEXT(proxy_url, "", "Upstream proxy: http://, https:// or socks5h://host:port. PROXY_URL works too."),
+    TEXT(upstream_ca_file, "", "PEM file with CA certificates to trust upstream besides the system's."),
+    TEXT(upstream_ports, "80,443", "Ports that a link may lead to."),
+    TEXT(public_path, "", "Path prefix of generated links, when the web server hides it; empty: automatic."),
+    TEXT(log_level, "info", "Least level to log: debug, info, warn or error."),
+    INT(token_ttl_s, "21600", 60, 31536000, "s", "How long a download link works."),
+    INT(cache_ttl_s, "3600", 0, 3600, "s", "How long a video's description is remembered at most; 0: never."),
+    INT(upstream_connect_ms, "10000", 100, 120000, "ms", "Time limit for one upstream connection to open."),
+    INT(upstream_timeout_ms, "30000", 500, 600000, "ms", "Time limit for one description call."),
+    INT(stall_timeout_s, "30", 1, 3600, "s", "A transfer that moves no byte for so long is ended."),
+    INT(max_connections, "256", 1, 100000, "", "Streams at once, running and waiting; more get 503."),
+    INT(max_active, "128", 1, 100000, "", "Streams running at once; more wait for a place."),
+    INT(queue_wait_s, "20", 0, 3600, "s", "How long a stream waits for a place before it gets 503."),
+    INT(info_threads, "32", 1, 512, "", "Requests that info.fcgi answers at once."),
+};
+
+const struct config_key *config_keys(size_t *count)
+{
+    *count = ARRAY_LEN(keys);
+    return keys;
+}
+
+static int set(struct config *c, const struct config_key *k, const char *value, const char *where, struct err *err)
+{
+    void *slot = (char *)c + k->offset;
+    if (strlen(value) > VALUE_MAX_BYTES)
+        return err_set(err, ERR_INTERNAL, "%s: %s is too long", where, k->name);
+    if (k->kind == CONFIG_TEXT) {
+        char *copy = strdup(value);
+        if (!copy)
+            return err_set(err, ERR_INTERNAL, "out of memory");
+        free(*(char **)slot);
+        *(char **)slot = copy;
+        return 0;
+    }
+    uint64_t n;
+    if (text_parse_u64(value, (uint64_t)k->min, (uint64_t)k->max, &n) < 0)
+        return err_set(err, ERR_INTERNAL, "%s: %s must be a whole number from %lld to %lld%s%s", where, k->name,
+                       (long long)k->min, (long long)k->max, *k->unit ? " " : "", k->unit);
+    *(int64_t *)slot = (int64_t)n;
+    return 0;
+}
+
+static char *trim(char *s)
+{
+    while (*s == ' ' || *s == '\t')
+        s++;
+    size_t n = strlen(s);
+    while (n && (s[n - 1] == ' ' || s[n - 1] == '\t' || s[n - 1] == '\r'))
+        s[--n] = '\0';
+    return s;
+}
+
+static int load_line(struct config *c, char *line, const char *where, struct err *err)
+{
+    line = trim(line);
+    if (*line == '\0' || *line == '#')
+        return 0;
+    char *equals = strchr(line, '=');
+    if (!equals)
+        return err_set(err, ERR_INTERNAL, "%s: expected `key = value`", where);
+    *equals = '\0';
+    const char *name = trim(line);
+    const char *value = trim(equals + 1);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (strcmp(keys[i].name, name) == 0)
+            return set(c, &keys[i], value, where, err);
+    }
+    return err_set(err, ERR_INTERNAL, "%s: unknown key `%s`", where, name);
+}
+
+static int load_file(struct config *c, const char *path, struct err *err)
+{
+    auto_(buf) struct buf text = BUF_INIT(FILE_MAX_BYTES);
+    if (io_read_file(path, &text, err) < 0)
+        return -1;
+    if (text.data && strlen(text.data) != text.len)
+        return err_set(err, ERR_INTERNAL, "%s: contains a zero byte", path);
+    char *next = text.data;
+    for (int number = 1; next; number++) {
+        char *line = next;
+        char where[512];
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        (void)snprintf(where, sizeof where, "%s:%d", path, number);
+        if (load_line(c, line, where, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int load_environment(struct config *c, const struct config_key *k, struct err *err)
+{
+    char name[80] = "SLUICE_";
+    size_t n = strlen(name);
+    for (const char *p = k->name; *p && n < sizeof name - 6; p++)
+        name[n++] = *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
+    name[n] = '\0';
+    const char *value = getenv(name);
+    if (!value && strcmp(k->name, "proxy_url") == 0)
+        value = getenv("PROXY_URL");
+    if (value)
+        return set(c, k, value, name, err);
+    memcpy(name + n, "_FILE", 6);
+    const char *path = getenv(name);
+    if (!path || k->kind != CONFIG_TEXT || text_ends_with(k->name, "_file"))
+        return 0;
+    auto_(buf) struct buf text = BUF_INIT(VALUE_MAX_BYTES);
+    if (io_read_file(path, &text, err) < 0)
+        return -1;
+    if (text.data)
+        text.data[strcspn(text.data, "\r\n")] = '\0';
+    return set(c, k, buf_str(&text), name, err);
+}
+
+static int check(const struct config *c, struct err *err)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    static const char *const schemes[] = {"http://", "https://", "socks5h://"};
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        known |= strcmp(c->log_level, levels[i]) == 0;
+    if (!known)
+        return err_set(err, ERR_INTERNAL, "log_level must be debug, info, warn or error");
+    known = *c->proxy_url == '\0';
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        known |= text_starts_with(c->proxy_url, schemes[i]);
+    if (!known)
+        return err_set(err, ERR_INTERNAL, "proxy_url must begin with http://, https:// or socks5h://");
+    if (c->data_dir[0] != '/')
+        return err_set(err, ERR_INTERNAL, "data_dir must be an absolute path");
+    if (*c->public_path && (c->public_path[0] != '/' || strpbrk(c->public_path, "\"'<>?#% \\")))
+        return err_set(err, ERR_INTERNAL, "public_path must be a plain path that begins with /");
+    if (*c->upstream_ca_file && access(c->upstream_ca_file, R_OK) < 0)
+        return err_set(err, ERR_INTERNAL, "upstream_ca_file %s: %s", c->upstream_ca_file, strerror(errno));
+    char ports[VALUE_MAX_BYTES + 1];
+    (void)text_copy(ports, sizeof ports, c->upstream_ports);
+    char *next = ports;
+    while (next) {
+        uint64_t port;
+        char *item = next;
+        next = strchr(item, ',');
+        if (next)
+            *next++ = '\0';
+        if (text_parse_u64(trim(item), 1, 65535, &port) < 0)
+            return err_set(err, ERR_INTERNAL, "upstream_ports must be a comma-separated list of ports");
+    }
+    return 0;
+}
+
+int config_load(struct config *c, const char *path, struct err *err)
+{
+    static const char usual[] = "/etc/sluice/sluice.conf";
+    *c = (struct config){0};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (set(c, &keys[i], keys[i].fallback, "default", err) < 0)
+            goto failed;
+    }
+    if (!path)
+        path = getenv("SLUICE_CONFIG");
+    if (!path && access(usual, R_OK) == 0)
+        path = usual;
+    if (path && *path && load_file(c, path, err) < 0)
+        goto failed;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (load_environment(c, &keys[i], err) < 0)
+            goto failed;
+    }
+    if (check(c, err) == 0)
+        return 0;
+failed:
+    config_fini(c);
+    return -1;
+}
+
+void config_fini(struct config *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (keys[i].kind == CONFIG_TEXT)
+            free(*(char **)((char *)c + keys[i].offset));
+    }
+    *c = (struct config){0};
+}
+
+int config_describe(struct buf *out)
+{
+    (void)buf_adds(out, "# Sluice configuration. Each key is also an environment variable SLUICE_<KEY>.\n"
+                        "# Uncomment a line to change it; check with: sluice --check-config\n");
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct config_key *k = &keys[i];
+        (void)buf_addf(out, "\n# %s\n", k->help);
+        if (k->kind == CONFIG_INT)
+            (void)buf_addf(out, "# From %lld to %lld%s%s.\n", (long long)k->min, (long long)k->max, *k->unit ? " " : "",
+                           k->unit);
+        (void)buf_addf(out, "#%s = %s\n", k->name, k->fallback);
+    }
+    return out->failed ? -1 : 0;
+}

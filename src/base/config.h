@@ -1,0 +1,60 @@
+/* Settings: one table of records drives the parser, --check-config, the example file and the documentation.
+ *
+ * Sources, weakest first: the default, the file (`key = value`, `#` comments), the environment SLUICE_<KEY>
+ * (PROXY_URL also counts as proxy_url), SLUICE_<KEY>_FILE for secrets (the value is that file's first line).
+ * Values are validated when read: a config that loaded is a config in range.
+ * Threads: read-only after config_load(), so safe from any. */
+#ifndef SLUICE_BASE_CONFIG_H
+#define SLUICE_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct config {
+    char *data_dir;           /* database, keys, caches; outside the document root */
+    char *clients_file;       /* YouTube client profiles; "" = the built-in ones */
+    char *proxy_url;          /* upstream proxy: http://, https://, socks5h://; "" = none */
+    char *upstream_ca_file;   /* additional CA certificates (PEM) for upstream TLS; "" = none */
+    char *upstream_ports;     /* ports that links may name, comma-separated */
+    char *public_path;        /* path prefix of generated links; "" = taken from the request */
+    char *log_level;          /* debug, info, warn, error */
+    int64_t token_ttl_s;      /* life of `data` links */
+    int64_t cache_ttl_s;      /* descriptions are kept at most this long */
+    int64_t upstream_connect_ms;
+    int64_t upstream_timeout_ms; /* one description call, in all */
+    int64_t stall_timeout_s;     /* a stream that moves no byte for so long is ended */
+    int64_t max_connections;     /* requests at once in stream.fcgi: streaming + waiting */
+    int64_t max_active;          /* streams at once in stream.fcgi */
+    int64_t queue_wait_s;        /* how long a stream waits for a place before 503 */
+    int64_t info_threads;        /* requests at once in info.fcgi */
+};
+
+enum config_kind { CONFIG_TEXT, CONFIG_INT };
+
+/* One setting. `get`-able by offset; min and max are for CONFIG_INT, in `unit`. */
+struct config_key {
+    const char *name;
+    enum config_kind kind;
+    size_t offset; /* in struct config: char * or int64_t */
+    const char *fallback;
+    int64_t min, max;
+    const char *unit;
+    const char *help; /* one sentence, ends with a full stop */
+};
+
+/* The table, *count rows. Static. */
+const struct config_key *config_keys(size_t *count);
+
+/* Loads defaults, then `path` (NULL: $SLUICE_CONFIG, else /etc/sluice/sluice.conf when it exists), then the
+ * environment. On error *err names file and line, or the environment variable. */
+int config_load(struct config *c, const char *path, struct err *err);
+void config_fini(struct config *c);
+/* Writes an example file with every key, its default and its help. */
+int config_describe(struct buf *out);
+
+DEFINE_AUTO(config, config_fini)
+
+#endif

@@ -1,0 +1,102 @@
+/* See hash.h. */
+#include "base/hash.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum {
+    TOKEN_VERSION = 1,
+    TOKEN_HEAD = 5,
+    TOKEN_NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+    TOKEN_TAG = crypto_aead_xchacha20poly1305_ietf_ABYTES,
+    TOKEN_MAX_BYTES = 16384,
+};
+
+int hash_init(struct err *err)
+{
+    return sodium_init() < 0 ? err_set(err, ERR_INTERNAL, "libsodium cannot start") : 0;
+}
+
+void hash_sha256_hex(const void *data, size_t len, char out[HASH_HEX_LEN + 1])
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256(digest, data, len);
+    sodium_bin2hex(out, HASH_HEX_LEN + 1, digest, sizeof digest);
+}
+
+void hash_random(void *out, size_t len)
+{
+    randombytes_buf(out, len);
+}
+
+int hash_base64url(struct buf *out, const void *data, size_t len)
+{
+    size_t room = sodium_base64_encoded_len(len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    char *to = buf_reserve(out, room);
+    if (!to)
+        return -1;
+    sodium_bin2base64(to, room, data, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    out->len += room - 1; /* room counts the zero byte */
+    return 0;
+}
+
+int hash_base64url_decode(struct buf *out, const char *text, size_t len)
+{
+    size_t n = 0;
+    char *to = buf_reserve(out, len / 4 * 3 + 3);
+    if (!to || sodium_base642bin((unsigned char *)to, len / 4 * 3 + 3, text, len, NULL, &n, NULL,
+                                 sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+        return -1;
+    out->len += n;
+    out->data[out->len] = '\0';
+    return 0;
+}
+
+int seal_token(struct buf *out, uint32_t key_id, const uint8_t key[SEAL_KEY_BYTES], const void *text, size_t len,
+               struct err *err)
+{
+    unsigned char raw[TOKEN_MAX_BYTES];
+    if (len > sizeof raw - TOKEN_HEAD - TOKEN_NONCE - TOKEN_TAG)
+        return err_set(err, ERR_INTERNAL, "token content of %zu bytes is too long", len);
+    raw[0] = TOKEN_VERSION;
+    for (int i = 0; i < 4; i++)
+        raw[1 + i] = (unsigned char)(key_id >> (24 - 8 * i));
+    unsigned char *nonce = raw + TOKEN_HEAD;
+    randombytes_buf(nonce, TOKEN_NONCE);
+    unsigned long long sealed = 0;
+    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + TOKEN_NONCE, &sealed, text, len, raw, TOKEN_HEAD, NULL, nonce,
+                                               key);
+    if (hash_base64url(out, raw, TOKEN_HEAD + TOKEN_NONCE + (size_t)sealed) < 0)
+        return err_set(err, ERR_INTERNAL, "token does not fit its buffer");
+    return 0;
+}
+
+int seal_key_id(const char *token, uint32_t *key_id)
+{
+    unsigned char head[6]; /* 8 characters hold the version and the key id */
+    if (strnlen(token, 8) < 8 || sodium_base642bin(head, sizeof head, token, 8, NULL, NULL, NULL,
+                                                   sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+        return -1;
+    if (head[0] != TOKEN_VERSION)
+        return -1;
+    *key_id = (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
+    return 0;
+}
+
+int seal_open(struct buf *out, const char *token, const uint8_t key[SEAL_KEY_BYTES], struct err *err)
+{
+    auto_(buf) struct buf raw = BUF_INIT(TOKEN_MAX_BYTES);
+    size_t len = strnlen(token, TOKEN_MAX_BYTES);
+    if (len >= TOKEN_MAX_BYTES || hash_base64url_decode(&raw, token, len) < 0 ||
+        raw.len < TOKEN_HEAD + TOKEN_NONCE + TOKEN_TAG || raw.data[0] != TOKEN_VERSION)
+        return err_set(err, ERR_TOKEN_INVALID, "not a token");
+    const unsigned char *nonce = (const unsigned char *)raw.data + TOKEN_HEAD;
+    size_t sealed = raw.len - TOKEN_HEAD - TOKEN_NONCE;
+    char *to = buf_reserve(out, sealed - TOKEN_TAG);
+    unsigned long long n = 0;
+    if (!to || crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)to, &n, NULL, nonce + TOKEN_NONCE, sealed,
+                                                          (const unsigned char *)raw.data, TOKEN_HEAD, nonce, key) != 0)
+        return err_set(err, ERR_TOKEN_INVALID, "token does not authenticate");
+    out->len += (size_t)n;
+    return 0;
+}

@@ -1,0 +1,15 @@
+/* Harmless file names out of hostile titles, and Content-Disposition (RFC 6266, RFC 8187).
+ * A name: NFC; control, format (bidi overrides included) and unassigned characters and path separators
+ * removed; no leading or trailing dots and spaces; no reserved device name; at most 180 bytes, cut on a code
+ * point; never empty. The extension comes from the caller, never from upstream. */
+#ifndef SLUICE_HTTP_NAMES_H
+#define SLUICE_HTTP_NAMES_H
+
+#include "base/buf.h"
+
+/* Appends `title`.`extension` made harmless; `extension` without the dot. -1: buffer failed. */
+int http_file_name(struct buf *out, const char *title, const char *extension);
+/* Appends: attachment; filename="ascii fallback"; filename*=UTF-8''…   for a name of http_file_name(). */
+int http_content_disposition(struct buf *out, const char *file_name);
+
+#endif

@@ -1,0 +1,54 @@
+/* One HTTP response as a state machine: status and headers, then body, then end. Wrong order is an error, not a
+ * broken answer: a header after http_begin(), a body longer than announced, a CR or LF in a header are refused.
+ *
+ * A response with an announced length that ends short makes the edge close the connection in a way the client
+ * sees as an error: a truncated file never looks complete.
+ * Threads: one response belongs to one thread at a time. */
+#ifndef SLUICE_HTTP_RESPONSE_H
+#define SLUICE_HTTP_RESPONSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "http/request.h"
+
+struct http_response;
+
+#define HTTP_LENGTH_UNKNOWN UINT64_MAX
+
+/* All return 0, or -1: wrong state, hostile value, or (write, begin, send) the client has left. */
+int http_set_status(struct http_response *res, int status); /* 200 when never called */
+/* Names from our own code; values may be hostile: control characters are refused. */
+int http_set_header(struct http_response *res, const char *name, const char *value);
+int http_set_headerf(struct http_response *res, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Sends the headers; `length` bytes of body follow (Content-Length), or an unknown number. */
+int http_begin(struct http_response *res, uint64_t length);
+/* Blocks until the bytes are with the web server. Does nothing for HEAD. */
+int http_write(struct http_response *res, const void *data, size_t len);
+/* Headers, Content-Length and the whole body at once. */
+int http_send(struct http_response *res, const char *content_type, const void *body, size_t len);
+
+bool http_begun(const struct http_response *res);
+int http_status(const struct http_response *res);
+uint64_t http_bytes_sent(const struct http_response *res); /* body bytes */
+
+/* application/problem+json for *err, with Retry-After where it helps; text/html when the request wants it and
+ * `html` is set. Does nothing but mark the answer as failed when the headers are out already. */
+void http_problem(struct http_response *res, const struct http_request *req, const struct err *err);
+
+/* --- for the edge and for tests --- */
+
+/* Where response bytes go: CGI writes text to a pipe, FastCGI writes records. 0 or -1 (the client left). */
+struct http_sink {
+    int (*write)(void *ctx, const void *data, size_t len);
+    void *ctx;
+};
+struct http_response *http_response_new(const struct http_sink *sink, bool head);
+/* Ends it: an answer never begun becomes 500. Returns -1 when the body fell short of its announced length or
+ * the client left, so that the edge aborts instead of ending cleanly. */
+int http_response_end(struct http_response *res);
+void http_response_free(struct http_response *res);
+
+#endif

@@ -1,0 +1,33 @@
+/* The route table: what each address needs is stated in bits, checked in one place before the handler runs. */
+#ifndef SLUICE_HTTP_ROUTE_H
+#define SLUICE_HTTP_ROUTE_H
+
+#include "http/request.h"
+#include "http/response.h"
+
+struct app; /* the program's state; this layer never looks inside */
+
+/* Answers, or returns -1 with *err filled: the dispatcher then sends the problem. */
+typedef int http_handler_fn(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct err *err);
+
+enum http_route_flag {
+    HTTP_ROUTE_INFO = 1,   /* answered by info.fcgi */
+    HTTP_ROUTE_STREAM = 2, /* answered by stream.fcgi */
+    HTTP_ROUTE_HTML = 4,   /* problems may be HTML pages */
+    HTTP_ROUTE_CORS = 8,   /* any origin may read the answer (no cookies are involved) */
+};
+
+struct http_route {
+    const char *path;     /* exact, after the prefix */
+    unsigned methods;     /* HTTP_GET | …; HEAD is allowed wherever GET is */
+    unsigned flags;       /* enum http_route_flag */
+    http_handler_fn *run;
+};
+
+/* Finds the route among those whose flags include `program`, checks the method (405 with Allow), runs it,
+ * turns an error into a problem, logs one line (request id, route, code, time; never a query or an address). */
+void http_dispatch(const struct http_route *routes, size_t count, unsigned program, struct app *app,
+                   const struct http_request *req, struct http_response *res);
+
+#endif

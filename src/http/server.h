@@ -1,0 +1,23 @@
+/* The edge: accepts FastCGI requests on an inherited socket (descriptor 0), on a socket opened here, or answers
+ * one plain CGI request from the environment. The only user of libfcgi.
+ * Bodies leave as our own STDOUT records, header and payload in one writev: FCGX_PutStr costs twice the CPU
+ * (measured). */
+#ifndef SLUICE_HTTP_SERVER_H
+#define SLUICE_HTTP_SERVER_H
+
+#include "http/route.h"
+
+struct http_server_opts {
+    const char *socket; /* path of a Unix socket or ":port" (loopback) to open; NULL: descriptor 0 or CGI */
+    unsigned threads;   /* requests at once */
+    unsigned program;   /* HTTP_ROUTE_INFO or HTTP_ROUTE_STREAM: which routes answer here */
+    const struct http_route *routes;
+    size_t route_count;
+    struct app *app;
+};
+
+/* Serves until SIGTERM or SIGINT, then finishes the running requests and returns 0; in CGI mode after the one
+ * request. A failing accept (EMFILE) is survived. Blocks signals in workers; ignores SIGPIPE. */
+int http_serve(const struct http_server_opts *opts, struct err *err);
+
+#endif

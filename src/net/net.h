@@ -1,0 +1,70 @@
+/* The fetch gate: every byte Sluice takes from outside comes through here, every hop through one function.
+ *
+ * Refused before any connection: schemes but http and https, user info, ports outside `ports`, literal addresses
+ * that are not global (loopback, private, link-local, CGNAT, multicast, v4-mapped, 6to4, Teredo, NAT64, …, in any
+ * notation). Refused at connect time, on the real socket address: the same ranges, which defeats DNS rebinding
+ * and covers every redirect. Environment proxies are ignored; a configured proxy is allowed by its exact
+ * host:port only, and then names are resolved there.
+ * Threads: a struct net is shared by all. The only layer that includes <curl/…>. */
+#ifndef SLUICE_NET_NET_H
+#define SLUICE_NET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct net;
+
+struct net_opts {
+    const char *proxy_url; /* "" or NULL: none */
+    const char *ca_file;   /* additional CA certificates; "" or NULL: the system's only */
+    const char *ports;     /* "80,443" */
+    int connect_ms;
+    int timeout_ms; /* one net_call() in all, unless the call says less */
+    int stall_s;    /* a transfer slower than 1 byte in this time is aborted */
+};
+
+/* Everything is copied. net_close() after the last fetch is closed. */
+int net_open(struct net **out, const struct net_opts *opts, struct err *err);
+void net_close(struct net *net);
+
+/* One small exchange: a description, a manifest, a picture, a probe. */
+struct net_call {
+    const char *url;
+    const char *user_agent;     /* NULL: Sluice's own */
+    const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
+    const char *body;           /* non-NULL: POST */
+    size_t body_len;
+    uint64_t max_bytes;    /* of the decoded body; more: ERR_UPSTREAM_FAILED */
+    int timeout_ms;        /* 0: the gate's */
+    bool compressed;       /* accept gzip (JSON, text); media is always identity */
+    uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */
+    uint64_t range_length;
+};
+
+struct net_answer {
+    int status;            /* after redirects; any status is an answer, not an error */
+    struct buf body;       /* caller: net_answer_fini() */
+    uint64_t total_size;   /* from Content-Range or Content-Length; 0: unknown */
+    uint64_t range_start;  /* from Content-Range of a 206 */
+    char content_type[128]; /* lower case, without parameters; "" when absent */
+    char etag[128];
+    char last_modified[64];
+    char *final_url; /* after redirects */
+};
+
+/* Errors: ERR_BAD_URL, ERR_REFUSED_ADDRESS, ERR_UPSTREAM_FAILED (transport, time, size). A 206 whose
+ * Content-Range is not what was asked for is ERR_UPSTREAM_FAILED. A 200 to a range of which max_bytes came is cut
+ * there without error (status tells). */
+int net_call(struct net *net, const struct net_call *call, struct net_answer *answer, struct err *err);
+void net_answer_fini(struct net_answer *answer);
+
+/* True where the address (literal, as in a URL's host part) is one the gate never connects to. For tests and docs. */
+bool net_address_refused(const char *address);
+
+DEFINE_AUTO(net_answer, net_answer_fini)
+
+#endif

@@ -1,0 +1,80 @@
+/* A description: what a link leads to, and how each of its formats is fetched.
+ *
+ * Strings are valid UTF-8 (cleaned on the way in) but hostile in meaning: escape them where they go. The private JSON
+ * form below is for our own cache only: it holds source URLs, which clients never see. */
+#ifndef SLUICE_SITE_DESCRIPTION_H
+#define SLUICE_SITE_DESCRIPTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum format_kind { FORMAT_VIDEO, FORMAT_AUDIO, FORMAT_MUXED };
+
+struct byte_range {
+    uint64_t start, end; /* both inclusive, as the site states them; end 0: absent */
+};
+
+struct format {
+    char *id; /* distinct in its description, begins with the site's own: "140", "140-en.4", "140-drc" */
+    enum format_kind kind;
+    char *container; /* our table: mp4, m4a, webm, … (the file extension) */
+    char *mime;      /* "video/mp4": from our own table by container and kind, safe in a header */
+    char *codecs;    /* "avc1.640028"; "" unknown */
+    int width, height; /* 0: no video or unknown */
+    double fps;
+    int64_t bitrate;        /* bits per second; 0 unknown */
+    uint64_t size_bytes;    /* exact; 0 unknown */
+    uint64_t duration_ms;   /* of this format; 0 unknown */
+    char *language;         /* BCP 47 of an audio track; NULL unknown */
+    bool original;          /* the original track, not a dub or audio description */
+    bool drc;               /* dynamic range compressed variant */
+    int sample_rate, channels;
+    char *label;            /* "1080p", "128 kbit/s" */
+    uint64_t last_modified; /* the site's version stamp of these bytes (any unit); 0 unknown */
+    struct byte_range init, index; /* fragmented files: ftyp+moov and sidx */
+    /* How to fetch it: with the identity that extracted it. */
+    char *url;
+    char *user_agent; /* NULL: Sluice's own */
+};
+
+struct subtitle {
+    char *language;
+    char *label;
+    bool is_auto;
+    char *url; /* WebVTT */
+};
+
+struct description {
+    char *site;      /* "youtube", "direct" */
+    char *id;
+    char *url;       /* canonical link: parsing it again leads to the same thing */
+    char *title;
+    char *author;    /* NULL unknown */
+    uint64_t duration_ms; /* 0 unknown */
+    char *thumbnail; /* https URL; NULL none */
+    bool live;
+    struct format *formats;
+    size_t format_count;
+    struct subtitle *subtitles;
+    size_t subtitle_count;
+    char *engine;    /* "youtube:visionos", "direct" */
+    int64_t expires_unix_s; /* when the source URLs die; 0 unknown */
+};
+
+struct description *description_new(void);
+void description_free(struct description *d);
+/* Appends a zeroed row; NULL when out of memory or over 512 rows. Borrowed until the next append. */
+struct format *description_add_format(struct description *d);
+struct subtitle *description_add_subtitle(struct description *d);
+const struct format *description_format(const struct description *d, const char *id);
+
+/* Private form, complete and lossless; parse treats its input as hostile all the same. */
+int description_to_json(const struct description *d, struct buf *out);
+int description_parse(struct description **out, const char *json, size_t len, struct err *err);
+
+DEFINE_AUTO_PTR(description, description_free)
+
+#endif
