@@ -21,7 +21,10 @@ struct buf {
 };
 
 /* A buffer on the stack: struct buf b = BUF_INIT(4096); */
-#define BUF_INIT(max_bytes) {.max = (max_bytes)}
+#define BUF_INIT(max_bytes)                                                                                  \
+    {                                                                                                        \
+        .max = (max_bytes)                                                                                   \
+    }
 
 void buf_init(struct buf *b, size_t max_bytes);
 void buf_fini(struct buf *b);

@@ -15,11 +15,11 @@ enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = 4096 };
 
 #define TEXT(key, fallback, help)                                                                            \
     {                                                                                                        \
-        #key, CONFIG_TEXT, offsetof(struct config, key), fallback, 0, 0, "", help                            \
+#key, CONFIG_TEXT, offsetof(struct config, key), fallback, 0, 0, "", help                            \
     }
 #define INT(key, fallback, min, max, unit, help)                                                             \
     {                                                                                                        \
-        #key, CONFIG_INT, offsetof(struct config, key), fallback, min, max, unit, help                       \
+#key, CONFIG_INT, offsetof(struct config, key), fallback, min, max, unit, help                       \
     }
 
 static const struct config_key keys[] = {
@@ -47,7 +47,8 @@ const struct config_key *config_keys(size_t *count)
     return keys;
 }
 
-static int set(struct config *c, const struct config_key *k, const char *value, const char *where, struct err *err)
+static int set(struct config *c, const struct config_key *k, const char *value, const char *where,
+               struct err *err)
 {
     void *slot = (char *)c + k->offset;
     if (strlen(value) > VALUE_MAX_BYTES)
@@ -62,8 +63,8 @@ static int set(struct config *c, const struct config_key *k, const char *value, 
     }
     uint64_t n;
     if (text_parse_u64(value, (uint64_t)k->min, (uint64_t)k->max, &n) < 0)
-        return err_set(err, ERR_INTERNAL, "%s: %s must be a whole number from %lld to %lld%s%s", where, k->name,
-                       (long long)k->min, (long long)k->max, *k->unit ? " " : "", k->unit);
+        return err_set(err, ERR_INTERNAL, "%s: %s must be a whole number from %lld to %lld%s%s", where,
+                       k->name, (long long)k->min, (long long)k->max, *k->unit ? " " : "", k->unit);
     *(int64_t *)slot = (int64_t)n;
     return 0;
 }
@@ -218,8 +219,8 @@ int config_describe(struct buf *out)
         const struct config_key *k = &keys[i];
         (void)buf_addf(out, "\n# %s\n", k->help);
         if (k->kind == CONFIG_INT)
-            (void)buf_addf(out, "# From %lld to %lld%s%s.\n", (long long)k->min, (long long)k->max, *k->unit ? " " : "",
-                           k->unit);
+            (void)buf_addf(out, "# From %lld to %lld%s%s.\n", (long long)k->min, (long long)k->max,
+                           *k->unit ? " " : "", k->unit);
         (void)buf_addf(out, "#%s = %s\n", k->name, k->fallback);
     }
     return out->failed ? -1 : 0;

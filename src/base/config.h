@@ -14,15 +14,15 @@
 #include "base/err.h"
 
 struct config {
-    char *data_dir;           /* database, keys, caches; outside the document root */
-    char *clients_file;       /* YouTube client profiles; "" = the built-in ones */
-    char *proxy_url;          /* upstream proxy: http://, https://, socks5h://; "" = none */
-    char *upstream_ca_file;   /* additional CA certificates (PEM) for upstream TLS; "" = none */
-    char *upstream_ports;     /* ports that links may name, comma-separated */
-    char *public_path;        /* path prefix of generated links; "" = taken from the request */
-    char *log_level;          /* debug, info, warn, error */
-    int64_t token_ttl_s;      /* life of `data` links */
-    int64_t cache_ttl_s;      /* descriptions are kept at most this long */
+    char *data_dir;         /* database, keys, caches; outside the document root */
+    char *clients_file;     /* YouTube client profiles; "" = the built-in ones */
+    char *proxy_url;        /* upstream proxy: http://, https://, socks5h://; "" = none */
+    char *upstream_ca_file; /* additional CA certificates (PEM) for upstream TLS; "" = none */
+    char *upstream_ports;   /* ports that links may name, comma-separated */
+    char *public_path;      /* path prefix of generated links; "" = taken from the request */
+    char *log_level;        /* debug, info, warn, error */
+    int64_t token_ttl_s;    /* life of `data` links */
+    int64_t cache_ttl_s;    /* descriptions are kept at most this long */
     int64_t upstream_connect_ms;
     int64_t upstream_timeout_ms; /* one description call, in all */
     int64_t stall_timeout_s;     /* a stream that moves no byte for so long is ended */

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define auto_(type)     __attribute__((cleanup(auto_##type##_fini)))
-#define auto_ptr(type)  __attribute__((cleanup(auto_##type##_free)))
+#define auto_(type)    __attribute__((cleanup(auto_##type##_fini)))
+#define auto_ptr(type) __attribute__((cleanup(auto_##type##_free)))
 
 #define DEFINE_AUTO(type, fini)                                                                              \
     static inline void auto_##type##_fini(struct type *x)                                                    \

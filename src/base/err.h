@@ -1,9 +1,9 @@
 /* What went wrong, in one struct that the caller owns.
  *
  * A function that can fail returns 0 or -1 and fills `struct err`. `code` is the stable name clients see; the
- * one table in err.c maps it to HTTP status, title, public sentence and whether a retry may help. `text` is for
- * the log only: it may quote hostile upstream text and never reaches a client.
- * Threads: a struct err belongs to one thread. No function here allocates. */
+ * one table in err.c maps it to HTTP status, title, public sentence and whether a retry may help. `text` is
+ * for the log only: it may quote hostile upstream text and never reaches a client. Threads: a struct err
+ * belongs to one thread. No function here allocates. */
 #ifndef SLUICE_BASE_ERR_H
 #define SLUICE_BASE_ERR_H
 

@@ -52,8 +52,8 @@ int hash_base64url_decode(struct buf *out, const char *text, size_t len)
     return 0;
 }
 
-int seal_token(struct buf *out, uint32_t key_id, const uint8_t key[SEAL_KEY_BYTES], const void *text, size_t len,
-               struct err *err)
+int seal_token(struct buf *out, uint32_t key_id, const uint8_t key[SEAL_KEY_BYTES], const void *text,
+               size_t len, struct err *err)
 {
     unsigned char raw[TOKEN_MAX_BYTES];
     if (len > sizeof raw - TOKEN_HEAD - TOKEN_NONCE - TOKEN_TAG)
@@ -64,8 +64,8 @@ int seal_token(struct buf *out, uint32_t key_id, const uint8_t key[SEAL_KEY_BYTE
     unsigned char *nonce = raw + TOKEN_HEAD;
     randombytes_buf(nonce, TOKEN_NONCE);
     unsigned long long sealed = 0;
-    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + TOKEN_NONCE, &sealed, text, len, raw, TOKEN_HEAD, NULL, nonce,
-                                               key);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + TOKEN_NONCE, &sealed, text, len, raw, TOKEN_HEAD, NULL,
+                                               nonce, key);
     if (hash_base64url(out, raw, TOKEN_HEAD + TOKEN_NONCE + (size_t)sealed) < 0)
         return err_set(err, ERR_INTERNAL, "token does not fit its buffer");
     return 0;
@@ -94,8 +94,9 @@ int seal_open(struct buf *out, const char *token, const uint8_t key[SEAL_KEY_BYT
     size_t sealed = raw.len - TOKEN_HEAD - TOKEN_NONCE;
     char *to = buf_reserve(out, sealed - TOKEN_TAG);
     unsigned long long n = 0;
-    if (!to || crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)to, &n, NULL, nonce + TOKEN_NONCE, sealed,
-                                                          (const unsigned char *)raw.data, TOKEN_HEAD, nonce, key) != 0)
+    if (!to || crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)to, &n, NULL, nonce + TOKEN_NONCE,
+                                                          sealed, (const unsigned char *)raw.data, TOKEN_HEAD,
+                                                          nonce, key) != 0)
         return err_set(err, ERR_TOKEN_INVALID, "token does not authenticate");
     out->len += (size_t)n;
     return 0;

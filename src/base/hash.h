@@ -1,5 +1,6 @@
 /* Hashes, random bytes, text forms of bytes, and sealed tokens; all by libsodium.
- * Call hash_init() once per process before anything else here. Threads: all others are safe from any thread. */
+ * Call hash_init() once per process before anything else here. Threads: all others are safe from any thread.
+ */
 #ifndef SLUICE_BASE_HASH_H
 #define SLUICE_BASE_HASH_H
 
@@ -20,10 +21,10 @@ int hash_base64url(struct buf *out, const void *data, size_t len);
 /* Strict inverse; -1 on any other character, padding or non-canonical tail. */
 int hash_base64url_decode(struct buf *out, const char *text, size_t len);
 
-/* A token: base64url of (version 1 byte, key id 4 bytes big-endian, nonce 24, XChaCha20-Poly1305 of the text).
- * Version and key id are authenticated. Flipping any bit makes it ERR_TOKEN_INVALID. */
-int seal_token(struct buf *out, uint32_t key_id, const uint8_t key[SEAL_KEY_BYTES], const void *text, size_t len,
-               struct err *err);
+/* A token: base64url of (version 1 byte, key id 4 bytes big-endian, nonce 24, XChaCha20-Poly1305 of the
+ * text). Version and key id are authenticated. Flipping any bit makes it ERR_TOKEN_INVALID. */
+int seal_token(struct buf *out, uint32_t key_id, const uint8_t key[SEAL_KEY_BYTES], const void *text,
+               size_t len, struct err *err);
 /* The key id a token claims, to look its key up; -1 when the text is no token at all. */
 int seal_key_id(const char *token, uint32_t *key_id);
 int seal_open(struct buf *out, const char *token, const uint8_t key[SEAL_KEY_BYTES], struct err *err);

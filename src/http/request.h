@@ -1,6 +1,6 @@
-/* One HTTP request as handlers see it: typed, bounded, already validated. Built by the edge (http/server.h) from
- * FastCGI parameters or a CGI environment; lives until the handler returns. All strings are borrowed, UTF-8 is
- * not guaranteed, none holds control characters. */
+/* One HTTP request as handlers see it: typed, bounded, already validated. Built by the edge (http/server.h)
+ * from FastCGI parameters or a CGI environment; lives until the handler returns. All strings are borrowed,
+ * UTF-8 is not guaranteed, none holds control characters. */
 #ifndef SLUICE_HTTP_REQUEST_H
 #define SLUICE_HTTP_REQUEST_H
 

@@ -1,5 +1,6 @@
-/* One HTTP response as a state machine: status and headers, then body, then end. Wrong order is an error, not a
- * broken answer: a header after http_begin(), a body longer than announced, a CR or LF in a header are refused.
+/* One HTTP response as a state machine: status and headers, then body, then end. Wrong order is an error, not
+ * a broken answer: a header after http_begin(), a body longer than announced, a CR or LF in a header are
+ * refused.
  *
  * A response with an announced length that ends short makes the edge close the connection in a way the client
  * sees as an error: a truncated file never looks complete.

@@ -1,4 +1,5 @@
-/* The route table: what each address needs is stated in bits, checked in one place before the handler runs. */
+/* The route table: what each address needs is stated in bits, checked in one place before the handler runs.
+ */
 #ifndef SLUICE_HTTP_ROUTE_H
 #define SLUICE_HTTP_ROUTE_H
 
@@ -19,14 +20,15 @@ enum http_route_flag {
 };
 
 struct http_route {
-    const char *path;     /* exact, after the prefix */
-    unsigned methods;     /* HTTP_GET | …; HEAD is allowed wherever GET is */
-    unsigned flags;       /* enum http_route_flag */
+    const char *path; /* exact, after the prefix */
+    unsigned methods; /* HTTP_GET | …; HEAD is allowed wherever GET is */
+    unsigned flags;   /* enum http_route_flag */
     http_handler_fn *run;
 };
 
 /* Finds the route among those whose flags include `program`, checks the method (405 with Allow), runs it,
- * turns an error into a problem, logs one line (request id, route, code, time; never a query or an address). */
+ * turns an error into a problem, logs one line (request id, route, code, time; never a query or an address).
+ */
 void http_dispatch(const struct http_route *routes, size_t count, unsigned program, struct app *app,
                    const struct http_request *req, struct http_response *res);
 

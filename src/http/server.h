@@ -1,7 +1,6 @@
-/* The edge: accepts FastCGI requests on an inherited socket (descriptor 0), on a socket opened here, or answers
- * one plain CGI request from the environment. The only user of libfcgi.
- * Bodies leave as our own STDOUT records, header and payload in one writev: FCGX_PutStr costs twice the CPU
- * (measured). */
+/* The edge: accepts FastCGI requests on an inherited socket (descriptor 0), on a socket opened here, or
+ * answers one plain CGI request from the environment. The only user of libfcgi. Bodies leave as our own
+ * STDOUT records, header and payload in one writev: FCGX_PutStr costs twice the CPU (measured). */
 #ifndef SLUICE_HTTP_SERVER_H
 #define SLUICE_HTTP_SERVER_H
 

@@ -1,10 +1,10 @@
 /* A plan: what to send, byte for byte, known in whole before the first byte leaves.
  *
- * An ordered list of segments; each is literal bytes (held in the plan) or bytes [offset, offset + length) of source k. The
- * plan's length is exact and it can be entered at any offset, so ranges and resume need no memory of what was sent. One
- * format passed through is a plan of one segment; merging two tracks is media/splice.h.
- * A plan is a value: it knows no URL and no socket, can be serialised, cached, hashed. Immutable once built, so safe from
- * any thread. Sources are numbered by the caller. */
+ * An ordered list of segments; each is literal bytes (held in the plan) or bytes [offset, offset + length) of
+ * source k. The plan's length is exact and it can be entered at any offset, so ranges and resume need no
+ * memory of what was sent. One format passed through is a plan of one segment; merging two tracks is
+ * media/splice.h. A plan is a value: it knows no URL and no socket, can be serialised, cached, hashed.
+ * Immutable once built, so safe from any thread. Sources are numbered by the caller. */
 #ifndef SLUICE_MEDIA_PLAN_H
 #define SLUICE_MEDIA_PLAN_H
 
@@ -30,8 +30,8 @@ struct plan_segment {
 
 struct plan;
 
-/* Building: new, add in output order, then only read. Adjacent segments of one source are joined. Errors: ERR_INTERNAL
- * (memory, limits, overflow). */
+/* Building: new, add in output order, then only read. Adjacent segments of one source are joined. Errors:
+ * ERR_INTERNAL (memory, limits, overflow). */
 struct plan *plan_new(void); /* NULL: out of memory */
 int plan_add_literal(struct plan *p, const void *data, size_t len, struct err *err);
 int plan_add_source(struct plan *p, unsigned source, uint64_t offset, uint64_t length, struct err *err);

@@ -1,5 +1,6 @@
-/* What a media file is, read through libavformat over our own AVIO: a few bounded reads, never the whole file.
- * libavformat opens nothing by itself: io_open is refused, the protocol list is empty, the format list explicit. */
+/* What a media file is, read through libavformat over our own AVIO: a few bounded reads, never the whole
+ * file. libavformat opens nothing by itself: io_open is refused, the protocol list is empty, the format list
+ * explicit. */
 #ifndef SLUICE_MEDIA_PROBE_H
 #define SLUICE_MEDIA_PROBE_H
 
@@ -8,7 +9,8 @@
 #include "media/reader.h"
 
 struct media_probe {
-    char container[8]; /* our own extension table: "mp4", "m4a", "webm", "mkv", "mp3", "ogg", "opus", "wav", … */
+    char container[8]; /* our own extension table: "mp4", "m4a", "webm", "mkv", "mp3", "ogg", "opus", "wav", …
+                        */
     char codecs[96];   /* RFC 6381 where known: "avc1.64001f,mp4a.40.2"; comma-separated, video first */
     bool has_video, has_audio;
     int width, height;

@@ -1,12 +1,12 @@
-/* Reads [offset, offset + length) of one media resource strictly forward, as bounded range requests of at most
- * FETCH_RANGE_MAX bytes each (the media hosts refuse or throttle anything else: measured), over reused
+/* Reads [offset, offset + length) of one media resource strictly forward, as bounded range requests of at
+ * most FETCH_RANGE_MAX bytes each (the media hosts refuse or throttle anything else: measured), over reused
  * connections, holding at most FETCH_RING_BYTES.
  *
- * A request that fails (reset, stall, 5xx, 429, short answer) is repeated from the first missing byte with growing
- * pauses, a bounded number of times; progress resets the count. A Content-Range that is not what was asked, or
- * a total that changes, ends the fetch: bytes of another file are never delivered. 403, 404, 410: ERR_UPSTREAM_FAILED
- * with upstream_status set, so that the caller can extract again and go on at the same byte.
- * Threads: one consumer; fetch_cancel() from any thread. */
+ * A request that fails (reset, stall, 5xx, 429, short answer) is repeated from the first missing byte with
+ * growing pauses, a bounded number of times; progress resets the count. A Content-Range that is not what was
+ * asked, or a total that changes, ends the fetch: bytes of another file are never delivered. 403, 404, 410:
+ * ERR_UPSTREAM_FAILED with upstream_status set, so that the caller can extract again and go on at the same
+ * byte. Threads: one consumer; fetch_cancel() from any thread. */
 #ifndef SLUICE_NET_FETCH_H
 #define SLUICE_NET_FETCH_H
 

@@ -1,11 +1,11 @@
 /* The fetch gate: every byte Sluice takes from outside comes through here, every hop through one function.
  *
- * Refused before any connection: schemes but http and https, user info, ports outside `ports`, literal addresses
- * that are not global (loopback, private, link-local, CGNAT, multicast, v4-mapped, 6to4, Teredo, NAT64, …, in any
- * notation). Refused at connect time, on the real socket address: the same ranges, which defeats DNS rebinding
- * and covers every redirect. Environment proxies are ignored; a configured proxy is allowed by its exact
- * host:port only, and then names are resolved there.
- * Threads: a struct net is shared by all. The only layer that includes <curl/…>. */
+ * Refused before any connection: schemes but http and https, user info, ports outside `ports`, literal
+ * addresses that are not global (loopback, private, link-local, CGNAT, multicast, v4-mapped, 6to4, Teredo,
+ * NAT64, …, in any notation). Refused at connect time, on the real socket address: the same ranges, which
+ * defeats DNS rebinding and covers every redirect. Environment proxies are ignored; a configured proxy is
+ * allowed by its exact host:port only, and then names are resolved there. Threads: a struct net is shared by
+ * all. The only layer that includes <curl/…>. */
 #ifndef SLUICE_NET_NET_H
 #define SLUICE_NET_NET_H
 
@@ -46,10 +46,10 @@ struct net_call {
 };
 
 struct net_answer {
-    int status;            /* after redirects; any status is an answer, not an error */
-    struct buf body;       /* caller: net_answer_fini() */
-    uint64_t total_size;   /* from Content-Range or Content-Length; 0: unknown */
-    uint64_t range_start;  /* from Content-Range of a 206 */
+    int status;             /* after redirects; any status is an answer, not an error */
+    struct buf body;        /* caller: net_answer_fini() */
+    uint64_t total_size;    /* from Content-Range or Content-Length; 0: unknown */
+    uint64_t range_start;   /* from Content-Range of a 206 */
     char content_type[128]; /* lower case, without parameters; "" when absent */
     char etag[128];
     char last_modified[64];
@@ -57,12 +57,13 @@ struct net_answer {
 };
 
 /* Errors: ERR_BAD_URL, ERR_REFUSED_ADDRESS, ERR_UPSTREAM_FAILED (transport, time, size). A 206 whose
- * Content-Range is not what was asked for is ERR_UPSTREAM_FAILED. A 200 to a range of which max_bytes came is cut
- * there without error (status tells). */
+ * Content-Range is not what was asked for is ERR_UPSTREAM_FAILED. A 200 to a range of which max_bytes came is
+ * cut there without error (status tells). */
 int net_call(struct net *net, const struct net_call *call, struct net_answer *answer, struct err *err);
 void net_answer_fini(struct net_answer *answer);
 
-/* True where the address (literal, as in a URL's host part) is one the gate never connects to. For tests and docs. */
+/* True where the address (literal, as in a URL's host part) is one the gate never connects to. For tests and
+ * docs. */
 bool net_address_refused(const char *address);
 
 DEFINE_AUTO(net_answer, net_answer_fini)

@@ -1,7 +1,7 @@
 /* A description: what a link leads to, and how each of its formats is fetched.
  *
- * Strings are valid UTF-8 (cleaned on the way in) but hostile in meaning: escape them where they go. The private JSON
- * form below is for our own cache only: it holds source URLs, which clients never see. */
+ * Strings are valid UTF-8 (cleaned on the way in) but hostile in meaning: escape them where they go. The
+ * private JSON form below is for our own cache only: it holds source URLs, which clients never see. */
 #ifndef SLUICE_SITE_DESCRIPTION_H
 #define SLUICE_SITE_DESCRIPTION_H
 
@@ -20,20 +20,20 @@ struct byte_range {
 struct format {
     char *id; /* distinct in its description, begins with the site's own: "140", "140-en.4", "140-drc" */
     enum format_kind kind;
-    char *container; /* our table: mp4, m4a, webm, … (the file extension) */
-    char *mime;      /* "video/mp4": from our own table by container and kind, safe in a header */
-    char *codecs;    /* "avc1.640028"; "" unknown */
+    char *container;   /* our table: mp4, m4a, webm, … (the file extension) */
+    char *mime;        /* "video/mp4": from our own table by container and kind, safe in a header */
+    char *codecs;      /* "avc1.640028"; "" unknown */
     int width, height; /* 0: no video or unknown */
     double fps;
-    int64_t bitrate;        /* bits per second; 0 unknown */
-    uint64_t size_bytes;    /* exact; 0 unknown */
-    uint64_t duration_ms;   /* of this format; 0 unknown */
-    char *language;         /* BCP 47 of an audio track; NULL unknown */
-    bool original;          /* the original track, not a dub or audio description */
-    bool drc;               /* dynamic range compressed variant */
+    int64_t bitrate;      /* bits per second; 0 unknown */
+    uint64_t size_bytes;  /* exact; 0 unknown */
+    uint64_t duration_ms; /* of this format; 0 unknown */
+    char *language;       /* BCP 47 of an audio track; NULL unknown */
+    bool original;        /* the original track, not a dub or audio description */
+    bool drc;             /* dynamic range compressed variant */
     int sample_rate, channels;
-    char *label;            /* "1080p", "128 kbit/s" */
-    uint64_t last_modified; /* the site's version stamp of these bytes (any unit); 0 unknown */
+    char *label;                   /* "1080p", "128 kbit/s" */
+    uint64_t last_modified;        /* the site's version stamp of these bytes (any unit); 0 unknown */
     struct byte_range init, index; /* fragmented files: ftyp+moov and sidx */
     /* How to fetch it: with the identity that extracted it. */
     char *url;
@@ -48,19 +48,19 @@ struct subtitle {
 };
 
 struct description {
-    char *site;      /* "youtube", "direct" */
+    char *site; /* "youtube", "direct" */
     char *id;
-    char *url;       /* canonical link: parsing it again leads to the same thing */
+    char *url; /* canonical link: parsing it again leads to the same thing */
     char *title;
-    char *author;    /* NULL unknown */
+    char *author;         /* NULL unknown */
     uint64_t duration_ms; /* 0 unknown */
-    char *thumbnail; /* https URL; NULL none */
+    char *thumbnail;      /* https URL; NULL none */
     bool live;
     struct format *formats;
     size_t format_count;
     struct subtitle *subtitles;
     size_t subtitle_count;
-    char *engine;    /* "youtube:visionos", "direct" */
+    char *engine;           /* "youtube:visionos", "direct" */
     int64_t expires_unix_s; /* when the source URLs die; 0 unknown */
 };
 

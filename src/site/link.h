@@ -1,8 +1,8 @@
 /* What a pasted text is: a video of a known site, a direct link, or nothing usable. Pure and strict.
  *
  * This file and link.c use no libc and allocate nothing: the same code runs in the browser as WebAssembly, so
- * page and server can never disagree. Hosts are matched whole (never by suffix tricks), case-insensitively; user info, other
- * schemes, control characters and odd hosts are refused. */
+ * page and server can never disagree. Hosts are matched whole (never by suffix tricks), case-insensitively;
+ * user info, other schemes, control characters and odd hosts are refused. */
 #ifndef SLUICE_SITE_LINK_H
 #define SLUICE_SITE_LINK_H
 
@@ -23,7 +23,8 @@ struct link {
     char url[LINK_MAX_BYTES + 64]; /* canonical: https://www.youtube.com/watch?v=ID for videos; "" for BAD */
 };
 
-/* Reads `text` (surrounding white space is ignored; "youtube.com/…" without scheme is accepted). Returns kind. */
+/* Reads `text` (surrounding white space is ignored; "youtube.com/…" without scheme is accepted). Returns
+ * kind. */
 enum link_kind link_parse(struct link *out, const char *text, size_t len);
 
 #endif

@@ -10,8 +10,8 @@ struct site_env {
     /* As net_call(). */
     int (*call)(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err);
     void *call_ctx;
-    /* Small texts kept between calls and processes, e.g. visitorData per client family: get appends the value (-1: none),
-     * put replaces it. Either may be NULL: nothing is remembered. */
+    /* Small texts kept between calls and processes, e.g. visitorData per client family: get appends the value
+     * (-1: none), put replaces it. Either may be NULL: nothing is remembered. */
     int (*get)(void *ctx, const char *key, struct buf *out);
     void (*put)(void *ctx, const char *key, const char *value, int64_t expires_unix_s);
     void *memo_ctx;
@@ -20,6 +20,7 @@ struct site_env {
 
 /* Describes a link of kind LINK_YOUTUBE_VIDEO or LINK_DIRECT. *out: description_free().
  * Errors: every code of the contract that names why a video cannot be had. */
-int site_describe(const struct site_env *env, const struct link *link, struct description **out, struct err *err);
+int site_describe(const struct site_env *env, const struct link *link, struct description **out,
+                  struct err *err);
 
 #endif

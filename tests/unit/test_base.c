@@ -1,0 +1,238 @@
+/* base/: buffers, parsers, config, tokens. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "base/text.h"
+
+static void buf_failure_is_sticky(void **state)
+{
+    (void)state;
+    auto_(buf) struct buf b = BUF_INIT(8);
+    assert_int_equal(buf_adds(&b, "12345678"), 0);
+    assert_string_equal(buf_str(&b), "12345678");
+    assert_int_equal(buf_addc(&b, '9'), -1);
+    assert_true(b.failed);
+    assert_string_equal(buf_str(&b), "");
+    assert_int_equal(buf_adds(&b, ""), -1);
+    assert_null(buf_steal(&b));
+    buf_clear(&b);
+    assert_int_equal(buf_addf(&b, "%d-%s", 42, "ab"), 0);
+    char *s = buf_steal(&b);
+    assert_string_equal(s, "42-ab");
+    free(s);
+}
+
+static void every_code_has_a_row(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ERR_CODE_COUNT; i++) {
+        const struct err_info *info = err_info((enum err_code)i);
+        assert_non_null(info->name);
+        assert_in_range(info->status, 200, 599);
+        assert_int_equal(err_code_of(info->name), i);
+    }
+    assert_ptr_equal(err_info((enum err_code)9999), err_info(ERR_INTERNAL));
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int rc;
+        uint64_t value;
+    } cases[] = {
+        {"0", 0, 0},
+        {"18446744073709551615", 0, UINT64_MAX},
+        {"18446744073709551616", -1, 0},
+        {"", -1, 0},
+        {"-1", -1, 0},
+        {"+1", -1, 0},
+        {" 1", -1, 0},
+        {"1 ", -1, 0},
+        {"0x1", -1, 0},
+        {"007", 0, 7},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint64_t v = 0;
+        assert_int_equal(text_parse_u64(cases[i].text, 0, UINT64_MAX, &v), cases[i].rc);
+        assert_int_equal(v, cases[i].value);
+    }
+    uint64_t v;
+    assert_int_equal(text_parse_u64("5", 6, 9, &v), -1);
+    assert_int_equal(text_parse_u64("10", 6, 9, &v), -1);
+}
+
+static void utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"plain", "plain"},
+        {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x8e\xb5", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x8e\xb5"},
+        {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},                                 /* overlong slash */
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},                 /* surrogate */
+        {"a\xe2\x82", "a\xef\xbf\xbd\xef\xbf\xbd"},                               /* cut short */
+        {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* over U+10FFFF */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_(buf) struct buf b = BUF_INIT(64);
+        assert_int_equal(text_utf8_clean(&b, cases[i].in, strlen(cases[i].in)), 0);
+        assert_string_equal(buf_str(&b), cases[i].out);
+    }
+}
+
+static void percent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in;
+        bool form;
+        const char *out; /* NULL: refused */
+    } cases[] = {
+        {"a%20b+c", false, "a b+c"},   {"a%20b+c", true, "a b c"}, {"%", false, NULL},
+        {"%2", false, NULL},           {"%zz", false, NULL},       {"%00", false, NULL},
+        {"%C3%a9", false, "\xc3\xa9"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_(buf) struct buf b = BUF_INIT(64);
+        int rc = text_percent_decode(&b, cases[i].in, strlen(cases[i].in), cases[i].form);
+        assert_int_equal(rc, cases[i].out ? 0 : -1);
+        if (cases[i].out)
+            assert_string_equal(buf_str(&b), cases[i].out);
+    }
+    auto_(buf) struct buf b = BUF_INIT(64);
+    assert_int_equal(text_percent_encode(&b, "a b/\xc3\xa9~"), 0);
+    assert_string_equal(buf_str(&b), "a%20b%2F%C3%A9~");
+}
+
+static const uint8_t key[SEAL_KEY_BYTES] = {1, 2, 3};
+
+static void token_survives_no_change(void **state)
+{
+    (void)state;
+    struct err err;
+    auto_(buf) struct buf token = BUF_INIT(1024);
+    auto_(buf) struct buf text = BUF_INIT(1024);
+    uint32_t id = 0;
+    assert_int_equal(seal_token(&token, 0x01020304, key, "hello", 5, &err), 0);
+    assert_int_equal(seal_key_id(buf_str(&token), &id), 0);
+    assert_int_equal(id, 0x01020304);
+    assert_int_equal(seal_open(&text, buf_str(&token), key, &err), 0);
+    assert_string_equal(buf_str(&text), "hello");
+    for (size_t i = 0; i < token.len; i++) {
+        for (const char *c = "AZaz09-_="; *c; c++) {
+            auto_(buf) struct buf out = BUF_INIT(1024);
+            char kept = token.data[i];
+            if (*c == kept)
+                continue;
+            token.data[i] = *c;
+            assert_int_equal(seal_open(&out, buf_str(&token), key, &err), -1);
+            assert_int_equal(err.code, ERR_TOKEN_INVALID);
+            token.data[i] = kept;
+        }
+    }
+    token.data[token.len - 1] = '\0';
+    assert_int_equal(seal_open(&text, buf_str(&token), key, &err), -1);
+    assert_int_equal(seal_open(&text, "", key, &err), -1);
+}
+
+static void config_names_the_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says; /* NULL: loads */
+    } cases[] = {
+        {"# nothing\n\n", NULL},
+        {"data_dir = /tmp/x\n token_ttl_s=60 \n", NULL},
+        {"data_dir = /tmp/x\nnonsense\n", ":2: expected"},
+        {"colour = red\n", ":1: unknown key `colour`"},
+        {"\n\ntoken_ttl_s = 5\n", ":3: token_ttl_s must be"},
+        {"token_ttl_s = 99999999999999999999\n", ":1: token_ttl_s must be"},
+        {"data_dir = relative\n", "absolute"},
+        {"proxy_url = ftp://x\n", "proxy_url must begin"},
+        {"upstream_ports = 80,,443\n", "upstream_ports must"},
+        {"upstream_ca_file = /nowhere/ca.pem\n", "/nowhere/ca.pem"},
+    };
+    char path[] = "/tmp/sluice-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = {0};
+        auto_(config) struct config c;
+        assert_int_equal(io_write_file(path, cases[i].text, strlen(cases[i].text), &err), 0);
+        int rc = config_load(&c, path, &err);
+        assert_int_equal(rc, cases[i].says ? -1 : 0);
+        if (cases[i].says && !strstr(err.text, cases[i].says))
+            fail_msg("%s: %s", cases[i].text, err.text);
+    }
+    struct err err = {0};
+    auto_(config) struct config c;
+    assert_int_equal(setenv("SLUICE_TOKEN_TTL_S", "120", 1), 0);
+    assert_int_equal(setenv("PROXY_URL", "socks5h://127.0.0.1:9", 1), 0);
+    assert_int_equal(config_load(&c, path + strlen(path), &err), 0); /* "": no file */
+    assert_int_equal(c.token_ttl_s, 120);
+    assert_string_equal(c.proxy_url, "socks5h://127.0.0.1:9");
+    assert_int_equal(setenv("SLUICE_TOKEN_TTL_S", "x", 1), 0);
+    struct config bad;
+    assert_int_equal(config_load(&bad, "", &err), -1);
+    assert_non_null(strstr(err.text, "SLUICE_TOKEN_TTL_S"));
+    (void)unsetenv("SLUICE_TOKEN_TTL_S");
+    (void)unsetenv("PROXY_URL");
+    (void)unlink(path);
+}
+
+static void example_file_loads(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char path[] = "/tmp/sluice-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    auto_(buf) struct buf text = BUF_INIT(65536);
+    assert_int_equal(config_describe(&text), 0);
+    for (size_t i = 0; i + 1 < text.len; i++) { /* switch every setting on: "#key" → " key" */
+        if (text.data[i] == '#' && text.data[i + 1] != ' ')
+            text.data[i] = ' ';
+    }
+    assert_int_equal(io_write_file(path, text.data, text.len, &err), 0);
+    auto_(config) struct config c;
+    if (config_load(&c, path, &err) < 0)
+        fail_msg("%s", err.text);
+    (void)unlink(path);
+}
+
+int main(void)
+{
+    struct err err;
+    if (hash_init(&err) < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buf_failure_is_sticky),
+        cmocka_unit_test(every_code_has_a_row),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(utf8),
+        cmocka_unit_test(percent),
+        cmocka_unit_test(token_survives_no_change),
+        cmocka_unit_test(config_names_the_line),
+        cmocka_unit_test(example_file_loads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
