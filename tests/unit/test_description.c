@@ -1,0 +1,222 @@
+/* site/description: the private JSON form loses nothing and refuses what it did not write. */
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "site/description.h"
+
+static char *copy(const char *s)
+{
+    char *out = strdup(s);
+    assert_non_null(out);
+    return out;
+}
+
+/* Every field set, to values that are easily lost. */
+static struct description *full(void)
+{
+    struct description *d = description_new();
+    assert_non_null(d);
+    d->site = copy("youtube");
+    d->id = copy("dQw4w9WgXcQ");
+    d->url = copy("https://www.youtube.com/watch?v=dQw4w9WgXcQ");
+    d->title = copy("quotes \" \\ and \r\n lines \xe2\x80\xae and \xf0\x9f\x93\x9a");
+    d->author = copy("");
+    d->duration_ms = UINT64_MAX;
+    d->thumbnail = copy("https://i.example/x.jpg?a=1&b=2");
+    d->live = true;
+    d->engine = copy("youtube:visionos");
+    d->expires_unix_s = INT64_MIN;
+    struct format *f = description_add_format(d);
+    assert_non_null(f);
+    *f = (struct format){
+        .id = copy("140-en.4"),
+        .kind = FORMAT_MUXED,
+        .container = copy("mp4"),
+        .mime = copy("video/mp4"),
+        .codecs = copy("avc1.42001E,mp4a.40.2"),
+        .width = INT_MAX,
+        .height = 1,
+        .fps = 30000.0 / 1001,
+        .bitrate = INT64_MAX,
+        .size_bytes = (1ULL << 63) + 1,
+        .duration_ms = 1,
+        .language = copy("en-GB"),
+        .original = true,
+        .drc = true,
+        .sample_rate = 48000,
+        .channels = 2,
+        .label = copy("1080p60"),
+        .last_modified = 1726396988913358,
+        .init = {0, 739},
+        .index = {740, UINT64_MAX},
+        .url = copy("https://rr1.example/videoplayback?x=%2C"),
+        .user_agent = copy("agent (x; y)"),
+    };
+    f = description_add_format(d);
+    assert_non_null(f);
+    *f = (struct format){.id = copy("1"),
+                         .container = copy(""),
+                         .mime = copy(""),
+                         .codecs = copy(""),
+                         .label = copy(""),
+                         .url = copy("")};
+    struct subtitle *s = description_add_subtitle(d);
+    assert_non_null(s);
+    *s = (struct subtitle){copy("en"), copy("English (auto-generated)"), true, copy("https://x.example/tt")};
+    return d;
+}
+
+static void nothing_is_lost(void **state)
+{
+    (void)state;
+    auto_ptr(description) struct description *d = full();
+    auto_ptr(description) struct description *back = NULL;
+    auto_(buf) struct buf json = BUF_INIT(65536);
+    struct err err;
+    assert_int_equal(description_to_json(d, &json), 0);
+    if (description_parse(&back, buf_str(&json), json.len, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(back->title, d->title);
+    assert_string_equal(back->author, "");
+    assert_true(back->duration_ms == UINT64_MAX && back->expires_unix_s == INT64_MIN && back->live);
+    assert_int_equal(back->format_count, 2);
+    assert_int_equal(back->subtitle_count, 1);
+    const struct format *f = description_format(back, "140-en.4");
+    const struct format *was = &d->formats[0];
+    assert_non_null(f);
+    assert_int_equal(f->kind, FORMAT_MUXED);
+    assert_string_equal(f->codecs, was->codecs);
+    assert_string_equal(f->language, "en-GB");
+    assert_string_equal(f->user_agent, was->user_agent);
+    assert_string_equal(f->url, was->url);
+    assert_true(f->width == INT_MAX && f->height == 1 && f->fps == was->fps);
+    assert_true(f->bitrate == INT64_MAX && f->size_bytes == (1ULL << 63) + 1 && f->duration_ms == 1);
+    assert_true(f->original && f->drc && f->sample_rate == 48000 && f->channels == 2);
+    assert_true(f->last_modified == 1726396988913358);
+    assert_true(f->init.start == 0 && f->init.end == 739);
+    assert_true(f->index.start == 740 && f->index.end == UINT64_MAX);
+    assert_null(back->formats[1].language);
+    assert_null(back->formats[1].user_agent);
+    assert_null(description_format(back, "140"));
+    assert_true(back->subtitles[0].is_auto);
+    assert_string_equal(back->subtitles[0].label, "English (auto-generated)");
+
+    auto_(buf) struct buf again = BUF_INIT(65536);
+    assert_int_equal(description_to_json(back, &again), 0);
+    assert_string_equal(buf_str(&json), buf_str(&again));
+}
+
+static void texts_are_cleaned_and_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *in;
+        size_t max;
+        const char *out;
+    } cases[] = {
+        {"as it is", "a b", 9, "a b"},
+        {"empty", "", 9, ""},
+        {"bad byte", "a\xff", 9, "a\xef\xbf\xbd"},
+        {"cut", "abcdef", 3, "abc"},
+        {"cut between characters", "a\xc3\xbc\xc3\xbc", 4, "a\xc3\xbc"},
+        {"no room for the replacement", "a\xff", 3, "a"},
+        {"surrogate", "\xed\xa0\x80", 9, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+    };
+    char *text = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(description_set_text(&text, cases[i].in, strlen(cases[i].in), cases[i].max), 0);
+        if (strcmp(text, cases[i].out) != 0)
+            fail_msg("%s: \"%s\"", cases[i].name, text);
+    }
+    free(text);
+}
+
+static void rows_are_limited(void **state)
+{
+    (void)state;
+    auto_ptr(description) struct description *d = description_new();
+    for (int i = 0; i < 512; i++) {
+        char id[16];
+        struct format *f = description_add_format(d);
+        assert_non_null(f);
+        assert_null(f->id);
+        (void)snprintf(id, sizeof id, "%d", i);
+        f->id = copy(id);
+    }
+    assert_null(description_add_format(d));
+    assert_int_equal(d->format_count, 512);
+    assert_ptr_equal(description_format(d, "511"), &d->formats[511]);
+    assert_non_null(description_add_subtitle(d));
+}
+
+static void unwritable(void **state)
+{
+    (void)state;
+    auto_ptr(description) struct description *d = full();
+    auto_(buf) struct buf small = BUF_INIT(100);
+    assert_int_equal(description_to_json(d, &small), -1);
+    free(d->title);
+    d->title = copy("\xff not UTF-8");
+    auto_(buf) struct buf json = BUF_INIT(65536);
+    assert_int_equal(description_to_json(d, &json), -1);
+}
+
+static void damaged_input_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *from, *to;
+    } damages[] = {
+        {"truncated", "\"formats\"", NULL},
+        {"missing field", "\"mime\"", "\"mimo\""},
+        {"text for a number", "\"width\":2147483647", "\"width\":\"1\""},
+        {"negative count", "\"height\":1", "\"height\":-1"},
+        {"count too large", "\"width\":2147483647", "\"width\":2147483648"},
+        {"unknown kind", "\"kind\":2", "\"kind\":3"},
+        {"number over 2^64", "\"18446744073709551615\"", "\"18446744073709551616\""},
+        {"null for a text", "\"codecs\":\"\"", "\"codecs\":null"},
+        {"text for a truth value", "\"drc\":true", "\"drc\":\"\""},
+        {"formats not a list", "\"formats\":[{", "\"formats\":0,\"x\":[{"},
+        {"a row that is no object", "\"subtitles\":[{", "\"subtitles\":[0,{"},
+        {"duplicate key", "\"live\":true", "\"live\":true,\"live\":true"},
+    };
+    auto_ptr(description) struct description *d = full();
+    auto_(buf) struct buf json = BUF_INIT(65536);
+    assert_int_equal(description_to_json(d, &json), 0);
+    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+        struct description *back = NULL;
+        struct err err = {0};
+        auto_(buf) struct buf bad = BUF_INIT(65536);
+        const char *at = strstr(buf_str(&json), damages[i].from);
+        assert_non_null(at);
+        (void)buf_add(&bad, json.data, (size_t)(at - json.data));
+        if (damages[i].to) {
+            (void)buf_adds(&bad, damages[i].to);
+            (void)buf_adds(&bad, at + strlen(damages[i].from));
+        }
+        if (description_parse(&back, buf_str(&bad), bad.len, &err) == 0)
+            fail_msg("%s: accepted", damages[i].name);
+        assert_null(back);
+        assert_int_equal(err.code, ERR_INTERNAL);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(texts_are_cleaned_and_cut),
+        cmocka_unit_test(rows_are_limited),
+        cmocka_unit_test(unwritable),
+        cmocka_unit_test(damaged_input_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
