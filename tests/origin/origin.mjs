@@ -1,0 +1,176 @@
+// A local stand-in for the outside world. The product reaches it by its ordinary settings only: it is the HTTP
+// proxy of PROXY_URL, and CONNECT to a known name ends at its own TLS server, whose CA is SLUICE_UPSTREAM_CA_FILE.
+// Names it does not know are refused with 502, as a proxy does with names that do not resolve.
+//
+//   node tests/origin/origin.mjs [--port N]     prints {"proxy_url", "ca_file"} and runs until a signal
+import { fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { fileURLToPath } from 'node:url';
+
+import { answerText, makeRule, send, takeAction } from './answer.mjs';
+import { makeDirect } from './direct.mjs';
+import { prepare } from './prepare.mjs';
+import { makeYoutube } from './youtube.mjs';
+
+const self = fileURLToPath(import.meta.url);
+const logMax = 20000;
+const knownHost = /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name)\.example))$/;
+const usualSettings = { expiresInS: 21540, latencyMs: 0 };
+
+async function readBody(req) {
+  const parts = [];
+  for await (const part of req) parts.push(part);
+  try {
+    return JSON.parse(Buffer.concat(parts).toString());
+  } catch {
+    return undefined;
+  }
+}
+
+// Starts the stand-in in this process. Returns:
+//   proxyUrl, caFile     for the product's settings
+//   media                rows of the files served, by file name, with `path` (see media.mjs)
+//   requests()           what came in since the last reset: { method, host, path, query, range, status, bytes, … };
+//                        tunnels are logged as method CONNECT
+//   script(rule)         adds a rule (answer.mjs); configure({expiresInS, latencyMs}); rotate(); forgetVisitors()
+//   reset()              forgets log, rules and settings (not visitors)
+//   stop()
+export async function startOrigin({ port = 0 } = {}) {
+  const { caFile, certFile, keyFile, media } = await prepare();
+  const settings = { ...usualSettings };
+  const youtube = makeYoutube({ media, settings });
+  const direct = makeDirect({ media });
+  const sockets = new Set();
+  const tunnels = new Map(); // the client's port → the socket under TLS, which alone can be reset
+  let log = [];
+  let rules = [];
+
+  const note = (entry) => {
+    if (log.length >= logMax) log.splice(0, logMax / 2);
+    log.push(entry);
+    return entry;
+  };
+
+  async function handle(req, res, secure) {
+    const url = new URL(secure ? `https://${req.headers.host}${req.url}` : req.url);
+    const host = url.hostname;
+    const seen = { host, url, path: url.pathname, method: req.method, itag: url.searchParams.get('itag'), range: req.headers.range };
+    const entry = note({
+      at: Date.now(), method: req.method, host, path: url.pathname, query: url.search, secure, range: req.headers.range,
+      agent: req.headers['user-agent'], headers: req.headers, status: 0, bytes: 0, aborted: false,
+    });
+    res.on('close', () => (entry.aborted = !res.writableFinished));
+    res.on('error', () => {});
+    const body = req.method === 'POST' ? await readBody(req) : undefined;
+    entry.video = seen.video = body?.videoId ?? body?.playerRequest?.videoId;
+    entry.client = seen.client = body?.context?.client?.clientName;
+    const full = { ...seen, headers: req.headers, body, address: req.socket.remoteAddress };
+    if (settings.latencyMs) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));
+    const answer = (knownHost.test(host) && (youtube.answer(full) ?? direct.answer(full))) || answerText(knownHost.test(host) ? 404 : 502, 'text/plain', '');
+    const raw = tunnels.get(req.socket.remotePort) ?? req.socket;
+    await send(req, res, entry, answer, takeAction(rules, seen), () => raw.resetAndDestroy());
+  }
+
+  const serve = (secure) => (req, res) => handle(req, res, secure).catch((error) => {
+    if (!res.destroyed) process.stderr.write(`origin: ${req.method} ${req.url}: ${error.stack}\n`);
+    res.destroy();
+  });
+  const quiet = (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy());
+  };
+
+  const tls = https.createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile), keepAliveTimeout: 65000, maxHeaderSize: 65536 }, serve(true));
+  const proxy = http.createServer({ keepAliveTimeout: 65000, maxHeaderSize: 65536 }, serve(false));
+  tls.on('secureConnection', quiet).on('tlsClientError', (_, socket) => socket.destroy());
+  proxy.on('connection', quiet);
+  proxy.on('connect', (req, socket, head) => {
+    const [, host, portText] = /^(.*):(\d+)$/.exec(req.url) ?? [];
+    const known = portText === '443' && knownHost.test(host ?? '');
+    note({ at: Date.now(), method: 'CONNECT', host, port: Number(portText), status: known ? 200 : 502, bytes: 0 });
+    if (!known) return socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n');
+    tunnels.set(socket.remotePort, socket);
+    const { remotePort } = socket;
+    socket.on('close', () => tunnels.get(remotePort) === socket && tunnels.delete(remotePort));
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    if (head.length) socket.unshift(head);
+    return tls.emit('connection', socket);
+  });
+
+  await new Promise((resolve, reject) => proxy.on('error', reject).listen(port, '127.0.0.1', resolve));
+  return {
+    proxyUrl: `http://127.0.0.1:${proxy.address().port}`,
+    caFile,
+    media,
+    requests: () => log,
+    script: (rule) => void rules.push(makeRule(rule)),
+    configure: (changes) => void Object.assign(settings, changes),
+    rotate: () => void youtube.rotate(),
+    forgetVisitors: () => youtube.forgetVisitors(),
+    reset() {
+      log = [];
+      rules = [];
+      Object.assign(settings, usualSettings);
+    },
+    async stop() {
+      const closed = new Promise((resolve) => proxy.close(resolve));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+// The same in a child process, so that serving does not wait for the caller's own work. Every function of the
+// result is asynchronous; the rest is as above.
+export async function forkOrigin() {
+  const child = fork(self, ['--child'], { serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc'] });
+  const waiting = new Map();
+  let next = 0;
+  const facts = await new Promise((resolve, reject) => {
+    child.once('message', resolve);
+    child.once('exit', (code) => reject(new Error(`the origin ended at once (${code})`)));
+  });
+  child.on('message', ({ id, result, error }) => {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (error) reject(new Error(error));
+    else resolve(result);
+  });
+  const call = (name) => (...args) => new Promise((resolve, reject) => {
+    waiting.set(++next, { resolve, reject });
+    child.send({ id: next, name, args });
+  });
+  const names = ['requests', 'script', 'configure', 'rotate', 'forgetVisitors', 'reset'];
+  return {
+    ...facts,
+    ...Object.fromEntries(names.map((name) => [name, call(name)])),
+    async stop() {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
+
+async function main() {
+  const asChild = process.argv.includes('--child');
+  const at = process.argv.indexOf('--port');
+  const origin = await startOrigin({ port: at > 0 ? Number(process.argv[at + 1]) : 0 });
+  const { proxyUrl, caFile, media } = origin;
+  const end = () => origin.stop().then(() => process.exit(0));
+  process.on('SIGTERM', end).on('SIGINT', asChild ? () => {} : end);
+  if (!asChild) return process.stdout.write(`${JSON.stringify({ proxy_url: proxyUrl, ca_file: caFile })}\n`);
+  process.on('disconnect', end); // whoever started us is gone
+  process.on('message', async ({ id, name, args }) => {
+    try {
+      process.send({ id, result: await origin[name](...args) });
+    } catch (error) {
+      process.send({ id, error: error.message });
+    }
+  });
+  return process.send({ proxyUrl, caFile, media });
+}
+
+if (process.argv[1] === self) await main();

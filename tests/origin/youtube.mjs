@@ -1,0 +1,206 @@
+// The video site as its public clients see it: player answers per client, visitors, media hosts, captions.
+// It is as strict as the real one where the facts say so: unknown visitors are asked whether they are robots, a
+// user agent that contradicts the request is refused, media URLs are signed over who asked for them.
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+
+import { answerFile, answerJson, answerText } from './answer.mjs';
+import { botCheck, videos } from './videos.mjs';
+
+const rangeLimit = 10 * 1024 * 1024;
+// lmt: the version stamp of a file; any constant will do as long as the files do not change.
+const stamp = (file) => String(1700000000000000 + (createHash('sha256').update(file).digest().readUInt32BE(0) % 1e9));
+const types = { mp4: 'video/mp4', m4a: 'audio/mp4' };
+const nameOf = { 101: 'VISIONOS', 3: 'ANDROID', 1: 'WEB', 2: 'MWEB', 5: 'IOS', 56: 'WEB_EMBEDDED_PLAYER' };
+
+export function makeYoutube({ media, settings }) {
+  let secret = Buffer.from('sluice test origin'); // the same in every run: URLs survive a restart of the stand-in
+  const visitors = new Map(); // visitorData → client name
+
+  function newVisitor(client) {
+    const visitor = Buffer.concat([Buffer.from([0x0a, 0x0b]), randomBytes(24)]).toString('base64url') + '%3D%3D';
+    visitors.set(visitor, client);
+    return visitor;
+  }
+
+  // Media file of one format row: tried with the set's own name, then (big has only its picture) the short set's.
+  function fileOf(video, row) {
+    const names = [video.set, 'short'].flatMap((set) => ['mp4', 'm4a', 'webm'].map((ext) => `${set}-${row.itag}${row.suffix ?? ''}.${ext}`));
+    return media[names.find((name) => media[name])];
+  }
+
+  const rowsOf = (video) => video.formats.map((row) => (typeof row === 'string' ? { itag: row } : row));
+  const tagsOf = (row) => [row.track && `lang=${row.track.id}`, row.drc && 'drc=1'].filter(Boolean).join(':');
+
+  const signature = (url, agent) =>
+    createHmac('sha256', secret).update(`${url.searchParams.get('sparams').split(',').map((name) => url.searchParams.get(name))}|${agent}`).digest('base64url');
+
+  function mediaUrl(id, row, file, asker) {
+    // Two itags live on a host that sends its visitors on to another one.
+    const host = ['134', '243'].includes(row.itag) ? 'rr1---sn-sluice09' : 'rr4---sn-sluice01';
+    const url = new URL(`https://${host}.googlevideo.com/videoplayback`);
+    const params = {
+      expire: Math.floor(Date.now() / 1000) + settings.expiresInS, ei: randomBytes(12).toString('base64url'), ip: asker.address,
+      id: `o-${Buffer.from(id).toString('base64url')}`, itag: row.itag, source: 'youtube', requiressl: 'yes', ...(tagsOf(row) && { xtags: tagsOf(row) }),
+      mn: 'sn-sluice01,sn-sluice02', fvip: 3, mime: mimeOf(row, file), rqh: 1, ...(row.itag !== '18' && { gir: 'yes', clen: file.size }),
+      dur: file.durationMs / 1000, lmt: stamp(file.file), c: asker.client,
+    };
+    for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
+    url.searchParams.set('sparams', ['expire', 'ip', 'id', 'itag', 'source', 'xtags', 'mime', 'clen', 'dur', 'lmt', 'c'].filter((name) => url.searchParams.has(name)));
+    url.searchParams.set('sig', signature(url, asker.agent));
+    return url.href;
+  }
+
+  const isVideo = (file) => file.width > 0;
+  const mimeOf = (row, file) => types[file.file.split('.').pop()] ?? (isVideo(file) ? 'video/webm' : 'audio/webm');
+
+  function format(id, video, row, asker) {
+    const file = fileOf(video, row);
+    const rate = Math.round((file.size * 8000) / file.durationMs);
+    const text = (range) => range && { start: String(range.start), end: String(range.end) };
+    const answer = {
+      itag: Number(row.itag), url: mediaUrl(id, row, file, asker), mimeType: `${mimeOf(row, file)}; codecs="${file.codecs}"`, bitrate: Math.round(rate * 1.3),
+      ...(isVideo(file) && { width: file.width, height: file.height, fps: file.fps, qualityLabel: `${file.height}p`, quality: `hd${file.height}` }),
+      ...(!isVideo(file) && { quality: 'tiny', audioQuality: 'AUDIO_QUALITY_MEDIUM' }),
+      ...(file.sampleRate && { audioSampleRate: String(file.sampleRate), audioChannels: file.channels }),
+      initRange: text(file.init), indexRange: text(file.index), lastModified: stamp(file.file), contentLength: String(file.size),
+      projectionType: 'RECTANGULAR', averageBitrate: rate, approxDurationMs: String(file.durationMs),
+      ...(row.track && { audioTrack: row.track }), ...(row.drc && { isDrc: true }), ...(tagsOf(row) && { xtags: Buffer.from(tagsOf(row)).toString('base64url') }),
+      ...row.with,
+    };
+    for (const name of row.without ?? []) delete answer[name];
+    return answer;
+  }
+
+  // Only the visionOS client gets URLs of adaptive formats; the Android one gets itag 18; others get neither.
+  function streamingData(id, video, asker) {
+    const rows = rowsOf(video);
+    const withUrls = asker.client === 'VISIONOS';
+    const muxed = format(id, video, { itag: '18', without: ['contentLength', 'initRange', 'indexRange'] }, asker);
+    return {
+      expiresInSeconds: String(settings.expiresInS),
+      ...(asker.client === 'ANDROID' && !video.live && { formats: [muxed] }),
+      adaptiveFormats: rows.map((row) => format(id, video, withUrls ? row : { ...row, without: [...(row.without ?? []), 'url'] }, asker)),
+    };
+  }
+
+  function captionsOf(id, video) {
+    if (!video.captions) return {};
+    const captionTracks = video.captions.map((track) => ({
+      baseUrl: `https://www.youtube.com/api/timedtext?v=${id}&ei=x&caps=asr&xoaf=5&xosf=1&hl=en&lang=${track.language}${track.auto ? '&kind=asr' : ''}`,
+      name: { runs: [{ text: track.name }] }, vssId: `${track.auto ? 'a' : ''}.${track.language}`, languageCode: track.language,
+      ...(track.auto && { kind: 'asr' }), isTranslatable: true, trackName: '',
+    }));
+    return { captions: { playerCaptionsTracklistRenderer: { captionTracks, translationLanguages: [{ languageCode: 'de', languageName: { runs: [{ text: 'German' }] } }] } } };
+  }
+
+  function details(id, video) {
+    const seconds = video.live ? 0 : Math.round(fileOf(video, rowsOf(video)[0] ?? { itag: '18' }).durationMs / 1000);
+    const thumbnail = (name, width, height) => ({ url: `https://i.ytimg.com/vi/${id}/${name}.jpg`, width, height });
+    return {
+      videoDetails: {
+        videoId: video.answersId ?? id, title: video.title, lengthSeconds: String(seconds), channelId: 'UCsluiceSluiceSluiceSlu', author: video.author,
+        shortDescription: `About ${video.title}`, isOwnerViewing: false, isCrawlable: true, isPrivate: false, viewCount: '1234', allowRatings: true,
+        thumbnail: { thumbnails: [thumbnail('mqdefault', 320, 180), thumbnail('maxresdefault', 1280, 720)] },
+        ...(video.live && { isLive: true }), isLiveContent: !!video.live,
+      },
+    };
+  }
+
+  function playerAnswer(id, asker) {
+    const video = videos[id];
+    const context = { responseContext: { visitorData: asker.visitor, serviceTrackingParams: [{ service: 'GFEEDBACK', params: [{ key: 'logged_in', value: '0' }, { key: 'visitor_data', value: asker.visitor }] }], maxAgeSeconds: 0 } };
+    if (!asker.known) return { ...context, playabilityStatus: botCheck };
+    if (video?.empty || (!video && asker.client === 'ANDROID')) return {};
+    if (!video) return { ...context, playabilityStatus: { status: 'ERROR', reason: 'This video is unavailable' } };
+    const refused = video.error ?? (asker.client === 'VISIONOS' ? video.visionos : undefined);
+    if (refused) {
+      const { errorScreen, ...playabilityStatus } = refused;
+      return { ...context, playabilityStatus: { ...playabilityStatus, ...(errorScreen && { errorScreen }) } };
+    }
+    return {
+      ...context, playabilityStatus: { status: 'OK', playableInEmbed: true }, streamingData: streamingData(id, video, asker),
+      ...captionsOf(id, video), ...details(id, video), trackingParams: 'CAAQu2kiEwj',
+    };
+  }
+
+  // Who asks, or a refusal: the request must agree with itself.
+  function readAsker({ headers, body, address }) {
+    const client = body?.context?.client;
+    const agent = headers['user-agent'] ?? '';
+    const refused = (message) => ({ refused: answerJson(400, { error: { code: 400, message, status: 'INVALID_ARGUMENT' } }) });
+    if (!/^application\/json/.test(headers['content-type'] ?? '')) return refused('content type');
+    if (!client?.clientName || !client.clientVersion) return refused('no client');
+    if (client.userAgent && client.userAgent !== agent) return refused('user agent contradicts the context');
+    if (client.clientName === 'ANDROID' && !agent.startsWith(`com.google.android.youtube/${client.clientVersion}`)) return refused('user agent of another client');
+    const number = headers['x-youtube-client-name'];
+    if (number && (nameOf[number] ?? number) !== client.clientName) return refused('client name contradicts the context');
+    const stated = [client.visitorData, headers['x-goog-visitor-id']].filter(Boolean);
+    if (new Set(stated).size > 1) return refused('two visitors');
+    const known = visitors.get(stated[0]) === client.clientName;
+    return { client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
+  }
+
+  function api(seen) {
+    const asker = readAsker(seen);
+    if (asker.refused) return asker.refused;
+    if (seen.url.pathname.endsWith('/visitor_id')) return answerJson(200, { responseContext: { visitorData: asker.visitor } });
+    if (seen.url.pathname.endsWith('/player')) return answerJson(200, playerAnswer(seen.body.videoId, asker));
+    if (seen.url.pathname.endsWith('/reel/reel_item_watch')) {
+      const playerResponse = playerAnswer(seen.body.playerRequest?.videoId, asker);
+      return answerJson(200, Object.keys(playerResponse).length ? { playerResponse } : {});
+    }
+    return answerJson(404, { error: { code: 404, status: 'NOT_FOUND' } });
+  }
+
+  function playback({ url, headers, address, host }) {
+    const param = (name) => url.searchParams.get(name);
+    const refuse = answerText(403, 'text/plain', '');
+    const id = Buffer.from((param('id') ?? '').slice(2), 'base64url').toString();
+    const video = videos[id];
+    const rows = video?.formats ? [...rowsOf(video), { itag: '18' }] : [];
+    const row = rows.find((one) => one.itag === param('itag') && tagsOf(one) === (param('xtags') ?? ''));
+    if (!row || !param('sparams') || signature(url, headers['user-agent']) !== param('sig')) return refuse;
+    if (Number(param('expire')) < Date.now() / 1000 || param('ip') !== address) return refuse;
+    if (host.includes('sn-sluice09')) {
+      const next = new URL(url);
+      next.hostname = 'rr5---sn-sluice02.googlevideo.com';
+      next.searchParams.set('redirect_counter', '1');
+      next.searchParams.set('cms_redirect', 'yes');
+      return { status: 302, headers: { Location: next.href, 'Content-Type': 'text/html' }, body: '' };
+    }
+    const file = fileOf(video, row);
+    return answerFile({
+      file: file.path, size: file.size, type: mimeOf(row, file), rangeHeader: headers.range, strict: true, limit: rangeLimit,
+      headers: { 'Last-Modified': 'Mon, 02 Nov 2026 08:00:00 GMT', 'Cache-Control': 'private, max-age=21540', 'X-Content-Type-Options': 'nosniff' },
+    });
+  }
+
+  function timedText({ url }) {
+    const track = videos[url.searchParams.get('v')]?.captions?.find((one) => one.language === url.searchParams.get('lang') && one.auto === (url.searchParams.get('kind') === 'asr'));
+    if (!track) return answerText(404, 'text/html', '');
+    if (url.searchParams.get('fmt') !== 'vtt')
+      return answerText(200, 'text/xml; charset=UTF-8', '<?xml version="1.0" encoding="utf-8" ?><transcript><text start="0" dur="1">One.</text></transcript>');
+    const place = url.searchParams.has('xosf') ? ' align:start position:0%' : '';
+    const cue = (second) => `00:00:${String(second).padStart(2, '0')}.000 --> 00:00:${String(second + 1).padStart(2, '0')}.000${place}\nSecond ${second}${track.auto ? ' (automatic)' : ''}\n`;
+    return answerText(200, 'text/vtt; charset=UTF-8', `WEBVTT\nKind: captions\nLanguage: ${track.language}\n\n${Array.from({ length: 20 }, (_, second) => cue(second)).join('\n')}`);
+  }
+
+  return {
+    // Every URL given out before is refused from now on, as when the site changes its keys.
+    rotate: () => (secret = randomBytes(16)),
+    forgetVisitors: () => visitors.clear(),
+    answer(seen) {
+      const { host, url, method } = seen;
+      if (host.endsWith('.googlevideo.com')) return url.pathname === '/videoplayback' ? playback(seen) : undefined;
+      if (host === 'i.ytimg.com') {
+        const known = videos[url.pathname.split('/')[2]];
+        const file = media['thumbnail.jpg'];
+        return known && answerFile({ file: file.path, size: file.size, type: 'image/jpeg', rangeHeader: seen.headers.range });
+      }
+      const apiHost = ['www.youtube.com', 'youtubei.googleapis.com'].includes(host);
+      if (apiHost && url.pathname.startsWith('/youtubei/v1/')) return method === 'POST' ? api(seen) : answerText(405, 'text/plain', '');
+      if (host === 'www.youtube.com' && url.pathname === '/api/timedtext') return timedText(seen);
+      return undefined;
+    },
+  };
+}
