@@ -1,8 +1,14 @@
 /* State that outlives a request: one SQLite file in the data directory, shared by all processes of the host.
- * The only user of sqlite3. STRICT tables, WAL where the filesystem can (else the default journal),
- * migrations from sql/ applied in order under a lock by whichever process comes first. Threads: all functions
- * are safe from any thread (a connection per call from a small pool). Errors: ERR_INTERNAL with SQLite's
- * words; ERR_BUSY when a lock was not had in time. */
+ *
+ * The only user of sqlite3. STRICT tables; WAL where the filesystem can, else a rollback journal; migrations
+ * from sql/ applied in order under a lock by whichever process comes first. A process may be killed at any
+ * moment; the file stays whole.
+ *
+ * Threads: all functions are safe from any thread, each call borrows a connection from a small pool.
+ * Processes: open after fork(), never before: an SQLite connection carried over a fork corrupts the file. A
+ * store used in a forked child answers ERR_INTERNAL.
+ * Errors: ERR_INTERNAL with SQLite's words and what the operator can do; ERR_BUSY when a lock or a connection
+ * was not had within five seconds. */
 #ifndef SLUICE_STORE_STORE_H
 #define SLUICE_STORE_STORE_H
 
@@ -13,24 +19,36 @@
 #include "base/err.h"
 #include "base/hash.h"
 
+enum {
+    STORE_VALUE_MAX_BYTES = 8 << 20,
+    STORE_KEY_MAX_BYTES = 4096,
+    STORE_CHECK_WAIT_MS = 1000,
+    STORE_KEYS_FRESH_MS = 10000, /* so long may a process miss that another one changed the key ring */
+};
+
 struct store;
 
-/* Opens (creates, migrates) data_dir/sluice.db. */
+/* Opens (creates, migrates) data_dir/sluice.db; a missing data_dir is made too, mode 0700. */
 int store_open(struct store **out, const char *data_dir, struct err *err);
+/* All calls must have returned. NULL is fine. */
 void store_close(struct store *s);
-/* A cheap round trip, for readiness: the database answers and can be written. */
+DEFINE_AUTO_PTR(store, store_close)
+/* A cheap round trip, for readiness: one row is written. Waits STORE_CHECK_WAIT_MS for locks at most. */
 int store_check(struct store *s, struct err *err);
 /* Deletes what has expired; call now and then. */
 int store_prune(struct store *s, int64_t now_unix_s, struct err *err);
 
-/* media_cache: values by key until they expire. get: 1 found (appended), 0 not there or expired, -1 error. */
+/* media_cache: values by key until they expire. get: 1 found (appended; expires_unix_s may be NULL), 0 not
+ * there or expired, -1 error. A value longer than *value may still take is an error, and *value has failed.
+ */
 int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct buf *value,
                     int64_t *expires_unix_s, struct err *err);
 int store_cache_put(struct store *s, const char *key, const void *value, size_t len, int64_t expires_unix_s,
                     struct err *err);
 int store_cache_delete(struct store *s, const char *key, struct err *err);
 
-/* Key ring of `data` tokens. current: the newest key, made at the first call of the first process. */
+/* Key ring of `data` tokens, kept in memory and read again when an unknown id turns up or it is
+ * STORE_KEYS_FRESH_MS old. current: the newest key, made at the first call of the first process. */
 struct store_token_key {
     uint32_t id;
     uint8_t key[SEAL_KEY_BYTES];

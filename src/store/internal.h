@@ -1,0 +1,20 @@
+/* What the files of store/ share: the store itself. */
+#ifndef SLUICE_STORE_INTERNAL_H
+#define SLUICE_STORE_INTERNAL_H
+
+#include "store/pool.h"
+#include "store/store.h"
+
+/* A rotation adds a key; keys whose tokens have all expired may go. More than these are not looked at. */
+enum { KEY_RING_MAX = 32 };
+
+struct store {
+    char *path; /* absolute: connections are opened later, maybe from another working directory */
+    struct pool pool;
+    pthread_mutex_t ring_lock;                 /* guards what follows */
+    struct store_token_key ring[KEY_RING_MAX]; /* newest first */
+    size_t ring_count;
+    int64_t ring_read_mono_us;
+};
+
+#endif

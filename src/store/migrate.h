@@ -1,0 +1,11 @@
+/* Makes a database file ready for use: file mode, journal mode, migrations. Internal to store/. */
+#ifndef SLUICE_STORE_MIGRATE_H
+#define SLUICE_STORE_MIGRATE_H
+
+#include "store/db.h"
+
+/* Creates the file when it is missing (mode 0600), settles its journal mode and applies the migrations it
+ * lacks. Any number of processes may do this at once. *out is a connection to go on with. */
+int migrate_open(struct db **out, const char *path, enum db_journal *journal, struct err *err);
+
+#endif

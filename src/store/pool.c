@@ -1,0 +1,101 @@
+/* See pool.h. */
+#include "store/pool.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+int pool_init(struct pool *p, const char *path, enum db_journal journal)
+{
+    *p = (struct pool){.path = path, .journal = journal, .owner = getpid()};
+    pthread_condattr_t monotonic;
+    if (pthread_condattr_init(&monotonic) != 0)
+        return -1;
+    int rc = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    if (rc == 0)
+        rc = pthread_cond_init(&p->returned, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    return rc == 0 && pthread_mutex_init(&p->lock, NULL) == 0 ? 0 : -1;
+}
+
+void pool_fini(struct pool *p)
+{
+    while (p->idle) {
+        struct db *db = p->idle;
+        p->idle = db->next;
+        db_close(db);
+    }
+    (void)pthread_cond_destroy(&p->returned);
+    (void)pthread_mutex_destroy(&p->lock);
+}
+
+/* Takes an idle connection (*out), or the right to open one (NULL). */
+static int take(struct pool *p, struct db **out, struct err *err)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += POOL_WAIT_MS / 1000;
+    int rc = 0;
+    (void)pthread_mutex_lock(&p->lock);
+    while (!p->idle && p->open_count >= POOL_MAX && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&p->returned, &p->lock, &until);
+    bool ok = p->idle || p->open_count < POOL_MAX;
+    *out = p->idle;
+    if (p->idle)
+        p->idle = p->idle->next;
+    else if (ok)
+        p->open_count++;
+    (void)pthread_mutex_unlock(&p->lock);
+    return ok ? 0 : err_set(err, ERR_BUSY, "all %d connections to %s are in use", POOL_MAX, p->path);
+}
+
+/* Gives a connection back, or (NULL) the right to have one. */
+static void give(struct pool *p, struct db *db)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    if (db) {
+        db->next = p->idle;
+        p->idle = db;
+    } else {
+        p->open_count--;
+    }
+    (void)pthread_cond_signal(&p->returned);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+void pool_add(struct pool *p, struct db *db)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->open_count++;
+    (void)pthread_mutex_unlock(&p->lock);
+    give(p, db);
+}
+
+int lease_begin(struct lease *l, struct pool *p, struct err *err)
+{
+    l->pool = p;
+    l->db = NULL;
+    if (getpid() != p->owner)
+        return err_set(err, ERR_INTERNAL, "%s was opened before fork()", p->path);
+    if (take(p, &l->db, err) < 0)
+        return -1;
+    if (l->db)
+        return 0;
+    auto_ptr(db) struct db *db = NULL;
+    if (db_open(&db, p->path, err) < 0 || db_set_up(db, p->journal, err) < 0) {
+        give(p, NULL);
+        return -1;
+    }
+    l->db = steal(&db);
+    return 0;
+}
+
+void lease_end(struct lease *l)
+{
+    struct db *db = steal(&l->db);
+    if (!db)
+        return;
+    if (db->spoilt)
+        db_close(steal(&db));
+    give(l->pool, db);
+}

@@ -1,0 +1,37 @@
+/* The connections of a store: made when needed, at most POOL_MAX, handed to one caller at a time. Internal to
+ * store/. The connection used last is handed out first: its page cache is warm, and idle ones stay cold. */
+#ifndef SLUICE_STORE_POOL_H
+#define SLUICE_STORE_POOL_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "store/db.h"
+
+enum { POOL_MAX = 16, POOL_WAIT_MS = 5000 };
+
+struct pool {
+    const char *path; /* borrowed */
+    enum db_journal journal;
+    pid_t owner;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t returned;
+    struct db *idle;
+    int open_count; /* idle and lent */
+};
+
+int pool_init(struct pool *p, const char *path, enum db_journal journal);
+void pool_fini(struct pool *p);
+/* The pool takes a connection that exists already. */
+void pool_add(struct pool *p, struct db *db);
+
+/* A lent connection; give it back with lease_end(). */
+struct lease {
+    struct pool *pool;
+    struct db *db; /* NULL while nothing is lent */
+};
+int lease_begin(struct lease *l, struct pool *p, struct err *err);
+void lease_end(struct lease *l);
+DEFINE_AUTO(lease, lease_end)
+
+#endif

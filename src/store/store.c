@@ -1,0 +1,131 @@
+/* Opening a store, and the cache rows; see store.h. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "store/internal.h"
+#include "store/migrate.h"
+
+enum { PRUNE_PORTION = 200, DEFAULT_WAIT = -1 };
+
+/* Written by store_check(); expired from the start, so that no store_cache_get() sees it. */
+static const char check_key[] = "store:check";
+
+static int find_path(char **out, const char *data_dir, struct err *err)
+{
+    if (io_make_dirs(data_dir, err) < 0)
+        return -1;
+    auto_ptr(char) char *dir = realpath(data_dir, NULL);
+    if (!dir)
+        return err_set(err, ERR_INTERNAL, "data_dir %s: %s", data_dir, strerror(errno));
+    if (asprintf(out, "%s/sluice.db", dir) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return 0;
+}
+
+int store_open(struct store **out, const char *data_dir, struct err *err)
+{
+    auto_ptr(char) char *path = NULL;
+    auto_ptr(db) struct db *first = NULL;
+    enum db_journal journal;
+    if (find_path(&path, data_dir, err) < 0 || migrate_open(&first, path, &journal, err) < 0)
+        return -1;
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || pthread_mutex_init(&s->ring_lock, NULL) != 0 || pool_init(&s->pool, path, journal) < 0) {
+        free(s);
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    }
+    s->path = steal(&path);
+    pool_add(&s->pool, steal(&first));
+    *out = s;
+    return 0;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    pool_fini(&s->pool);
+    (void)pthread_mutex_destroy(&s->ring_lock);
+    free(s->path);
+    free(s);
+}
+
+static int check_key_length(const char *key, struct err *err)
+{
+    return strnlen(key, STORE_KEY_MAX_BYTES + 1) <= STORE_KEY_MAX_BYTES
+               ? 0
+               : err_set(err, ERR_INTERNAL, "cache key is longer than %d bytes", STORE_KEY_MAX_BYTES);
+}
+
+static int put(struct db *db, const char *key, int64_t expires_unix_s, struct db_value value, struct err *err)
+{
+    return db_run(db, DB_CACHE_PUT,
+                  (struct db_value[]){DB_TEXT_VALUE(key), DB_INT_VALUE(expires_unix_s), value}, err);
+}
+
+int store_check(struct store *s, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, err) < 0)
+        return -1;
+    db_set_wait(l.db, STORE_CHECK_WAIT_MS);
+    int rc = put(l.db, check_key, 0, (struct db_value)DB_BLOB_VALUE(NULL, 0), err);
+    db_set_wait(l.db, DEFAULT_WAIT);
+    return rc;
+}
+
+int store_prune(struct store *s, int64_t now_unix_s, struct err *err)
+{
+    for (int64_t deleted = PRUNE_PORTION; deleted == PRUNE_PORTION;) {
+        auto_(lease) struct lease l = {0};
+        if (lease_begin(&l, &s->pool, err) < 0 ||
+            db_run(l.db, DB_CACHE_PRUNE,
+                   (struct db_value[]){DB_INT_VALUE(now_unix_s), DB_INT_VALUE(PRUNE_PORTION)}, err) < 0)
+            return -1;
+        deleted = db_changes(l.db);
+    }
+    return 0;
+}
+
+int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct buf *value,
+                    int64_t *expires_unix_s, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, err) < 0)
+        return -1;
+    int rc = db_run(l.db, DB_CACHE_GET, (struct db_value[]){DB_TEXT_VALUE(key), DB_INT_VALUE(now_unix_s)},
+                    err);
+    if (rc <= 0)
+        return rc;
+    size_t len;
+    const void *data = db_column_blob(l.db, DB_CACHE_GET, 0, &len);
+    if ((len && !data) || buf_add(value, data ? data : "", len) < 0)
+        rc = err_set(err, ERR_INTERNAL, "cached value of %zu bytes does not fit", len);
+    if (expires_unix_s)
+        *expires_unix_s = db_column_int(l.db, DB_CACHE_GET, 1);
+    db_reset(l.db, DB_CACHE_GET);
+    return rc;
+}
+
+int store_cache_put(struct store *s, const char *key, const void *value, size_t len, int64_t expires_unix_s,
+                    struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (len > STORE_VALUE_MAX_BYTES)
+        return err_set(err, ERR_INTERNAL, "%zu bytes are too many for the cache", len);
+    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, err) < 0)
+        return -1;
+    return put(l.db, key, expires_unix_s, (struct db_value)DB_BLOB_VALUE(value, len), err);
+}
+
+int store_cache_delete(struct store *s, const char *key, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, err) < 0)
+        return -1;
+    return db_run(l.db, DB_CACHE_DELETE, (struct db_value[]){DB_TEXT_VALUE(key)}, err);
+}

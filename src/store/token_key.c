@@ -1,0 +1,93 @@
+/* The key ring of `data` tokens; see store.h. Every link that is made or opened asks for a key, so the ring
+ * is kept in memory; what the memory may miss is bounded by STORE_KEYS_FRESH_MS. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/internal.h"
+
+enum { FIRST_KEY_ID = 1 };
+
+/* Processes that come at once all offer a key of their own; the first one stays, and all read that. */
+static int add_first(struct db *db, struct err *err)
+{
+    uint8_t key[SEAL_KEY_BYTES];
+    hash_random(key, sizeof key);
+    return db_run(db, DB_KEY_ADD,
+                  (struct db_value[]){DB_INT_VALUE(FIRST_KEY_ID), DB_BLOB_VALUE(key, sizeof key),
+                                      DB_INT_VALUE(clock_unix_s())},
+                  err);
+}
+
+/* With ring_lock held. A failure leaves the ring as it was. */
+static int read_ring(struct store *s, struct db *db, struct err *err)
+{
+    struct store_token_key ring[KEY_RING_MAX];
+    size_t n = 0;
+    int rc = db_run(db, DB_KEY_LIST, (struct db_value[]){DB_INT_VALUE(KEY_RING_MAX)}, err);
+    for (; rc == 1; rc = db_next(db, DB_KEY_LIST, err)) {
+        size_t len;
+        const void *key = db_column_blob(db, DB_KEY_LIST, 1, &len);
+        if (!key || len != SEAL_KEY_BYTES || n == KEY_RING_MAX) {
+            db_reset(db, DB_KEY_LIST);
+            return err_set(err, ERR_INTERNAL, "%s: token key of %zu bytes", s->path, len);
+        }
+        ring[n].id = (uint32_t)db_column_int(db, DB_KEY_LIST, 0);
+        memcpy(ring[n++].key, key, SEAL_KEY_BYTES);
+    }
+    if (rc < 0)
+        return -1;
+    memcpy(s->ring, ring, n * sizeof ring[0]);
+    s->ring_count = n;
+    s->ring_read_mono_us = clock_mono_us();
+    return 0;
+}
+
+static int refresh(struct store *s, bool add, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, err) < 0 || read_ring(s, l.db, err) < 0)
+        return -1;
+    if (s->ring_count > 0 || !add)
+        return 0;
+    return add_first(l.db, err) < 0 ? -1 : read_ring(s, l.db, err);
+}
+
+static bool is_fresh(const struct store *s)
+{
+    return s->ring_count && clock_mono_us() - s->ring_read_mono_us < STORE_KEYS_FRESH_MS * INT64_C(1000);
+}
+
+static bool find(const struct store *s, uint32_t id, struct store_token_key *out)
+{
+    for (size_t i = 0; i < s->ring_count; i++) {
+        if (s->ring[i].id == id) {
+            *out = s->ring[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+int store_token_key_current(struct store *s, struct store_token_key *out, struct err *err)
+{
+    (void)pthread_mutex_lock(&s->ring_lock);
+    int rc = is_fresh(s) ? 0 : refresh(s, true, err);
+    if (rc == 0 && s->ring_count == 0)
+        rc = err_set(err, ERR_INTERNAL, "%s: no token key", s->path);
+    if (rc == 0)
+        *out = s->ring[0];
+    (void)pthread_mutex_unlock(&s->ring_lock);
+    return rc;
+}
+
+int store_token_key_find(struct store *s, uint32_t id, struct store_token_key *out, struct err *err)
+{
+    (void)pthread_mutex_lock(&s->ring_lock);
+    int rc = 0;
+    bool found = is_fresh(s) && find(s, id, out);
+    if (!found && (rc = refresh(s, false, err)) == 0)
+        found = find(s, id, out);
+    (void)pthread_mutex_unlock(&s->ring_lock);
+    return rc < 0 ? -1 : found;
+}

@@ -1,0 +1,535 @@
+/* store/: cache rows, key ring, migrations, journal modes, and what happens to all that when processes are
+ * killed, files damaged, disks read-only. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "store/store.h"
+
+/* A fresh directory per test, in *state; its files go with it. */
+static int make_dir(void **state)
+{
+    char path[] = "/tmp/sluice-store-XXXXXX";
+    if (!mkdtemp(path))
+        return -1;
+    *state = strdup(path);
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    char command[256];
+    (void)snprintf(command, sizeof command, "chmod -R u+rwx %s && rm -rf %s", (char *)*state, (char *)*state);
+    int rc = system(command); // NOLINT(cert-env33-c): a path of ours
+    free(*state);
+    return rc;
+}
+
+static struct store *open_store(const char *dir)
+{
+    struct store *s = NULL;
+    struct err err = {0};
+    if (store_open(&s, dir, &err) < 0)
+        fail_msg("store_open: %s", err.text);
+    return s;
+}
+
+static void put(struct store *s, const char *key, const char *value, int64_t expires)
+{
+    struct err err = {0};
+    if (store_cache_put(s, key, value, strlen(value), expires, &err) < 0)
+        fail_msg("put: %s", err.text);
+}
+
+/* Runs SQL from outside the store; the first column of the last row as text. */
+static const char *sql(const char *dir, const char *text)
+{
+    static char answer[128];
+    char path[256];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *st = NULL;
+    answer[0] = '\0';
+    (void)snprintf(path, sizeof path, "%s/sluice.db", dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    (void)sqlite3_busy_timeout(db, 5000);
+    while (text && *text) {
+        if (sqlite3_prepare_v2(db, text, -1, &st, &text) != SQLITE_OK)
+            fail_msg("%s: %s", text, sqlite3_errmsg(db));
+        while (sqlite3_step(st) == SQLITE_ROW)
+            (void)snprintf(answer, sizeof answer, "%s", (const char *)sqlite3_column_text(st, 0));
+        if (sqlite3_finalize(st) != SQLITE_OK)
+            fail_msg("%s", sqlite3_errmsg(db));
+    }
+    (void)sqlite3_close(db);
+    return answer;
+}
+
+static void rows(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    auto_(buf) struct buf v = BUF_INIT(STORE_VALUE_MAX_BYTES);
+    struct err err = {0};
+    int64_t expires = 0;
+    assert_int_equal(store_cache_get(s, "a", 100, &v, &expires, &err), 0);
+    put(s, "a", "one", 200);
+    put(s, "b", "", 200);
+    assert_int_equal(buf_adds(&v, "before "), 0);
+    assert_int_equal(store_cache_get(s, "a", 100, &v, &expires, &err), 1);
+    assert_string_equal(buf_str(&v), "before one");
+    assert_int_equal(expires, 200);
+    buf_clear(&v);
+    assert_int_equal(store_cache_get(s, "b", 199, &v, NULL, &err), 1);
+    assert_int_equal(v.len, 0);
+    assert_false(v.failed);
+    assert_int_equal(store_cache_get(s, "a", 200, &v, &expires, &err), 0);
+
+    put(s, "a", "two", 300);
+    buf_clear(&v);
+    assert_int_equal(store_cache_get(s, "a", 200, &v, &expires, &err), 1);
+    assert_string_equal(buf_str(&v), "two");
+
+    put(s, "it's; DROP TABLE media_cache --", "x", 300);
+    assert_int_equal(store_cache_get(s, "it's; DROP TABLE media_cache --", 1, &v, NULL, &err), 1);
+    assert_int_equal(store_cache_delete(s, "a", &err), 0);
+    assert_int_equal(store_cache_delete(s, "a", &err), 0);
+    assert_int_equal(store_cache_get(s, "a", 1, &v, NULL, &err), 0);
+}
+
+static void limits(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    auto_(buf) struct buf v = BUF_INIT(STORE_VALUE_MAX_BYTES);
+    auto_(buf) struct buf small = BUF_INIT(100);
+    auto_(buf) struct buf key = BUF_INIT(8192);
+    struct err err = {0};
+    char *big = calloc(1, STORE_VALUE_MAX_BYTES + 1);
+    memset(big, 'x', STORE_VALUE_MAX_BYTES);
+    big[7] = '\0'; /* values are bytes */
+    assert_int_equal(store_cache_put(s, "big", big, STORE_VALUE_MAX_BYTES + 1, 9, &err), -1);
+    assert_int_equal(store_cache_put(s, "big", big, STORE_VALUE_MAX_BYTES, 9, &err), 0);
+    assert_int_equal(store_cache_get(s, "big", 0, &v, NULL, &err), 1);
+    assert_int_equal(v.len, STORE_VALUE_MAX_BYTES);
+    assert_memory_equal(v.data, big, STORE_VALUE_MAX_BYTES);
+    free(big);
+    assert_int_equal(store_cache_get(s, "big", 0, &small, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_INTERNAL);
+    assert_true(small.failed);
+
+    for (int i = 0; i < STORE_KEY_MAX_BYTES; i++)
+        assert_int_equal(buf_addc(&key, 'k'), 0);
+    assert_int_equal(store_cache_put(s, buf_str(&key), "v", 1, 9, &err), 0);
+    assert_int_equal(buf_addc(&key, 'k'), 0);
+    assert_int_equal(store_cache_put(s, buf_str(&key), "v", 1, 9, &err), -1);
+    assert_int_equal(store_cache_get(s, buf_str(&key), 0, &v, NULL, &err), -1);
+    assert_int_equal(store_cache_delete(s, buf_str(&key), &err), -1);
+}
+
+static void prune_takes_what_expired(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    struct err err = {0};
+    for (int i = 0; i < 450; i++) { /* more than two portions */
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        put(s, key, "v", 1000 + i % 2);
+    }
+    assert_int_equal(store_prune(s, 999, &err), 0);
+    assert_string_equal(sql(*state, "SELECT count(*) FROM media_cache"), "450");
+    assert_int_equal(store_prune(s, 1000, &err), 0);
+    assert_string_equal(sql(*state, "SELECT count(*) || ' ' || min(expires_unix_s) FROM media_cache"),
+                        "225 1001");
+    assert_int_equal(store_prune(s, 1001, &err), 0);
+    assert_string_equal(sql(*state, "SELECT count(*) FROM media_cache"), "0");
+}
+
+static void files_are_private(void **state)
+{
+    char path[256];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/deep/er", (char *)*state);
+    mode_t mask = umask(0);
+    auto_ptr(store) struct store *s = open_store(path);
+    put(s, "a", "v", 1);
+    (void)umask(mask);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    static const char *const names[] = {"sluice.db", "sluice.db-wal", "sluice.db-shm"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        (void)snprintf(path, sizeof path, "%s/deep/er/%s", (char *)*state, names[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+    }
+}
+
+static void reopened_file_keeps_all(void **state)
+{
+    auto_(buf) struct buf v = BUF_INIT(100);
+    struct store_token_key before, after;
+    struct err err = {0};
+    {
+        auto_ptr(store) struct store *s = open_store(*state);
+        put(s, "a", "kept", 500);
+        assert_int_equal(store_token_key_current(s, &before, &err), 0);
+    }
+    auto_ptr(store) struct store *s = open_store(*state);
+    assert_int_equal(store_cache_get(s, "a", 1, &v, NULL, &err), 1);
+    assert_string_equal(buf_str(&v), "kept");
+    assert_int_equal(store_token_key_current(s, &after, &err), 0);
+    assert_memory_equal(&before, &after, sizeof before);
+    assert_string_equal(sql(*state, "SELECT name FROM schema_migration WHERE version = 1"), "001-start.sql");
+    assert_string_equal(sql(*state, "PRAGMA journal_mode"), "wal");
+}
+
+static void key_ring(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    auto_ptr(store) struct store *other = open_store(*state);
+    struct store_token_key first, k;
+    struct err err = {0};
+    assert_int_equal(store_token_key_find(s, 1, &k, &err), 0); /* looking does not make one */
+    assert_int_equal(store_token_key_current(s, &first, &err), 0);
+    assert_int_equal(store_token_key_current(other, &k, &err), 0);
+    assert_memory_equal(&first, &k, sizeof first);
+    assert_int_equal(store_token_key_find(other, first.id, &k, &err), 1);
+    assert_memory_equal(&first, &k, sizeof first);
+    assert_int_equal(store_token_key_find(s, first.id + 1, &k, &err), 0);
+    assert_int_equal(store_token_key_find(s, UINT32_MAX, &k, &err), 0);
+    /* A rotation elsewhere: the new id is found at once, and it is the current one then. */
+    (void)sql(*state, "INSERT INTO token_key SELECT 4294967295, zeroblob(32), 0");
+    assert_int_equal(store_token_key_find(s, UINT32_MAX, &k, &err), 1);
+    assert_int_equal(k.key[0] | k.key[31], 0);
+    assert_int_equal(store_token_key_current(s, &k, &err), 0);
+    assert_int_equal(k.id, UINT32_MAX);
+    assert_int_equal(store_token_key_find(s, first.id, &k, &err), 1);
+    assert_memory_equal(&first, &k, sizeof first);
+}
+
+/* Children that open an empty directory at the same moment all see one schema and one key. */
+static void racing_processes_agree(void **state)
+{
+    enum { CHILDREN = 8 };
+    int go[2], out[2];
+    assert_int_equal(pipe(go) | pipe(out), 0);
+    for (int i = 0; i < CHILDREN; i++) {
+        if (fork() == 0) {
+            struct store *s = NULL;
+            struct store_token_key k = {0};
+            struct err err = {0};
+            char c;
+            (void)close(go[1]);
+            (void)!read(go[0], &c, 1);
+            if (store_open(&s, *state, &err) < 0 || store_token_key_current(s, &k, &err) < 0)
+                (void)fprintf(stderr, "%s\n", err.text);
+            _exit(write(out[1], &k, sizeof k) == sizeof k ? 0 : 1);
+        }
+    }
+    (void)close(go[0]);
+    (void)close(go[1]);
+    struct store_token_key first = {0}, k;
+    for (int i = 0; i < CHILDREN; i++) {
+        assert_int_equal(read(out[0], &k, sizeof k), sizeof k);
+        if (i == 0)
+            first = k;
+        assert_int_not_equal(k.id, 0);
+        assert_memory_equal(&k, &first, sizeof k);
+    }
+    for (int i = 0; i < CHILDREN; i++)
+        assert_true(wait(NULL) > 0);
+    (void)close(out[0]);
+    (void)close(out[1]);
+    assert_string_equal(sql(*state, "SELECT count(*) FROM token_key"), "1");
+}
+
+static void expect_open_fails(const char *dir, const char *words)
+{
+    struct store *s = NULL;
+    struct err err = {0};
+    assert_int_equal(store_open(&s, dir, &err), -1);
+    assert_null(s);
+    assert_int_equal(err.code, ERR_INTERNAL);
+    if (!strstr(err.text, words) || !strstr(err.text, dir))
+        fail_msg("'%s' lacks '%s' or the path", err.text, words);
+}
+
+static void newer_database_is_refused(void **state)
+{
+    store_close(open_store(*state));
+    (void)sql(*state, "INSERT INTO schema_migration VALUES (999, '999-later.sql', 0)");
+    expect_open_fails(*state, "newer Sluice (schema 999,");
+}
+
+static void damage_is_named(void **state)
+{
+    char path[256];
+    struct err err = {0};
+    (void)snprintf(path, sizeof path, "%s/sluice.db", (char *)*state);
+    /* Not a database at all. */
+    char junk[8192];
+    memset(junk, 'j', sizeof junk);
+    assert_int_equal(io_write_file(path, junk, sizeof junk, &err), 0);
+    expect_open_fails(*state, "damaged");
+    assert_int_equal(unlink(path), 0);
+    /* A good header with ruins behind it; found when the page is read, and said then. */
+    {
+        auto_ptr(store) struct store *s = open_store(*state);
+        for (int i = 0; i < 200; i++) {
+            char key[16];
+            (void)snprintf(key, sizeof key, "k%d", i);
+            put(s, key, "some value that takes some room on a page", 5);
+        }
+    }
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    for (off_t at = 4096; at < st.st_size; at += 4096)
+        assert_int_equal(pwrite(fd, junk, 4096, at), 4096);
+    (void)close(fd);
+    struct store *s = NULL;
+    int rc = store_open(&s, *state, &err);
+    if (rc == 0)
+        rc = store_cache_put(s, "k1", "v", 1, 5, &err);
+    store_close(s);
+    assert_int_equal(rc, -1);
+    assert_non_null(strstr(err.text, "damaged"));
+    assert_non_null(strstr(err.text, path));
+}
+
+/* As a user who may not write there; root may write anywhere. */
+static void read_only_is_named(void **state)
+{
+    store_close(open_store(*state));
+    char command[256];
+    (void)snprintf(command, sizeof command, "chmod 0444 %s/* && chmod 0555 %s", (char *)*state,
+                   (char *)*state);
+    assert_int_equal(system(command), 0); // NOLINT(cert-env33-c)
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct store *s = NULL;
+        struct err err = {0};
+        char missing[256];
+        (void)snprintf(missing, sizeof missing, "%s/sub", (char *)*state);
+        if (getuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+            _exit(9);
+        if (store_open(&s, *state, &err) == 0 || !strstr(err.text, "cannot be written"))
+            _exit(1);
+        if (store_open(&s, missing, &err) == 0 || !strstr(err.text, "cannot create directory"))
+            _exit(2);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void full_round(const char *dir, const char *journal)
+{
+    auto_(buf) struct buf v = BUF_INIT(100);
+    struct store_token_key k;
+    struct err err = {0};
+    auto_ptr(store) struct store *s = open_store(dir);
+    auto_ptr(store) struct store *second = open_store(dir);
+    put(s, "a", "value", 500);
+    assert_int_equal(store_cache_get(second, "a", 1, &v, NULL, &err), 1);
+    assert_string_equal(buf_str(&v), "value");
+    assert_int_equal(store_token_key_current(second, &k, &err), 0);
+    assert_int_equal(store_check(s, &err), 0);
+    assert_string_equal(sql(dir, "PRAGMA journal_mode"), journal);
+}
+
+/* An engine below SQLite that has no shared memory at all: asked for WAL, SQLite says no. */
+static void no_wal_in_the_file_system(void **state)
+{
+    sqlite3_vfs *usual = sqlite3_vfs_find(NULL);
+    assert_int_equal(sqlite3_vfs_register(sqlite3_vfs_find("unix-dotfile"), 1), SQLITE_OK);
+    full_round(*state, "delete");
+    assert_int_equal(sqlite3_vfs_register(usual, 1), SQLITE_OK);
+}
+
+/* A file system where sharing memory fails only when it is tried: a directory sits where the -shm file goes.
+ * By then the file is marked as WAL, also in a database that came from elsewhere. */
+static void shared_memory_fails_late(void **state)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/sluice.db-shm", (char *)*state);
+    assert_int_equal(symlink("/nowhere", path), 0);
+    full_round(*state, "delete");
+    full_round(*state, "delete");
+    assert_int_equal(unlink(path), 0);
+    full_round(*state, "wal");
+    assert_int_equal(symlink("/nowhere", path), 0);
+    full_round(*state, "delete");
+}
+
+static void fork_is_refused(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct err err = {0};
+        _exit(store_check(s, &err) == -1 && strstr(err.text, "before fork") ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void check_says_busy(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    struct err err = {0};
+    char path[256];
+    sqlite3 *db = NULL;
+    assert_int_equal(store_check(s, &err), 0);
+    (void)snprintf(path, sizeof path, "%s/sluice.db", (char *)*state);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    int64_t start_us = clock_mono_us();
+    assert_int_equal(store_check(s, &err), -1);
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_in_range(clock_mono_us() - start_us, 500000, 3000000);
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+    assert_int_equal(store_check(s, &err), 0);
+}
+
+/* More threads than connections, on a handful of keys; a value is one letter repeated. */
+struct crowd {
+    struct store *store;
+    int failures;
+};
+
+static void *crowd_member(void *arg)
+{
+    struct crowd *c = arg;
+    unsigned seed = (unsigned)(uintptr_t)&seed;
+    auto_(buf) struct buf v = BUF_INIT(10000);
+    for (int i = 0; i < 60; i++) {
+        char key[8], value[5000];
+        struct err err = {0};
+        (void)snprintf(key, sizeof key, "k%d", rand_r(&seed) % 5);
+        memset(value, 'a' + rand_r(&seed) % 26, sizeof value);
+        buf_clear(&v);
+        int rc = i % 3 == 0 ? store_cache_put(c->store, key, value, (size_t)rand_r(&seed) % sizeof value + 1,
+                                              9, &err)
+                            : store_cache_get(c->store, key, 1, &v, NULL, &err);
+        if (rc < 0 || (v.len && strspn(v.data, (char[]){v.data[0], '\0'}) != v.len))
+            (void)__atomic_add_fetch(&c->failures, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+static void many_threads(void **state)
+{
+    enum { THREADS = 40 };
+    auto_ptr(store) struct store *s = open_store(*state);
+    struct crowd crowd = {.store = s};
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, crowd_member, &crowd), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(crowd.failures, 0);
+}
+
+static void write_until_killed(const char *dir)
+{
+    struct store *s = NULL;
+    struct err err;
+    unsigned seed = (unsigned)getpid();
+    static char value[60000];
+    if (store_open(&s, dir, &err) < 0) {
+        (void)fprintf(stderr, "writer: %s\n", err.text);
+        _exit(1);
+    }
+    for (;;) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%d", rand_r(&seed) % 20);
+        memset(value, 'a' + rand_r(&seed) % 26, sizeof value);
+        size_t len = (size_t)rand_r(&seed) % sizeof value + 1;
+        int rc = rand_r(&seed) % 8 ? store_cache_put(s, key, value, len, 9, &err) : store_prune(s, 10, &err);
+        if (rc < 0 && err.code != ERR_BUSY) {
+            (void)fprintf(stderr, "writer: %s\n", err.text);
+            _exit(1);
+        }
+    }
+}
+
+static void kill_rounds(const char *dir, int rounds)
+{
+    enum { WRITERS = 3 };
+    unsigned seed = 1;
+    for (int round = 0; round < rounds; round++) {
+        pid_t pids[WRITERS];
+        for (int i = 0; i < WRITERS; i++) {
+            pids[i] = fork();
+            if (pids[i] == 0)
+                write_until_killed(dir);
+        }
+        clock_sleep_ms((unsigned)rand_r(&seed) % 40);
+        for (int i = 0; i < WRITERS; i++) {
+            int status;
+            assert_int_equal(kill(pids[i], SIGKILL), 0);
+            assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+            assert_true(WIFSIGNALED(status)); /* not ended by an error of its own */
+        }
+        auto_ptr(store) struct store *s = open_store(dir);
+        put(s, "after", "v", 9);
+        assert_string_equal(sql(dir, "PRAGMA integrity_check"), "ok");
+    }
+}
+
+static void kill_9_wal(void **state)
+{
+    kill_rounds(*state, 50);
+    assert_string_equal(sql(*state, "PRAGMA journal_mode"), "wal");
+}
+
+static void kill_9_rollback(void **state)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/sluice.db-shm", (char *)*state);
+    assert_int_equal(symlink("/nowhere", path), 0);
+    kill_rounds(*state, 20);
+    assert_string_equal(sql(*state, "PRAGMA journal_mode"), "delete");
+}
+
+#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        IN_DIR(rows),
+        IN_DIR(limits),
+        IN_DIR(prune_takes_what_expired),
+        IN_DIR(files_are_private),
+        IN_DIR(reopened_file_keeps_all),
+        IN_DIR(key_ring),
+        IN_DIR(racing_processes_agree),
+        IN_DIR(newer_database_is_refused),
+        IN_DIR(damage_is_named),
+        IN_DIR(read_only_is_named),
+        IN_DIR(no_wal_in_the_file_system),
+        IN_DIR(shared_memory_fails_late),
+        IN_DIR(fork_is_refused),
+        IN_DIR(check_says_busy),
+        IN_DIR(many_threads),
+        IN_DIR(kill_9_wal),
+        IN_DIR(kill_9_rollback),
+    };
+    return hash_init(NULL) < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
