@@ -132,6 +132,15 @@ bool text_ends_with(const char *s, const char *suffix)
     return m <= n && memcmp(s + n - m, suffix, m) == 0;
 }
 
+bool text_has_control(const char *s)
+{
+    for (; *s; s++) {
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 int text_copy(char *out, size_t room, const char *s)
 {
     size_t n = strlen(s);

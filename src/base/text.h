@@ -30,6 +30,9 @@ bool text_starts_with(const char *s, const char *prefix);
 /* `s` ends with `suffix`. */
 bool text_ends_with(const char *s, const char *suffix);
 
+/* `s` holds a byte below 0x20 or 0x7f. */
+bool text_has_control(const char *s);
+
 /* Copies at most room-1 bytes and terminates. Returns 0, or -1 when it did not fit (out is then ""). */
 int text_copy(char *out, size_t room, const char *s);
 

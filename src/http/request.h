@@ -16,6 +16,7 @@ enum http_method {
     HTTP_HEAD = 2,
     HTTP_POST = 4,
     HTTP_DELETE = 8,
+    HTTP_OPTIONS = 16, /* answered by the dispatcher, never by a handler */
 };
 
 enum {
@@ -31,8 +32,8 @@ struct http_param {
 
 struct http_request {
     enum http_method method;
-    char *prefix; /* the sub-folder Sluice is mounted in, as in the URL: "" or "/media" */
-    char *path;   /* the route, after the prefix: "/api/v1/info" */
+    char *prefix; /* the sub-folder Sluice is mounted in, as in the URL: "" or "/media"; never NULL */
+    char *path;   /* the route, after the prefix: "/api/v1/info"; never NULL */
     struct http_param params[HTTP_PARAMS_MAX]; /* query, then form or flat JSON body */
     size_t param_count;
     /* Header values; NULL when absent. */
@@ -45,10 +46,15 @@ struct http_request {
 /* A meta-variable by CGI name ("REQUEST_URI"); NULL when absent. */
 typedef const char *http_getenv_fn(void *ctx, const char *name);
 
-/* Builds *req from meta-variables and the body (NULL when none). Route and prefix come from REQUEST_URI (its
- * path up to the first known root: "/api/v1/", "/livez", "/readyz", "/health"), else SCRIPT_NAME + PATH_INFO.
- * Errors: ERR_BAD_URL target too long or with control characters or bad escapes; ERR_BAD_REQUEST body or
- * parameters over their limits, or not well-formed. http_request_fini() in either case. */
+/* Builds *req from meta-variables and the body (NULL when none; one that has failed was over its limit).
+ * Route and prefix come from REQUEST_URI (its path up to the first known root: "/api/v1/", or a path that
+ * ends in "/livez", "/readyz", "/health"), else SCRIPT_NAME + PATH_INFO. The prefix comes out percent-encoded
+ * and without doubled slashes, so that it fits into a link as it is and never names another host. White space
+ * around a parameter's value is dropped: links are pasted.
+ * Errors: ERR_BAD_URL target too long or with bad escapes, or control characters in it or in a parameter;
+ * ERR_BAD_REQUEST body or parameters over their limits, or not well-formed. http_request_fini() in either
+ * case: also after an error `id`, the header values and, if it was readable, the path are there, for the
+ * answer. */
 int http_request_init(struct http_request *req, http_getenv_fn *get, void *ctx, const struct buf *body,
                       struct err *err);
 void http_request_fini(struct http_request *req);

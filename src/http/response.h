@@ -35,21 +35,32 @@ bool http_begun(const struct http_response *res);
 int http_status(const struct http_response *res);
 uint64_t http_bytes_sent(const struct http_response *res); /* body bytes */
 
-/* application/problem+json for *err, with Retry-After where it helps; text/html when the request wants it and
- * `html` is set. Does nothing but mark the answer as failed when the headers are out already. */
+/* application/problem+json for *err, with Retry-After where it helps; text/html when the route allows it and
+ * the request wants it. Headers about the body that is not coming are dropped, others stay (RateLimit; for
+ * 416 also Content-Range). Does nothing but mark the answer as broken when the headers are out already. */
 void http_problem(struct http_response *res, const struct http_request *req, const struct err *err);
 
 /* --- for the edge and for tests --- */
 
-/* Where response bytes go: CGI writes text to a pipe, FastCGI writes records. 0 or -1 (the client left). */
+/* Where response bytes go: CGI writes text to a pipe, FastCGI writes records. 0 or -1 (the client left).
+ * `finish` is called once instead of `write` when nothing follows a complete answer, so that its last bytes
+ * and the end of the FastCGI request leave together; len may be 0. NULL: write() serves. */
 struct http_sink {
     int (*write)(void *ctx, const void *data, size_t len);
     void *ctx;
+    int (*finish)(void *ctx, const void *data, size_t len);
 };
 struct http_response *http_response_new(const struct http_sink *sink, bool head);
-/* Ends it: an answer never begun becomes 500. Returns -1 when the body fell short of its announced length or
- * the client left, so that the edge aborts instead of ending cleanly. */
+/* Problems of this answer may be HTML pages. */
+void http_allow_html(struct http_response *res);
+/* The code of the last http_problem(); ERR_OK when there was none. */
+enum err_code http_error(const struct http_response *res);
+/* Ends it: an answer never begun becomes 500. Returns -1 when the body fell short of its announced length,
+ * was marked broken, or the client left, so that the edge aborts instead of ending cleanly. May be called
+ * again for the same result. */
 int http_response_end(struct http_response *res);
 void http_response_free(struct http_response *res);
+
+DEFINE_AUTO_PTR(http_response, http_response_free)
 
 #endif
