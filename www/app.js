@@ -93,7 +93,7 @@ function humanDuration(seconds) {
 
 /* RFC 6381 names by their beginning, as people know them. */
 const codecNames = [
-  [/^(avc1|avc3)/, 'H.264'], [/^(hev1|hvc1)/, 'HEVC'], [/^(vp9|vp09)/, 'VP9'], [/^(vp8|vp08)/, 'VP8'],
+  [/^(avc1|avc3)/, 'H.264'], [/^(hev1|hvc1)/, 'H.265'], [/^(vp9|vp09)/, 'VP9'], [/^(vp8|vp08)/, 'VP8'],
   [/^av01/, 'AV1'], [/^mp4a\.(69|6b|40\.34)/i, 'MP3'], [/^mp4a/, 'AAC'], [/^opus/i, 'Opus'], [/^vorbis/, 'Vorbis'],
   [/^ac-3/, 'AC-3'], [/^ec-3/, 'E-AC-3'], [/^flac/i, 'FLAC'], [/^mp3/, 'MP3'],
 ];
@@ -173,32 +173,34 @@ function sizeText(choice) {
   return (choice.size_exact === false ? '≈ ' : '') + humanSize(choice.size_bytes);
 }
 
-/* "1080p · MP4": the first part names the row, the container has its own tag, anything else is a fact. */
-function labelParts(choice) {
-  const [name, ...rest] = (choice.label || choice.id).split(' · ');
-  return { name, rest: rest.filter((part) => part.toLowerCase() !== choice.container) };
+/* The server's label begins with what tells a choice from its neighbours ("1080p · MP4 · H.264"); the rest of it
+ * has places of its own in the row. A file of which nothing is known has only its container there. */
+function nameOf(choice) {
+  const [name] = (choice.label || choice.id).split(' · ');
+  return name.toLowerCase() === choice.container ? 'As it is' : name;
 }
+
+/* Many-voiced: the languages of the sound are worth saying. */
+const manyVoices = (formats) => new Set([...formats.values()].map((format) => format.language).filter(Boolean)).size > 1;
 
 function choiceFacts(choice, formats) {
   const parts = (choice.formats ?? []).map((id) => formats.get(id)).filter(Boolean);
   const bitrate = parts.reduce((sum, format) => sum + (format.bitrate ?? 0), 0);
   const fps = Math.max(0, ...parts.map((format) => Math.round(format.fps ?? 0)));
-  const { name, rest } = labelParts(choice);
+  const name = nameOf(choice);
   const facts = [el('span', { class: 'tag' }, (choice.container || '').toUpperCase())];
   if (choice.codecs)
     facts.push(el('span', { title: choice.codecs }, humanCodecs(choice.codecs)));
-  if (fps > 30 && !name.includes(String(fps)))
+  if (fps > 30 && !name.endsWith(`p${fps}`))
     facts.push(el('span', null, `${fps} fps`));
-  const rate = humanRate(bitrate);
-  if (bitrate > 0 && rate !== name)
-    facts.push(el('span', null, rate));
+  if (bitrate > 0 && !name.endsWith('bit/s'))
+    facts.push(el('span', null, humanRate(bitrate)));
   for (const format of parts) {
-    if (format.language && format.kind === 'audio')
+    if (format.language && manyVoices(formats))
       facts.push(el('span', null, humanLanguage(format.language) + (format.original === false ? ' (dubbed)' : '')));
   }
-  if (parts.some((format) => format.id.endsWith('-drc')))
+  if (parts.some((format) => format.drc))
     facts.push(el('span', { title: 'Dynamic range compressed: quiet and loud parts brought together' }, 'even loudness'));
-  facts.push(...rest.map((text) => el('span', null, text)));
   return el('span', { class: 'choice-facts' }, ...facts);
 }
 
@@ -217,14 +219,14 @@ function choiceRow(choice, formats, isBest) {
   const href = ownAddress(choice.stream_url);
   if (href === null)
     return null;
-  const { name } = labelParts(choice);
+  const name = nameOf(choice);
   const bytes = choice.size_bytes ?? null;
   const size = el('span', { class: 'choice-size', title: bytes === null ? 'The source does not say' : `${numbers.format(bytes)} bytes` },
     sizeText(choice) ?? 'size unknown');
   const link = el('a', { class: 'choice-link', href, download: '' },
     el('span', { class: 'choice-label' }, name), choiceFacts(choice, formats), size);
   link.addEventListener('click', () => say(`Download started: ${name}`));
-  return el('li', { class: isBest ? 'choice choice-best' : 'choice' }, link, copyButton(href, `${choice.label || choice.id}`));
+  return el('li', { class: isBest ? 'choice choice-best' : 'choice' }, link, copyButton(href, choice.label || choice.id));
 }
 
 function groupOfRows(title, count, list) {
@@ -272,7 +274,7 @@ function resultCard(info) {
       info.cached ? el('span', null, 'from cache') : null),
     bestHref ? el('a', { class: 'best', href: bestHref, download: '' },
       el('span', { class: 'best-verb' }, bestVerbs[groupOf(best, formats)]),
-      el('span', { class: 'best-what' }, [labelParts(best).name, best.container.toUpperCase(), sizeText(best)].filter(Boolean).join(' · ')),
+      el('span', { class: 'best-what' }, [nameOf(best), best.container.toUpperCase(), sizeText(best)].filter(Boolean).join(' · ')),
     ) : null);
 
   const lists = Object.entries(groups).filter(([, choices]) => choices.length > 0).map(([name, choices]) =>
