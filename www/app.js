@@ -237,7 +237,7 @@ function groupOfRows(title, count, list) {
 function subtitleGroup(subtitles) {
   const items = subtitles.filter((subtitle) => ownAddress(subtitle.stream_url) !== null).map((subtitle) =>
     el('li', null, el('a', { href: ownAddress(subtitle.stream_url), download: '', dir: 'auto', lang: subtitle.language },
-      plain(subtitle.label) || humanLanguage(subtitle.language), subtitle.auto ? el('span', { class: 'tag' }, 'auto') : null)));
+      plain(subtitle.label) || humanLanguage(subtitle.language), subtitle.auto && !/auto/i.test(subtitle.label) ? ' (automatic)' : '')));
   return items.length > 0 ? groupOfRows('Subtitles', items.length, el('ul', { class: 'subtitles' }, ...items)) : null;
 }
 

@@ -8,8 +8,7 @@ out=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
 
 # Names of Bootstrap Icons that sluice.css uses as var(--icon-NAME).
-icons='arrow-clockwise arrow-right badge-cc check2 clipboard download exclamation-triangle film link-45deg
-  music-note-beamed camera-video shield-lock hdd search x-lg'
+icons='arrow-clockwise arrow-right check2 clipboard download film link-45deg shield-lock'
 
 rm -rf "$out/vendor" "$out/docs"
 mkdir "$out/vendor" "$out/docs"

@@ -1,0 +1,109 @@
+// Debian's Chromium driven by playwright-core, and what every browser test watches while it does something else:
+// no request may leave the server, no policy may be violated, no script may fail.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+import { root } from '../integration/harness.mjs';
+
+// The libraries are installed beside the pages.
+const require = createRequire(path.join(root, 'www/package.json'));
+const { chromium } = require('playwright-core');
+const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const screens = path.join(root, 'build/screens');
+
+export const sizes = { wide: { width: 1200, height: 850 }, phone: { width: 360, height: 740 } };
+
+export function launch() {
+  mkdirSync(screens, { recursive: true });
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    // Tests may run as root, without a display and without a network.
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+}
+
+// A fresh browser profile with one page, closed and judged after `use(page)`. `options` are Playwright's, and
+// `refused`: how many answers with an error status are expected (the browser logs each).
+export async function withPage(browser, base, options, use) {
+  const { refused = 0, permissions, ...rest } = options;
+  const context = await browser.newContext({ viewport: sizes.wide, ...rest });
+  const complaints = [];
+  let refusals = 0;
+  try {
+    if (permissions) await context.grantPermissions(permissions, { origin: new URL(base).origin });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15000);
+    page.on('request', (request) => {
+      if (!request.url().startsWith(`${base}/`) && !request.url().startsWith('data:')) complaints.push(`request to ${request.url()}`);
+    });
+    page.on('pageerror', (error) => complaints.push(`script: ${error.message}`));
+    page.on('dialog', (dialog) => {
+      complaints.push(`dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    page.on('console', (message) => {
+      if (/^Failed to load resource: the server responded with a status of/.test(message.text())) refusals++;
+      else if (['error', 'warning'].includes(message.type())) complaints.push(`console: ${message.text()}`);
+    });
+    await use(page);
+    assert.deepEqual(await context.cookies(), []);
+  } finally {
+    await context.close();
+  }
+  assert.deepEqual(complaints, []);
+  assert.equal(refusals, refused, 'answers with an error status');
+}
+
+// Opens the page, types the link and presses Enter, as people do.
+export async function look(page, base, link) {
+  await page.goto(`${base}/`);
+  await page.keyboard.type(link); // the box has the focus
+  await page.keyboard.press('Enter');
+}
+
+// What assistive technology would stumble over, as one line each.
+export async function axe(page) {
+  await page.evaluate(axeSource);
+  const { violations, passes } = await page.evaluate(() => window.axe.run());
+  assert.ok(passes.length > 10, 'axe has looked at something');
+  return violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`));
+}
+
+// Fits its width, is accessible, and leaves a picture in build/screens/ to look at.
+export async function judge(page, name) {
+  const { width } = page.viewportSize();
+  assert.ok(await page.evaluate(() => document.scrollingElement.scrollWidth) <= width, `${name} scrolls sideways`);
+  await page.screenshot({ path: path.join(screens, `${name}.png`), fullPage: true });
+  assert.deepEqual(await axe(page), [], name);
+}
+
+// What a result card says, row by row, whoever wrote it.
+export function readCard(page) {
+  return page.evaluate(() => {
+    const text = (node) => node?.textContent.replace(/\s+/g, ' ').trim() ?? null;
+    const pathOf = (link) => link && new URL(link.href).pathname;
+    const card = document.querySelector('.result');
+    return {
+      title: text(card.querySelector('.result-title')),
+      author: text(card.querySelector('.result-author')),
+      duration: text(card.querySelector('.thumb-time')),
+      picture: pathOf({ href: card.querySelector('.thumb img')?.src ?? document.baseURI }),
+      best: [text(card.querySelector('.best-verb')), text(card.querySelector('.best-what')), pathOf(card.querySelector('.best'))],
+      groups: [...card.querySelectorAll('.group')].map((group) => ({
+        title: text(group.querySelector('.group-title')),
+        count: text(group.querySelector('.group-count')),
+        rows: [...group.querySelectorAll('.choice')].map((row) => ({
+          best: row.classList.contains('choice-best'),
+          label: text(row.querySelector('.choice-label')),
+          facts: [...row.querySelectorAll('.choice-facts > *')].map((fact) => [text(fact), fact.title]),
+          size: [text(row.querySelector('.choice-size')), row.querySelector('.choice-size').title],
+          path: pathOf(row.querySelector('a[download]')),
+        })),
+        subtitles: [...group.querySelectorAll('.subtitles a')].map((link) => [text(link), pathOf(link)]),
+      })),
+    };
+  });
+}
