@@ -24,7 +24,8 @@ const samples = [
 ];
 
 const origin = await startOrigin();
-const sluice = spawn(path.join(root, 'build/cgi-bin/sluice'), ['serve', '--port', values.port, '--data-dir', path.resolve(values['data-dir'])], {
+const programs = process.env.SLUICE_BIN ?? path.join(root, 'build/cgi-bin');
+const sluice = spawn(path.join(programs, 'sluice'), ['serve', '--port', values.port, '--data-dir', path.resolve(values['data-dir'])], {
   stdio: 'inherit',
   env: { ...process.env, PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile },
 });

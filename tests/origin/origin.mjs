@@ -17,7 +17,7 @@ import { makeYoutube } from './youtube.mjs';
 const self = fileURLToPath(import.meta.url);
 const logMax = 20000;
 const knownHost = /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name)\.example))$/;
-const usualSettings = { expiresInS: 21540, latencyMs: 0 };
+const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0 };
 
 async function readBody(req) {
   const parts = [];
@@ -34,7 +34,9 @@ async function readBody(req) {
 //   media                rows of the files served, by file name, with `path` (see media.mjs)
 //   requests()           what came in since the last reset: { method, host, path, query, range, status, bytes, … };
 //                        tunnels are logged as method CONNECT
-//   script(rule)         adds a rule (answer.mjs); configure({expiresInS, latencyMs}); rotate(); forgetVisitors()
+//   script(rule)         adds a rule, see answer.mjs
+//   configure({expiresInS: of media URLs, latencyMs: before every answer, version: added to every lastModified})
+//   rotate()             refuses every media URL given out so far; forgetVisitors()
 //   reset()              forgets log, rules and settings (not visitors)
 //   stop()
 export async function startOrigin({ port = 0 } = {}) {

@@ -7,14 +7,15 @@ import { answerFile, answerJson, answerText } from './answer.mjs';
 import { botCheck, videos } from './videos.mjs';
 
 const rangeLimit = 10 * 1024 * 1024;
-// lmt: the version stamp of a file; any constant will do as long as the files do not change.
-const stamp = (file) => String(1700000000000000 + (createHash('sha256').update(file).digest().readUInt32BE(0) % 1e9));
 const types = { mp4: 'video/mp4', m4a: 'audio/mp4' };
 const nameOf = { 101: 'VISIONOS', 3: 'ANDROID', 1: 'WEB', 2: 'MWEB', 5: 'IOS', 56: 'WEB_EMBEDDED_PLAYER' };
 
 export function makeYoutube({ media, settings }) {
   let secret = Buffer.from('sluice test origin'); // the same in every run: URLs survive a restart of the stand-in
   const visitors = new Map(); // visitorData → client name
+
+  // lmt: the version stamp of a file; any constant will do as long as the files do not change.
+  const stamp = (name) => String(1700000000000000 + (createHash('sha256').update(name).digest().readUInt32BE(0) % 1e9) + settings.version);
 
   function newVisitor(client) {
     const visitor = Buffer.concat([Buffer.from([0x0a, 0x0b]), randomBytes(24)]).toString('base64url') + '%3D%3D';
