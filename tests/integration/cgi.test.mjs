@@ -7,7 +7,18 @@ import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
 import { forkOrigin } from '../origin/origin.mjs';
-import { assertNoSanitizerReports, assertProblem, freePort, programEnv, programs, request, run, scratchDir, sha256, until } from './harness.mjs';
+import {
+  assertNoSanitizerReports,
+  assertProblem,
+  freePort,
+  programEnv,
+  programs,
+  request,
+  run,
+  scratchDir,
+  sha256,
+  until,
+} from './harness.mjs';
 
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
 let origin;
@@ -17,7 +28,12 @@ let settings;
 before(async () => {
   origin = await forkOrigin();
   scratch = scratchDir();
-  settings = { PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile, SLUICE_DATA_DIR: path.join(scratch, 'data'), SLUICE_STALL_TIMEOUT_S: '1' };
+  settings = {
+    PROXY_URL: origin.proxyUrl,
+    SLUICE_UPSTREAM_CA_FILE: origin.caFile,
+    SLUICE_DATA_DIR: path.join(scratch, 'data'),
+    SLUICE_STALL_TIMEOUT_S: '1',
+  };
 });
 beforeEach(() => origin.reset());
 after(async () => {
@@ -30,20 +46,39 @@ const fileOf = (name) => readFileSync(origin.media[name].path);
 // Runs a program as a web server does for one request; takes its output apart.
 async function cgi(program, target, { method = 'GET', headers = {}, body, env = {} } = {}) {
   const [, query = ''] = target.split('?');
-  const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [`HTTP_${name.toUpperCase().replaceAll('-', '_')}`, value]));
+  const given = Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [`HTTP_${name.toUpperCase().replaceAll('-', '_')}`, value]),
+  );
   const out = await run(path.join(programs, program), [], {
     input: body,
     env: programEnv(scratch, {
-      ...settings, GATEWAY_INTERFACE: 'CGI/1.1', SERVER_PROTOCOL: 'HTTP/1.1', SERVER_NAME: 'localhost', SERVER_PORT: '80', REMOTE_ADDR: '192.0.2.1', REQUEST_METHOD: method, REQUEST_URI: target,
-      QUERY_STRING: query, ...given, ...(body && { CONTENT_LENGTH: String(Buffer.byteLength(body)), CONTENT_TYPE: 'application/x-www-form-urlencoded' }), ...env,
+      ...settings,
+      GATEWAY_INTERFACE: 'CGI/1.1',
+      SERVER_PROTOCOL: 'HTTP/1.1',
+      SERVER_NAME: 'localhost',
+      SERVER_PORT: '80',
+      REMOTE_ADDR: '192.0.2.1',
+      REQUEST_METHOD: method,
+      REQUEST_URI: target,
+      QUERY_STRING: query,
+      ...given,
+      ...(body && { CONTENT_LENGTH: String(Buffer.byteLength(body)), CONTENT_TYPE: 'application/x-www-form-urlencoded' }),
+      ...env,
     }),
   });
   const end = out.stdout.indexOf('\r\n\r\n');
   const lines = out.stdout.subarray(0, end).toString().split('\r\n');
-  const answered = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]));
+  const answered = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]),
+  );
   const content = out.stdout.subarray(end + 4);
   return {
-    ...out, status: Number((answered.status ?? '200').split(' ')[0]), headers: answered, body: content, text: () => content.toString(), json: () => JSON.parse(content),
+    ...out,
+    status: Number((answered.status ?? '200').split(' ')[0]),
+    headers: answered,
+    body: content,
+    text: () => content.toString(),
+    json: () => JSON.parse(content),
     complete: answered['content-length'] === undefined || content.length === Number(answered['content-length']),
   };
 }
@@ -71,7 +106,10 @@ describe('started by hand', () => {
   });
 
   test('POST', async () => {
-    const answer = await cgi('info.fcgi', '/api/v1/info', { method: 'POST', body: new URLSearchParams({ url: watch('sluiceDemo1') }).toString() });
+    const answer = await cgi('info.fcgi', '/api/v1/info', {
+      method: 'POST',
+      body: new URLSearchParams({ url: watch('sluiceDemo1') }).toString(),
+    });
     assert.equal(answer.json().id, 'sluiceDemo1');
   });
 
@@ -103,7 +141,11 @@ describe('started by hand', () => {
       'length below zero': { REQUEST_METHOD: 'POST', CONTENT_LENGTH: '-1', CONTENT_TYPE: 'application/json' },
       'path with dots': { REQUEST_URI: '/api/v1/../../etc/passwd' },
       'control characters': { REQUEST_URI: '/api/v1/info\u0001?url=x' },
-      'a proxy header (CVE-2016-5385)': { HTTP_PROXY: 'http://127.0.0.1:9/', REQUEST_URI: info(watch('nosuchvideo')), QUERY_STRING: info(watch('nosuchvideo')).split('?')[1] },
+      'a proxy header (CVE-2016-5385)': {
+        HTTP_PROXY: 'http://127.0.0.1:9/',
+        REQUEST_URI: info(watch('nosuchvideo')),
+        QUERY_STRING: info(watch('nosuchvideo')).split('?')[1],
+      },
     };
     for (const [name, env] of Object.entries(cases)) {
       const answer = await cgi('info.fcgi', '/api/v1/info', { env });
@@ -112,7 +154,11 @@ describe('started by hand', () => {
   });
 
   test('a source that dies leaves a body short of its length, and an exit code that says so', async () => {
-    await origin.script({ match: { path: '/videoplayback', range: /^bytes=[1-9]/ }, times: Infinity, action: { type: 'status', status: 500 } });
+    await origin.script({
+      match: { path: '/videoplayback', range: /^bytes=[1-9]/ },
+      times: Infinity,
+      action: { type: 'status', status: 500 },
+    });
     const answer = await cgi('stream.fcgi', stream(watch('sluiceBig01'), 'format-137'));
     assert.equal(answer.status, 200);
     assert.equal(answer.complete, false);
@@ -128,10 +174,15 @@ describe('behind mod_cgi, in a sub-folder', () => {
     const port = await freePort();
     const docroot = path.join(scratch, 'www');
     mkdirSync(path.join(docroot, 'cgi-bin'), { recursive: true });
-    for (const program of ['info.fcgi', 'stream.fcgi']) symlinkSync(path.join(programs, program), path.join(docroot, 'cgi-bin', program));
-    const env = Object.entries(programEnv(scratch, settings)).map(([name, value]) => `"${name}" => "${value}"`).join(', ');
+    for (const program of ['info.fcgi', 'stream.fcgi'])
+      symlinkSync(path.join(programs, program), path.join(docroot, 'cgi-bin', program));
+    const env = Object.entries(programEnv(scratch, settings))
+      .map(([name, value]) => `"${name}" => "${value}"`)
+      .join(', ');
     const config = path.join(scratch, 'lighttpd.conf');
-    writeFileSync(config, `
+    writeFileSync(
+      config,
+      `
       server.document-root = "${docroot}"
       server.bind = "127.0.0.1"
       server.port = ${port}
@@ -141,7 +192,8 @@ describe('behind mod_cgi, in a sub-folder', () => {
       cgi.assign = ( ".fcgi" => "" )
       setenv.set-environment = ( ${env} )
       url.rewrite-once = ( "^/media/(api/v1/stream.*)" => "/cgi-bin/stream.fcgi/$1", "^/media/(api/.*|livez|health)" => "/cgi-bin/info.fcgi/$1" )
-    `);
+    `,
+    );
     server = spawn('/usr/sbin/lighttpd', ['-D', '-f', config], { stdio: ['ignore', 2, 2], env: programEnv(scratch) });
     base = `http://127.0.0.1:${port}`;
     await until(async () => (await request(base, '/media/livez')).status === 200, 'mod_cgi');
@@ -174,7 +226,11 @@ describe('behind mod_cgi, in a sub-folder', () => {
   });
 
   test('a source that dies does not look complete', async () => {
-    await origin.script({ match: { path: '/videoplayback', range: /^bytes=[1-9]/ }, times: Infinity, action: { type: 'status', status: 500 } });
+    await origin.script({
+      match: { path: '/videoplayback', range: /^bytes=[1-9]/ },
+      times: Infinity,
+      action: { type: 'status', status: 500 },
+    });
     const answer = await request(base, `/media${stream(watch('sluiceBig01'), 'format-137')}`);
     assert.equal(answer.complete, false);
   });

@@ -15,7 +15,9 @@ let small;
 let big;
 
 before(async () => {
-  stack = await startStack({ env: { SLUICE_STALL_TIMEOUT_S: '1', SLUICE_UPSTREAM_CONNECT_MS: '2000', SLUICE_UPSTREAM_TIMEOUT_MS: '4000' } });
+  stack = await startStack({
+    env: { SLUICE_STALL_TIMEOUT_S: '1', SLUICE_UPSTREAM_CONNECT_MS: '2000', SLUICE_UPSTREAM_TIMEOUT_MS: '4000' },
+  });
   origin = stack.origin;
   small = readFileSync(origin.media['short-136.mp4'].path); // 3 MB, one upstream range
   big = readFileSync(origin.media['big-137.mp4'].path); // 30 MB, three
@@ -30,7 +32,10 @@ const fetchBig = (options) => stack.stream(watch('sluiceBig01'), 'format-137', o
 function assertHonest(answer, file) {
   if (answer.status >= 400) return assertProblem(answer, answer.status, answer.json().code);
   assert.ok([200, 206].includes(answer.status), `status ${answer.status}`);
-  assert.ok(!answer.complete || sha256(answer.body) === sha256(file), `a complete answer of ${answer.body.length} bytes that is wrong`);
+  assert.ok(
+    !answer.complete || sha256(answer.body) === sha256(file),
+    `a complete answer of ${answer.body.length} bytes that is wrong`,
+  );
   assert.ok(file.subarray(0, answer.body.length).equals(answer.body), 'what came is the beginning of the file');
   return undefined;
 }
@@ -125,7 +130,11 @@ describe('a failure that stays', () => {
 
 describe('lies', () => {
   const lies = {
-    'another start': { start: 4096 }, 'a smaller total': { total: -1000 }, 'a larger total': { total: 1000 }, 'no Content-Range': { missing: true }, 'the whole file instead of the part': { whole: true },
+    'another start': { start: 4096 },
+    'a smaller total': { total: -1000 },
+    'a larger total': { total: 1000 },
+    'no Content-Range': { missing: true },
+    'the whole file instead of the part': { whole: true },
   };
   for (const [name, how] of Object.entries(lies)) {
     for (const times of [1, Infinity]) {
@@ -152,10 +161,25 @@ describe('lies', () => {
     'a web page with 200': { type: 'html' },
     'nothing with 200': { type: 'status', status: 200, headers: { 'Content-Type': 'video/mp4' }, body: '' },
     'nothing with 206': { type: 'status', status: 206, headers: { 'Content-Range': 'bytes 0-99/3000000' }, body: '' },
-    'an absurd range': { type: 'status', status: 206, headers: { 'Content-Range': 'bytes 0-18446744073709551615/18446744073709551616' }, body: 'x' },
+    'an absurd range': {
+      type: 'status',
+      status: 206,
+      headers: { 'Content-Range': 'bytes 0-18446744073709551615/18446744073709551616' },
+      body: 'x',
+    },
     'a range header that is none': { type: 'status', status: 206, headers: { 'Content-Range': 'bytes */*' }, body: 'x' },
-    'a multipart answer': { type: 'status', status: 206, headers: { 'Content-Type': 'multipart/byteranges; boundary=x' }, body: '--x\r\n\r\nabc\r\n--x--' },
-    'a compressed body': { type: 'status', status: 206, headers: { 'Content-Encoding': 'gzip', 'Content-Range': 'bytes 0-2/3' }, body: 'abc' },
+    'a multipart answer': {
+      type: 'status',
+      status: 206,
+      headers: { 'Content-Type': 'multipart/byteranges; boundary=x' },
+      body: '--x\r\n\r\nabc\r\n--x--',
+    },
+    'a compressed body': {
+      type: 'status',
+      status: 206,
+      headers: { 'Content-Encoding': 'gzip', 'Content-Range': 'bytes 0-2/3' },
+      body: 'abc',
+    },
     'a redirect to itself for ever': { type: 'redirect', to: 'https://media.example/loop' },
     'a redirect to a private address': { type: 'redirect', to: 'http://169.254.169.254/latest/' },
   };
@@ -176,14 +200,20 @@ describe('sources that die', () => {
     await origin.rotate();
     await origin.reset();
     assertIdentical(await fetchSmall(), small);
-    assert.ok((await origin.requests()).some((entry) => entry.video === 'sluiceDemo1'), 'described again');
+    assert.ok(
+      (await origin.requests()).some((entry) => entry.video === 'sluiceDemo1'),
+      'described again',
+    );
   });
 
   test('URLs withdrawn in the middle: continued, the client notices nothing', async () => {
     await fetchBig({ method: 'HEAD' });
     await origin.script({ match: media, times: Infinity, action: { type: 'drip', rate: 20000000 } });
     const whole = fetchBig();
-    await until(async () => (await origin.requests()).some((entry) => entry.path === '/videoplayback' && entry.bytes > 0), 'the first bytes');
+    await until(
+      async () => (await origin.requests()).some((entry) => entry.path === '/videoplayback' && entry.bytes > 0),
+      'the first bytes',
+    );
     await origin.rotate();
     assertIdentical(await whole, big);
     assert.ok((await origin.requests()).some((entry) => entry.status === 403));
@@ -193,7 +223,10 @@ describe('sources that die', () => {
     await fetchBig({ method: 'HEAD' });
     await origin.script({ match: media, times: Infinity, action: { type: 'drip', rate: 20000000 } });
     const whole = fetchBig();
-    await until(async () => (await origin.requests()).some((entry) => entry.path === '/videoplayback' && entry.bytes > 0), 'the first bytes');
+    await until(
+      async () => (await origin.requests()).some((entry) => entry.path === '/videoplayback' && entry.bytes > 0),
+      'the first bytes',
+    );
     await origin.configure({ version: 1 });
     await origin.rotate();
     const answer = await whole;

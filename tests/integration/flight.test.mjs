@@ -33,7 +33,9 @@ test('a hundred at once', async () => {
 });
 
 test('info and stream, in two installations that share their data', async () => {
-  const answers = await times(60, (i) => [stack, other][i % 2][i % 3 ? 'info' : 'stream'](watch('sluiceBig01'), 'format-140', i % 3 ? {} : { method: 'HEAD' }));
+  const answers = await times(60, (i) =>
+    [stack, other][i % 2][i % 3 ? 'info' : 'stream'](watch('sluiceBig01'), 'format-140', i % 3 ? {} : { method: 'HEAD' }),
+  );
   for (const answer of answers) assert.equal(answer.status, 200, answer.text());
   assert.equal(await calls('sluiceBig01'), 1);
 });
@@ -42,8 +44,14 @@ test('plain CGI processes', async () => {
   const { origin, dataDir, scratch } = stack;
   const query = new URLSearchParams({ url: watch('sluiceLong1') });
   const env = programEnv(scratch, {
-    PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile, SLUICE_DATA_DIR: dataDir, GATEWAY_INTERFACE: 'CGI/1.1', REQUEST_METHOD: 'GET',
-    SERVER_PROTOCOL: 'HTTP/1.1', REQUEST_URI: `/api/v1/info?${query}`, QUERY_STRING: `${query}`,
+    PROXY_URL: origin.proxyUrl,
+    SLUICE_UPSTREAM_CA_FILE: origin.caFile,
+    SLUICE_DATA_DIR: dataDir,
+    GATEWAY_INTERFACE: 'CGI/1.1',
+    REQUEST_METHOD: 'GET',
+    SERVER_PROTOCOL: 'HTTP/1.1',
+    REQUEST_URI: `/api/v1/info?${query}`,
+    QUERY_STRING: `${query}`,
   });
   const answers = await times(12, () => run(path.join(programs, 'info.fcgi'), [], { env }));
   for (const answer of answers) assert.match(answer.stdout.toString(), /"id":"sluiceLong1"/, answer.stderr);

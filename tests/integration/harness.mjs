@@ -46,19 +46,32 @@ export function freePort() {
 
 // One HTTP exchange on its own connection. Never throws for what the server does: `complete` is false when the
 // body fell short of what was announced, `status` is 0 when no answer came. `keep` bytes: leave after that many.
-export function request(base, target, { method = 'GET', headers = {}, body, keep = Infinity, pauseMs = 0, timeoutMs = 60000 } = {}) {
+export function request(
+  base,
+  target,
+  { method = 'GET', headers = {}, body, keep = Infinity, pauseMs = 0, timeoutMs = 60000 } = {},
+) {
   const url = new URL(base);
   return new Promise((resolve) => {
     const parts = [];
     let size = 0;
     let answer;
     const started = Date.now();
-    const finish = (complete) => resolve({
-      status: answer?.statusCode ?? 0, headers: answer?.headers ?? {}, rawHeaders: answer?.rawHeaders ?? [], body: Buffer.concat(parts), complete,
-      ms: Date.now() - started,
-      text() { return this.body.toString(); },
-      json() { return JSON.parse(this.body); },
-    });
+    const finish = (complete) =>
+      resolve({
+        status: answer?.statusCode ?? 0,
+        headers: answer?.headers ?? {},
+        rawHeaders: answer?.rawHeaders ?? [],
+        body: Buffer.concat(parts),
+        complete,
+        ms: Date.now() - started,
+        text() {
+          return this.body.toString();
+        },
+        json() {
+          return JSON.parse(this.body);
+        },
+      });
     const req = http.request({ host: url.hostname, port: url.port, path: target, method, headers, agent: false }, (res) => {
       answer = res;
       res.on('data', (part) => {
@@ -74,7 +87,9 @@ export function request(base, target, { method = 'GET', headers = {}, body, keep
       res.on('close', () => finish(res.complete && size < keep));
     });
     req.setTimeout(timeoutMs, () => req.destroy());
-    req.on('error', () => { if (!answer) finish(false); });
+    req.on('error', () => {
+      if (!answer) finish(false);
+    });
     req.end(body);
   });
 }
@@ -96,7 +111,7 @@ function processTable() {
 export function descendants(pid) {
   const table = processTable();
   const found = [];
-  for (let layer = [pid]; layer.length; ) {
+  for (let layer = [pid]; layer.length;) {
     const next = table.filter((row) => layer.includes(row.parent));
     found.push(...next);
     layer = next.map((row) => row.pid);
@@ -110,7 +125,10 @@ export const alive = (pid) => processTable().some((row) => row.pid === pid);
 export function programEnv(dir, env = {}) {
   const log = `log_path=${dir}/san`;
   return {
-    PATH: process.env.PATH, HOME: dir, LANG: 'C.UTF-8', TMPDIR: os.tmpdir(),
+    PATH: process.env.PATH,
+    HOME: dir,
+    LANG: 'C.UTF-8',
+    TMPDIR: os.tmpdir(),
     ASAN_OPTIONS: `${log}:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1`,
     UBSAN_OPTIONS: `${log}:print_stacktrace=1`,
     ...env,
@@ -119,7 +137,11 @@ export function programEnv(dir, env = {}) {
 
 export function assertNoSanitizerReports(dir) {
   const reports = readdirSync(dir).filter((name) => name.startsWith('san.'));
-  assert.equal(reports.map((name) => readFileSync(path.join(dir, name), 'utf8')).join('\n'), '', 'a sanitizer has found something');
+  assert.equal(
+    reports.map((name) => readFileSync(path.join(dir, name), 'utf8')).join('\n'),
+    '',
+    'a sanitizer has found something',
+  );
 }
 
 export const scratchDir = () => realpathSync(mkdtempSync(path.join(os.tmpdir(), 'sluice-test-')));
@@ -127,7 +149,13 @@ export const scratchDir = () => realpathSync(mkdtempSync(path.join(os.tmpdir(), 
 export function run(file, args, options = {}) {
   return new Promise((resolve) => {
     const child = execFile(file, args, { encoding: 'buffer', maxBuffer: 1 << 28, ...options }, (error, stdout, stderr) =>
-      resolve({ exit: error ? (typeof error.code === 'number' ? error.code : -1) : 0, signal: error?.signal, stdout, stderr: stderr.toString() }));
+      resolve({
+        exit: error ? (typeof error.code === 'number' ? error.code : -1) : 0,
+        signal: error?.signal,
+        stdout,
+        stderr: stderr.toString(),
+      }),
+    );
     child.stdin.on('error', () => {});
     child.stdin.end(options.input ?? '');
   });
@@ -144,12 +172,18 @@ export async function startStack({ env = {}, port, dataDir, origin } = {}) {
   const base = `http://127.0.0.1:${listen}`;
   const child = spawn(path.join(programs, 'sluice'), ['serve', '--port', String(listen), '--data-dir', data], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: programEnv(scratch, { ...(outside && { PROXY_URL: outside.proxyUrl, SLUICE_UPSTREAM_CA_FILE: outside.caFile }), ...env }),
+    env: programEnv(scratch, {
+      ...(outside && { PROXY_URL: outside.proxyUrl, SLUICE_UPSTREAM_CA_FILE: outside.caFile }),
+      ...env,
+    }),
   });
   let log = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (log += text));
   const ended = new Promise((resolve) => {
-    child.on('error', (error) => { log += error.message; resolve({ code: -1 }); });
+    child.on('error', (error) => {
+      log += error.message;
+      resolve({ code: -1 });
+    });
     child.on('exit', (code, signal) => resolve({ code, signal }));
   });
   let gone = false;
@@ -158,7 +192,12 @@ export async function startStack({ env = {}, port, dataDir, origin } = {}) {
   const get = (target, options) => request(base, target, options);
   const query = (fields) => new URLSearchParams(fields).toString();
   const stack = {
-    base, port: listen, dataDir: data, scratch, pid: child.pid, origin: outside,
+    base,
+    port: listen,
+    dataDir: data,
+    scratch,
+    pid: child.pid,
+    origin: outside,
     log: () => log,
     get,
     info: (url, options) => get(`/api/v1/info?${query({ url })}`, options),

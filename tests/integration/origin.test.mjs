@@ -8,15 +8,30 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 
 import { forkOrigin } from '../origin/origin.mjs';
 
-const agent = 'Mozilla/5.0 (Macintosh; Intel Mac OS X 15_7_3) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15';
+const agent =
+  'Mozilla/5.0 (Macintosh; Intel Mac OS X 15_7_3) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15';
 const androidAgent = 'com.google.android.youtube/21.03.36 (Linux; U; Android 15; GB) gzip';
 const sha = (data) => createHash('sha256').update(data).digest('hex');
 let origin;
 
 // → { exit, status, headers, body, final }
 function curl(url, { args = [], body, userAgent = agent } = {}) {
-  const all = ['-sS', '-i', '--proxy', origin.proxyUrl, '--suppress-connect-headers', '--cacert', origin.caFile, '-A', userAgent, '-m', '20',
-    ...(body ? ['-H', 'Content-Type: application/json', '--data-binary', JSON.stringify(body)] : []), ...args, url];
+  const all = [
+    '-sS',
+    '-i',
+    '--proxy',
+    origin.proxyUrl,
+    '--suppress-connect-headers',
+    '--cacert',
+    origin.caFile,
+    '-A',
+    userAgent,
+    '-m',
+    '20',
+    ...(body ? ['-H', 'Content-Type: application/json', '--data-binary', JSON.stringify(body)] : []),
+    ...args,
+    url,
+  ];
   return new Promise((resolve) => {
     execFile('curl', all, { encoding: 'buffer', maxBuffer: 1 << 27 }, (error, out, complaint) => {
       let rest = out;
@@ -26,8 +41,19 @@ function curl(url, { args = [], body, userAgent = agent } = {}) {
         head = rest.subarray(0, end).toString();
         rest = rest.subarray(end + 4);
       }
-      const headers = Object.fromEntries(head.split('\r\n').slice(1).map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]));
-      resolve({ exit: error?.code ?? 0, status: Number(head.split(' ')[1] ?? 0), headers, body: rest, complaint: complaint.toString() });
+      const headers = Object.fromEntries(
+        head
+          .split('\r\n')
+          .slice(1)
+          .map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]),
+      );
+      resolve({
+        exit: error?.code ?? 0,
+        status: Number(head.split(' ')[1] ?? 0),
+        headers,
+        body: rest,
+        complaint: complaint.toString(),
+      });
     });
   });
 }
@@ -76,9 +102,15 @@ describe('player answers', () => {
   test('the Android client gets the small muxed file with a URL, and nothing else with one', async () => {
     const client = { clientName: 'ANDROID', clientVersion: '21.03.36' };
     const reel = 'https://youtubei.googleapis.com/youtubei/v1/reel/reel_item_watch?prettyPrint=false';
-    const call = async (visitorData, videoId) => JSON.parse((await curl(reel, {
-      userAgent: androidAgent, body: { context: { client: { ...client, visitorData } }, playerRequest: { videoId }, disablePlayerResponse: false },
-    })).body);
+    const call = async (visitorData, videoId) =>
+      JSON.parse(
+        (
+          await curl(reel, {
+            userAgent: androidAgent,
+            body: { context: { client: { ...client, visitorData } }, playerRequest: { videoId }, disablePlayerResponse: false },
+          })
+        ).body,
+      );
     const { visitorData } = (await call(undefined, 'sluiceKids1')).playerResponse.responseContext;
     const { streamingData } = (await call(visitorData, 'sluiceKids1')).playerResponse;
     assert.equal(streamingData.formats[0].itag, 18);
@@ -98,7 +130,11 @@ describe('player answers', () => {
 describe('media hosts', () => {
   test('bounded ranges are the bytes of the file, over a redirect too', async () => {
     const answer = await visit('sluiceDemo1');
-    for (const [itag, name] of [[137, 'short-137.mp4'], [134, 'short-134.mp4'], [251, 'short-251.webm']]) {
+    for (const [itag, name] of [
+      [137, 'short-137.mp4'],
+      [134, 'short-134.mp4'],
+      [251, 'short-251.webm'],
+    ]) {
       const file = readFileSync(origin.media[name].path);
       const { contentLength, url, indexRange } = formatOf(answer, itag);
       assert.equal(Number(contentLength), file.length);
@@ -120,7 +156,8 @@ describe('media hosts', () => {
       'a changed signature': [url.replace(/sig=./, 'sig=_'), { args: ['-r', '0-9'] }],
       'a changed parameter': [url.replace(/clen=\d/, 'clen=9'), { args: ['-r', '0-9'] }],
     };
-    for (const [name, [address, options]] of Object.entries(refused)) assert.equal((await curl(address, options)).status, 403, name);
+    for (const [name, [address, options]] of Object.entries(refused))
+      assert.equal((await curl(address, options)).status, 403, name);
     assert.equal((await curl(url, { args: ['-r', `0-${10 * 1024 * 1024 - 1}`] })).body.length, 10 * 1024 * 1024);
   });
 
@@ -137,8 +174,12 @@ describe('media hosts', () => {
 
 describe('the proxy', () => {
   test('unknown names and other ports are refused, and logged', async () => {
-    for (const url of ['https://unknown.invalid/', 'https://media.example:8443/', 'https://127.0.0.1/']) assert.notEqual((await curl(url)).exit, 0, url);
-    assert.deepEqual((await origin.requests()).map((entry) => [entry.method, entry.status]), Array(3).fill(['CONNECT', 502]));
+    for (const url of ['https://unknown.invalid/', 'https://media.example:8443/', 'https://127.0.0.1/'])
+      assert.notEqual((await curl(url)).exit, 0, url);
+    assert.deepEqual(
+      (await origin.requests()).map((entry) => [entry.method, entry.status]),
+      Array(3).fill(['CONNECT', 502]),
+    );
   });
 
   test('http and https serve the same; a name outside the certificate does not verify', async () => {
@@ -154,29 +195,116 @@ describe('the proxy', () => {
     assert.equal(chunked.body.length, origin.media['short-18.mp4'].size);
     assert.equal((await curl('https://media.example/norange.mp4', { args: ['-r', '0-9'] })).status, 200);
     assert.equal((await curl('https://media.example/empty.mp4')).headers['content-length'], '0');
-    assert.equal((await curl('https://media.example/clip.mp4', { args: ['-r', '99999999-'] })).headers['content-range'], `bytes */${origin.media['short-18.mp4'].size}`);
+    assert.equal(
+      (await curl('https://media.example/clip.mp4', { args: ['-r', '99999999-'] })).headers['content-range'],
+      `bytes */${origin.media['short-18.mp4'].size}`,
+    );
   });
 });
 
 describe('misbehaviour', () => {
   const clip = 'https://media.example/clip.mp4';
   const cases = {
-    'reset after some bytes': [{ type: 'reset', after: 5000 }, (got) => { assert.ok([35, 56].includes(got.exit), got.complaint); assert.ok(got.body.length <= 5000); }],
-    'reset before headers': [{ type: 'reset', after: -1 }, (got) => { assert.ok([35, 52, 56].includes(got.exit), got.complaint); assert.equal(got.status, 0); }],
-    truncate: [{ type: 'truncate', after: 5000 }, (got) => { assert.equal(got.exit, 18, got.complaint); assert.equal(got.body.length, 5000); }],
-    stall: [{ type: 'stall', after: 5000 }, (got) => { assert.equal(got.exit, 28); assert.equal(got.body.length, 5000); }, ['-m', '1']],
-    'stall without headers': [{ type: 'stall', after: -1 }, (got) => { assert.equal(got.exit, 28); assert.equal(got.status, 0); }, ['-m', '1']],
-    drip: [{ type: 'drip', rate: 10000 }, (got) => { assert.equal(got.exit, 28); assert.ok(got.body.length > 2000 && got.body.length < 20000, String(got.body.length)); }, ['-m', '1']],
-    status: [{ type: 'status', status: 503, headers: { 'Retry-After': '7' }, body: 'later' }, (got) => { assert.equal(got.status, 503); assert.equal(got.headers['retry-after'], '7'); }],
+    'reset after some bytes': [
+      { type: 'reset', after: 5000 },
+      (got) => {
+        assert.ok([35, 56].includes(got.exit), got.complaint);
+        assert.ok(got.body.length <= 5000);
+      },
+    ],
+    'reset before headers': [
+      { type: 'reset', after: -1 },
+      (got) => {
+        assert.ok([35, 52, 56].includes(got.exit), got.complaint);
+        assert.equal(got.status, 0);
+      },
+    ],
+    truncate: [
+      { type: 'truncate', after: 5000 },
+      (got) => {
+        assert.equal(got.exit, 18, got.complaint);
+        assert.equal(got.body.length, 5000);
+      },
+    ],
+    stall: [
+      { type: 'stall', after: 5000 },
+      (got) => {
+        assert.equal(got.exit, 28);
+        assert.equal(got.body.length, 5000);
+      },
+      ['-m', '1'],
+    ],
+    'stall without headers': [
+      { type: 'stall', after: -1 },
+      (got) => {
+        assert.equal(got.exit, 28);
+        assert.equal(got.status, 0);
+      },
+      ['-m', '1'],
+    ],
+    drip: [
+      { type: 'drip', rate: 10000 },
+      (got) => {
+        assert.equal(got.exit, 28);
+        assert.ok(got.body.length > 2000 && got.body.length < 20000, String(got.body.length));
+      },
+      ['-m', '1'],
+    ],
+    status: [
+      { type: 'status', status: 503, headers: { 'Retry-After': '7' }, body: 'later' },
+      (got) => {
+        assert.equal(got.status, 503);
+        assert.equal(got.headers['retry-after'], '7');
+      },
+    ],
     redirect: [{ type: 'redirect', to: 'http://127.0.0.1/' }, (got) => assert.equal(got.headers.location, 'http://127.0.0.1/')],
     html: [{ type: 'html' }, (got) => assert.match(got.headers['content-type'], /html/)],
-    huge: [{ type: 'huge', bytes: 1 << 20 }, (got) => { assert.equal(got.body.length, 1 << 20); JSON.parse(got.body); }],
-    'another start': [{ type: 'lie', start: 3 }, (got) => assert.match(got.headers['content-range'], /^bytes 103-202\//), ['-r', '100-199']],
-    'another total': [{ type: 'lie', total: -1 }, (got) => assert.equal(got.headers['content-range'], `bytes 100-199/${origin.media['short-18.mp4'].size - 1}`), ['-r', '100-199']],
-    'no Content-Range': [{ type: 'lie', missing: true }, (got) => { assert.equal(got.status, 206); assert.equal(got.headers['content-range'], undefined); }, ['-r', '100-199']],
-    'the whole file': [{ type: 'lie', whole: true }, (got) => { assert.equal(got.status, 200); assert.equal(got.body.length, origin.media['short-18.mp4'].size); }, ['-H', 'Range: bytes=100-199']],
-    'fewer bytes': [{ type: 'lie', short: 40 }, (got) => { assert.equal(got.body.length, 60); assert.match(got.headers['content-range'], /^bytes 100-159\//); }, ['-r', '100-199']],
-    'a wrong byte': [{ type: 'lie', flip: 105 }, (got) => assert.equal(got.body[5] ^ readFileSync(origin.media['short-18.mp4'].path)[105], 0xff), ['-r', '100-199']],
+    huge: [
+      { type: 'huge', bytes: 1 << 20 },
+      (got) => {
+        assert.equal(got.body.length, 1 << 20);
+        JSON.parse(got.body);
+      },
+    ],
+    'another start': [
+      { type: 'lie', start: 3 },
+      (got) => assert.match(got.headers['content-range'], /^bytes 103-202\//),
+      ['-r', '100-199'],
+    ],
+    'another total': [
+      { type: 'lie', total: -1 },
+      (got) => assert.equal(got.headers['content-range'], `bytes 100-199/${origin.media['short-18.mp4'].size - 1}`),
+      ['-r', '100-199'],
+    ],
+    'no Content-Range': [
+      { type: 'lie', missing: true },
+      (got) => {
+        assert.equal(got.status, 206);
+        assert.equal(got.headers['content-range'], undefined);
+      },
+      ['-r', '100-199'],
+    ],
+    'the whole file': [
+      { type: 'lie', whole: true },
+      (got) => {
+        assert.equal(got.status, 200);
+        assert.equal(got.body.length, origin.media['short-18.mp4'].size);
+      },
+      ['-H', 'Range: bytes=100-199'],
+    ],
+    'fewer bytes': [
+      { type: 'lie', short: 40 },
+      (got) => {
+        assert.equal(got.body.length, 60);
+        assert.match(got.headers['content-range'], /^bytes 100-159\//);
+      },
+      ['-r', '100-199'],
+    ],
+    'a wrong byte': [
+      { type: 'lie', flip: 105 },
+      (got) => assert.equal(got.body[5] ^ readFileSync(origin.media['short-18.mp4'].path)[105], 0xff),
+      ['-r', '100-199'],
+    ],
   };
   for (const [name, [action, check, args]] of Object.entries(cases)) {
     test(name, async () => {
@@ -187,7 +315,12 @@ describe('misbehaviour', () => {
   }
 
   test('a delay comes first; skip lets requests pass', async () => {
-    await origin.script({ match: { path: '/clip.mp4', range: /^bytes=0-/ }, skip: 1, times: 2, action: { type: 'status', status: 500 } });
+    await origin.script({
+      match: { path: '/clip.mp4', range: /^bytes=0-/ },
+      skip: 1,
+      times: 2,
+      action: { type: 'status', status: 500 },
+    });
     const seen = [];
     for (let i = 0; i < 4; i++) seen.push((await curl(clip, { args: ['-r', '0-9'] })).status);
     assert.deepEqual(seen, [206, 500, 500, 206]);

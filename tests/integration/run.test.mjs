@@ -9,7 +9,20 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { forkOrigin } from '../origin/origin.mjs';
-import { alive, descendants, freePort, programEnv, programs, request, root, run, scratchDir, sha256, startStack, until } from './harness.mjs';
+import {
+  alive,
+  descendants,
+  freePort,
+  programEnv,
+  programs,
+  request,
+  root,
+  run,
+  scratchDir,
+  sha256,
+  startStack,
+  until,
+} from './harness.mjs';
 
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
 let origin;
@@ -67,20 +80,30 @@ describe('start and end', () => {
     const server = net.createServer();
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address();
-    const out = await run(path.join(programs, 'sluice'), ['serve', '--port', String(port), '--data-dir', dataDir], { env: programEnv(scratch), timeout: 10000 });
+    const out = await run(path.join(programs, 'sluice'), ['serve', '--port', String(port), '--data-dir', dataDir], {
+      env: programEnv(scratch),
+      timeout: 10000,
+    });
     assert.notEqual(out.exit, 0);
     assert.match(out.stderr, new RegExp(`${port}`));
     server.close();
   });
 
   test('a setting that is wrong is named', async () => {
-    const out = await run(path.join(programs, 'sluice'), ['serve', '--port', String(await freePort()), '--data-dir', dataDir], { env: programEnv(scratch, { SLUICE_TOKEN_TTL_S: 'soon' }), timeout: 10000 });
+    const out = await run(path.join(programs, 'sluice'), ['serve', '--port', String(await freePort()), '--data-dir', dataDir], {
+      env: programEnv(scratch, { SLUICE_TOKEN_TTL_S: 'soon' }),
+      timeout: 10000,
+    });
     assert.notEqual(out.exit, 0);
     assert.match(out.stderr, /SLUICE_TOKEN_TTL_S/);
   });
 
   test('a data directory that cannot be written is named', async () => {
-    const out = await run(path.join(programs, 'sluice'), ['serve', '--port', String(await freePort()), '--data-dir', '/proc/nowhere'], { env: programEnv(scratch), timeout: 10000 });
+    const out = await run(
+      path.join(programs, 'sluice'),
+      ['serve', '--port', String(await freePort()), '--data-dir', '/proc/nowhere'],
+      { env: programEnv(scratch), timeout: 10000 },
+    );
     assert.notEqual(out.exit, 0);
     assert.match(out.stderr, /\/proc\/nowhere/);
   });
@@ -97,10 +120,14 @@ describe('violent deaths', () => {
       const [{ pid }] = stack.processes(name);
       process.kill(pid, 'SIGKILL');
       await until(() => stack.processes(name).some((row) => row.pid !== pid), 'the new process', 5000);
-      const answer = await until(async () => {
-        const got = await stack.get(link);
-        return got.status === 200 && got.complete && got;
-      }, 'the link to work', 5000);
+      const answer = await until(
+        async () => {
+          const got = await stack.get(link);
+          return got.status === 200 && got.complete && got;
+        },
+        'the link to work',
+        5000,
+      );
       assert.equal(answer.body.length, origin.media['short-140.m4a'].size);
       assert.equal((await stack.info(watch('sluiceDemo1'))).status, 200);
     });
@@ -134,10 +161,14 @@ describe('violent deaths', () => {
     await until(async () => (await origin.requests()).some((entry) => entry.video === 'sluiceDubs1'), 'the call');
     process.kill(stack.processes('info.fcgi')[0].pid, 'SIGKILL');
     await first;
-    const answer = await until(async () => {
-      const got = await stack.info(watch('sluiceDubs1'));
-      return got.status === 200 && got;
-    }, 'another answer', 10000);
+    const answer = await until(
+      async () => {
+        const got = await stack.info(watch('sluiceDubs1'));
+        return got.status === 200 && got;
+      },
+      'another answer',
+      10000,
+    );
     assert.equal(answer.json().id, 'sluiceDubs1');
     await origin.reset();
   });
@@ -163,12 +194,14 @@ describe('violent deaths', () => {
   });
 });
 
-test('make demo: sample links work, Ctrl-C leaves no process', async () => {
+test('the demo: sample links work, Ctrl-C leaves no process', async () => {
   const port = await freePort();
   const data = path.join(scratch, 'demo');
   mkdirSync(data);
   const demo = spawn(process.execPath, [path.join(root, 'tests/origin/demo.mjs'), '--port', String(port), '--data-dir', data], {
-    stdio: ['ignore', 'pipe', 'inherit'], detached: true, env: programEnv(scratch, { SLUICE_BIN: programs }),
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+    env: programEnv(scratch, { SLUICE_BIN: programs }),
   });
   let said = '';
   demo.stdout.setEncoding('utf8').on('data', (text) => (said += text));

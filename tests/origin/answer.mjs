@@ -45,12 +45,18 @@ export function takeAction(rules, seen) {
 }
 
 function lie(answer, action) {
-  if (action.whole) return { ...answer, status: 200, start: 0, end: answer.size - 1, headers: { ...answer.headers, 'Content-Range': undefined } };
+  if (action.whole)
+    return { ...answer, status: 200, start: 0, end: answer.size - 1, headers: { ...answer.headers, 'Content-Range': undefined } };
   if (answer.status !== 206) return answer;
   const start = answer.start + (action.start ?? 0);
   const end = answer.end - Math.min(action.short ?? 0, answer.end - answer.start);
   const range = `bytes ${start}-${end + (action.start ?? 0)}/${answer.size + (action.total ?? 0)}`;
-  return { ...answer, end, flip: action.flip, headers: { ...answer.headers, 'Content-Range': action.missing ? undefined : range } };
+  return {
+    ...answer,
+    end,
+    flip: action.flip,
+    headers: { ...answer.headers, 'Content-Range': action.missing ? undefined : range },
+  };
 }
 
 function replace(answer, action) {
@@ -76,18 +82,21 @@ function length(answer) {
 
 function source(answer) {
   if (!answer.file) return [Buffer.from(answer.body ?? '')];
-  return length(answer) > 0 ? createReadStream(answer.file, { start: answer.start, end: answer.end, highWaterMark: 256 * 1024 }) : [];
+  return length(answer) > 0
+    ? createReadStream(answer.file, { start: answer.start, end: answer.end, highWaterMark: 256 * 1024 })
+    : [];
 }
 
-const drained = (res) => new Promise((resolve) => {
-  const done = () => {
-    res.off('drain', done);
-    res.off('close', done);
-    resolve();
-  };
-  res.on('drain', done);
-  res.on('close', done);
-});
+const drained = (res) =>
+  new Promise((resolve) => {
+    const done = () => {
+      res.off('drain', done);
+      res.off('close', done);
+      resolve();
+    };
+    res.on('drain', done);
+    res.on('close', done);
+  });
 
 // Writes at most `limit` bytes, `rate` per second (0: as fast as they are taken).
 async function pump(res, answer, entry, limit, rate) {
@@ -141,7 +150,8 @@ export function answerFile({ file, size, type, rangeHeader, headers = {}, strict
   const bounded = wanted && wanted[1] !== '' && wanted[2] !== '';
   if (strict && (!bounded || Number(wanted[2]) - Number(wanted[1]) + 1 > limit))
     return { status: 403, headers: { 'Content-Type': 'text/plain' }, body: '' };
-  if (!wanted || (wanted[1] === '' && wanted[2] === '')) return { status: 200, headers: stated, file, start: 0, end: size - 1, size };
+  if (!wanted || (wanted[1] === '' && wanted[2] === ''))
+    return { status: 200, headers: stated, file, start: 0, end: size - 1, size };
   const start = wanted[1] === '' ? Math.max(0, size - Number(wanted[2])) : Number(wanted[1]);
   const end = wanted[1] === '' || wanted[2] === '' ? size - 1 : Math.min(Number(wanted[2]), size - 1);
   if (start >= size || start > end)

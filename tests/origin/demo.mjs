@@ -11,7 +11,10 @@ import { startOrigin } from './origin.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const { values } = parseArgs({
-  options: { port: { type: 'string', default: '8080' }, 'data-dir': { type: 'string', default: path.join(root, 'build/run/demo') } },
+  options: {
+    port: { type: 'string', default: '8080' },
+    'data-dir': { type: 'string', default: path.join(root, 'build/run/demo') },
+  },
 });
 
 const samples = [
@@ -25,11 +28,13 @@ const samples = [
 
 const origin = await startOrigin();
 const programs = process.env.SLUICE_BIN ?? path.join(root, 'build/cgi-bin');
-const sluice = spawn(path.join(programs, 'sluice'), ['serve', '--port', values.port, '--data-dir', path.resolve(values['data-dir'])], {
-  stdio: 'inherit',
-  env: { ...process.env, PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile },
-});
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => sluice.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal));
+const sluice = spawn(
+  path.join(programs, 'sluice'),
+  ['serve', '--port', values.port, '--data-dir', path.resolve(values['data-dir'])],
+  { stdio: 'inherit', env: { ...process.env, PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile } },
+);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => sluice.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal));
 
 sluice.on('error', (error) => {
   process.stderr.write(`demo: ${error.message}\n`);
@@ -42,4 +47,6 @@ sluice.on('exit', (code, signal) => {
 });
 
 const width = Math.max(...samples.map(([link]) => link.length));
-process.stdout.write(`\nNo internet needed: these links work here\n${samples.map(([link, what]) => `  ${link.padEnd(width)}  ${what}\n`).join('')}\n`);
+process.stdout.write(
+  `\nNo internet needed: these links work here\n${samples.map(([link, what]) => `  ${link.padEnd(width)}  ${what}\n`).join('')}\n`,
+);

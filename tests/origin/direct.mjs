@@ -44,10 +44,15 @@ export function makeDirect({ media }) {
         case '/slow.mp4':
           return { ...file('/clip.mp4', stamped, headers.range), rate: 100000 };
         case '/redirect': // ?to= any Location, ?status=
-          return { status: Number(url.searchParams.get('status') ?? 302), headers: { Location: url.searchParams.get('to') }, body: '' };
+          return {
+            status: Number(url.searchParams.get('status') ?? 302),
+            headers: { Location: url.searchParams.get('to') },
+            body: '',
+          };
         case '/loop':
           return { status: 302, headers: { Location: '/loop' }, body: '' };
-        case '/hops': { // ?n=: that many redirects, then the clip
+        case '/hops': {
+          // ?n=: that many redirects, then the clip
           const left = Number(url.searchParams.get('n'));
           return { status: 302, headers: { Location: left > 1 ? `/hops?n=${left - 1}` : '/clip.mp4' }, body: '' };
         }

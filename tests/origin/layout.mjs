@@ -3,7 +3,7 @@
 
 function mp4Boxes(data) {
   const boxes = [];
-  for (let at = 0; at + 8 <= data.length; ) {
+  for (let at = 0; at + 8 <= data.length;) {
     const size = data.readUInt32BE(at);
     if (size < 8) throw new Error(`box size ${size} at ${at}`);
     boxes.push({ type: data.toString('latin1', at + 4, at + 8), start: at, end: at + size - 1 });
@@ -34,7 +34,12 @@ function mp4Layout(data) {
   const codecs = mp4Codecs(data.subarray(moov.start, moov.end + 1));
   const sidx = of('sidx');
   if (!sidx) return { codecs };
-  if (boxes.slice(0, 4).map((box) => box.type).join(' ') !== 'ftyp moov sidx moof')
+  if (
+    boxes
+      .slice(0, 4)
+      .map((box) => box.type)
+      .join(' ') !== 'ftyp moov sidx moof'
+  )
     throw new Error(`unexpected layout: ${boxes.slice(0, 6).map((box) => box.type)}`);
   return { codecs, init: { start: 0, end: moov.end }, index: { start: sidx.start, end: sidx.end } };
 }
@@ -49,7 +54,7 @@ function ebmlNumber(data, at, keepMarker) {
 
 function webmLayout(data) {
   const elements = [];
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     const id = ebmlNumber(data, at, true);
     const size = ebmlNumber(data, id.next, false);
     elements.push({ id: id.value.toString(16), start: at, end: size.next + size.value - 1 });

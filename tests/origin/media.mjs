@@ -28,8 +28,25 @@ function sound(seconds, hertz, rate) {
 }
 
 const groups = ['-g', String(5 * fps), '-pix_fmt', 'yuv420p'];
-const h264 = (rate) => ['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '2', '-sc_threshold', '0', ...groups,
-  '-keyint_min', String(5 * fps), '-b:v', rate, '-maxrate', rate, '-bufsize', rate];
+const h264 = (rate) => [
+  '-c:v',
+  'libx264',
+  '-preset',
+  'ultrafast',
+  '-bf',
+  '2',
+  '-sc_threshold',
+  '0',
+  ...groups,
+  '-keyint_min',
+  String(5 * fps),
+  '-b:v',
+  rate,
+  '-maxrate',
+  rate,
+  '-bufsize',
+  rate,
+];
 const av1 = ['-c:v', 'libsvtav1', '-preset', '12', '-crf', '48', ...groups];
 const vp9 = (rate) => ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8', '-row-mt', '1', '-b:v', rate, ...groups];
 const aac = ['-c:a', 'aac', '-b:a', '128k'];
@@ -42,8 +59,16 @@ const mp4 = ['-movflags', fragments];
 const mp4WithMfra = ['-movflags', fragments.replace('+skip_trailer', '')];
 const mp4WithEdits = ['-movflags', `${fragments}+delay_moov`, '-use_editlist', '1'];
 const m4a = ['-movflags', fragments.replace('+frag_keyframe', ''), '-frag_duration', '9984000', '-f', 'mp4'];
-const m4aWithEdits = ['-movflags', `${fragments.replace('+frag_keyframe', '')}+delay_moov`, '-use_editlist', '1',
-  '-frag_duration', '9984000', '-f', 'mp4'];
+const m4aWithEdits = [
+  '-movflags',
+  `${fragments.replace('+frag_keyframe', '')}+delay_moov`,
+  '-use_editlist',
+  '1',
+  '-frag_duration',
+  '9984000',
+  '-f',
+  'mp4',
+];
 const webm = ['-cues_to_front', '1', '-cluster_time_limit', '5000'];
 
 const input = (name) => ['-i', name];
@@ -86,16 +111,39 @@ const assembled = {
   'movie.mkv': [...both('short-136.mp4', 'short-140.m4a'), ...copy, ...title],
 };
 
-export const mediaKey = createHash('sha256').update(JSON.stringify([encoded, assembled])).digest('hex').slice(0, 12);
+export const mediaKey = createHash('sha256')
+  .update(JSON.stringify([encoded, assembled]))
+  .digest('hex')
+  .slice(0, 12);
 
 async function ffmpeg(dir, name, args) {
-  await run('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', '-threads', '2', ...args, '-fflags', '+bitexact', '-flags', '+bitexact', name],
-    { cwd: dir, env: { ...process.env, SVT_LOG: '0' } });
+  await run(
+    'ffmpeg',
+    [
+      '-hide_banner',
+      '-loglevel',
+      'error',
+      '-nostdin',
+      '-y',
+      '-threads',
+      '2',
+      ...args,
+      '-fflags',
+      '+bitexact',
+      '-flags',
+      '+bitexact',
+      name,
+    ],
+    { cwd: dir, env: { ...process.env, SVT_LOG: '0' } },
+  );
 }
 
 async function describe(dir, file) {
-  const { stdout } = await run('ffprobe', ['-v', 'error', '-of', 'json', '-show_entries',
-    'format=duration:stream=codec_type,width,height,sample_rate,channels', file], { cwd: dir });
+  const { stdout } = await run(
+    'ffprobe',
+    ['-v', 'error', '-of', 'json', '-show_entries', 'format=duration:stream=codec_type,width,height,sample_rate,channels', file],
+    { cwd: dir },
+  );
   const probe = JSON.parse(stdout);
   const video = probe.streams.find((stream) => stream.codec_type === 'video');
   const audio = probe.streams.find((stream) => stream.codec_type === 'audio');

@@ -16,7 +16,8 @@ import { makeYoutube } from './youtube.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const logMax = 20000;
-const knownHost = /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name)\.example))$/;
+const knownHost =
+  /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name)\.example))$/;
 const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0 };
 
 async function readBody(req) {
@@ -58,10 +59,27 @@ export async function startOrigin({ port = 0 } = {}) {
   async function handle(req, res, secure) {
     const url = new URL(secure ? `https://${req.headers.host}${req.url}` : req.url);
     const host = url.hostname;
-    const seen = { host, url, path: url.pathname, method: req.method, itag: url.searchParams.get('itag'), range: req.headers.range };
+    const seen = {
+      host,
+      url,
+      path: url.pathname,
+      method: req.method,
+      itag: url.searchParams.get('itag'),
+      range: req.headers.range,
+    };
     const entry = note({
-      at: Date.now(), method: req.method, host, path: url.pathname, query: url.search, secure, range: req.headers.range,
-      agent: req.headers['user-agent'], headers: req.headers, status: 0, bytes: 0, aborted: false,
+      at: Date.now(),
+      method: req.method,
+      host,
+      path: url.pathname,
+      query: url.search,
+      secure,
+      range: req.headers.range,
+      agent: req.headers['user-agent'],
+      headers: req.headers,
+      status: 0,
+      bytes: 0,
+      aborted: false,
     });
     res.on('close', () => (entry.aborted = !res.writableFinished));
     res.on('error', () => {});
@@ -70,21 +88,27 @@ export async function startOrigin({ port = 0 } = {}) {
     entry.client = seen.client = body?.context?.client?.clientName;
     const full = { ...seen, headers: req.headers, body, address: req.socket.remoteAddress };
     if (settings.latencyMs) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));
-    const answer = (knownHost.test(host) && (youtube.answer(full) ?? direct.answer(full))) || answerText(knownHost.test(host) ? 404 : 502, 'text/plain', '');
+    const answer =
+      (knownHost.test(host) && (youtube.answer(full) ?? direct.answer(full))) ||
+      answerText(knownHost.test(host) ? 404 : 502, 'text/plain', '');
     const raw = tunnels.get(req.socket.remotePort) ?? req.socket;
     await send(req, res, entry, answer, takeAction(rules, seen), () => raw.resetAndDestroy());
   }
 
-  const serve = (secure) => (req, res) => handle(req, res, secure).catch((error) => {
-    if (!res.destroyed) process.stderr.write(`origin: ${req.method} ${req.url}: ${error.stack}\n`);
-    res.destroy();
-  });
+  const serve = (secure) => (req, res) =>
+    handle(req, res, secure).catch((error) => {
+      if (!res.destroyed) process.stderr.write(`origin: ${req.method} ${req.url}: ${error.stack}\n`);
+      res.destroy();
+    });
   const quiet = (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy());
   };
 
-  const tls = https.createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile), keepAliveTimeout: 65000, maxHeaderSize: 65536 }, serve(true));
+  const tls = https.createServer(
+    { cert: readFileSync(certFile), key: readFileSync(keyFile), keepAliveTimeout: 65000, maxHeaderSize: 65536 },
+    serve(true),
+  );
   const proxy = http.createServer({ keepAliveTimeout: 65000, maxHeaderSize: 65536 }, serve(false));
   tls.on('secureConnection', quiet).on('tlsClientError', (_, socket) => socket.destroy());
   proxy.on('connection', quiet);
@@ -140,10 +164,13 @@ export async function forkOrigin() {
     if (error) reject(new Error(error));
     else resolve(result);
   });
-  const call = (name) => (...args) => new Promise((resolve, reject) => {
-    waiting.set(++next, { resolve, reject });
-    child.send({ id: next, name, args });
-  });
+  const call =
+    (name) =>
+    (...args) =>
+      new Promise((resolve, reject) => {
+        waiting.set(++next, { resolve, reject });
+        child.send({ id: next, name, args });
+      });
   const names = ['requests', 'script', 'configure', 'rotate', 'forgetVisitors', 'reset'];
   return {
     ...facts,

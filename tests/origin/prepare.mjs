@@ -15,8 +15,16 @@ export const buildDir = path.resolve(path.dirname(self), '../../build/origin');
 
 // Names that get a valid certificate. `wrong-name.example` is served too, with this same certificate.
 const certificateNames = [
-  'youtube.com', '*.youtube.com', 'youtu.be', '*.youtube-nocookie.com', '*.googlevideo.com', '*.googleapis.com',
-  '*.ytimg.com', 'media.example', '*.media.example', 'cdn.example',
+  'youtube.com',
+  '*.youtube.com',
+  'youtu.be',
+  '*.youtube-nocookie.com',
+  '*.googlevideo.com',
+  '*.googleapis.com',
+  '*.ytimg.com',
+  'media.example',
+  '*.media.example',
+  'cdn.example',
 ];
 
 const tlsDir = path.join(buildDir, 'tls-1');
@@ -25,11 +33,36 @@ const mediaDir = path.join(buildDir, `media-${mediaKey}`);
 async function makeCertificates(dir) {
   const file = (name) => path.join(dir, name);
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-x509', '-days', '3650'];
-  await run('openssl', ['req', ...key, '-subj', '/CN=Sluice test origin CA', '-keyout', file('ca.key'), '-out', file('ca.pem'),
-    '-addext', 'keyUsage=critical,keyCertSign,cRLSign']);
-  await run('openssl', ['req', ...key, '-subj', '/CN=Sluice test origin', '-keyout', file('server.key'), '-out', file('server.pem'),
-    '-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-addext', 'basicConstraints=critical,CA:FALSE',
-    '-addext', `subjectAltName=${certificateNames.map((name) => `DNS:${name}`).join(',')}`]);
+  await run('openssl', [
+    'req',
+    ...key,
+    '-subj',
+    '/CN=Sluice test origin CA',
+    '-keyout',
+    file('ca.key'),
+    '-out',
+    file('ca.pem'),
+    '-addext',
+    'keyUsage=critical,keyCertSign,cRLSign',
+  ]);
+  await run('openssl', [
+    'req',
+    ...key,
+    '-subj',
+    '/CN=Sluice test origin',
+    '-keyout',
+    file('server.key'),
+    '-out',
+    file('server.pem'),
+    '-CA',
+    file('ca.pem'),
+    '-CAkey',
+    file('ca.key'),
+    '-addext',
+    'basicConstraints=critical,CA:FALSE',
+    '-addext',
+    `subjectAltName=${certificateNames.map((name) => `DNS:${name}`).join(',')}`,
+  ]);
 }
 
 async function makeOnce(dir, make) {

@@ -22,36 +22,82 @@ const dubs = [
 
 export const videos = {
   sluiceDemo1: { title: 'Sluice demo: twenty seconds', author: 'Sluice', set: 'short', formats: adaptive, captions },
-  sluiceLong1: { title: 'Sluice demo: two minutes', author: 'Sluice', set: 'long', formats: ['137', '136', '134', '398', '247', '140', '251'], captions },
+  sluiceLong1: {
+    title: 'Sluice demo: two minutes',
+    author: 'Sluice',
+    set: 'long',
+    formats: ['137', '136', '134', '398', '247', '140', '251'],
+    captions,
+  },
   sluiceBig01: { title: 'Sluice demo: a large file', author: 'Sluice', set: 'big', formats: ['137', '140'] },
   // Made for children: one client says no, the other has the small muxed file and does not state its size.
-  sluiceKids1: { title: 'Sluice demo: for children', author: 'Sluice', set: 'short', formats: [], visionos: unplayable('This video is not available') },
-  sluiceDubs1: { title: 'Sluice demo: three languages', author: 'Sluice', set: 'short', formats: ['137', '136', ...dubs.slice(1), dubs[0]] },
+  sluiceKids1: {
+    title: 'Sluice demo: for children',
+    author: 'Sluice',
+    set: 'short',
+    formats: [],
+    visionos: unplayable('This video is not available'),
+  },
+  sluiceDubs1: {
+    title: 'Sluice demo: three languages',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['137', '136', ...dubs.slice(1), dubs[0]],
+  },
   // Rows that must be passed over, among good ones: no URL, OTF, DRM, live segments, a preview of 2 s.
   sluiceSkip1: {
-    title: 'Sluice demo: rows to pass over', author: 'Sluice', set: 'short',
+    title: 'Sluice demo: rows to pass over',
+    author: 'Sluice',
+    set: 'short',
     formats: [
-      { itag: '137', without: ['url'] }, { itag: '247', with: { type: 'FORMAT_STREAM_TYPE_OTF' } },
-      { itag: '398', with: { drmFamilies: ['WIDEVINE'] } }, { itag: '243', with: { targetDurationSec: 5 } },
-      { itag: '136', with: { approxDurationMs: '2000' } }, '134', '140',
+      { itag: '137', without: ['url'] },
+      { itag: '247', with: { type: 'FORMAT_STREAM_TYPE_OTF' } },
+      { itag: '398', with: { drmFamilies: ['WIDEVINE'] } },
+      { itag: '243', with: { targetDurationSec: 5 } },
+      { itag: '136', with: { approxDurationMs: '2000' } },
+      '134',
+      '140',
     ],
   },
-  sluiceDrm01: { title: 'Sluice demo: protected', author: 'Sluice', set: 'short', formats: ['136', '140'].map((itag) => ({ itag, with: { drmFamilies: ['WIDEVINE', 'PLAYREADY'] } })) },
+  sluiceDrm01: {
+    title: 'Sluice demo: protected',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['136', '140'].map((itag) => ({ itag, with: { drmFamilies: ['WIDEVINE', 'PLAYREADY'] } })),
+  },
   sluiceEvil1: {
-    title: '../../etc/passwd "quoted"; rm -rf ~\r\nX-Evil: 1\r\n\r\n<script>alert(1)</script> \u202Egpj.exe\u202C &amp; \u0000\u0007end',
-    author: '<img src=x onerror=alert(2)>\r\nSet-Cookie: evil=1 \u202E', set: 'short', formats: ['134', '140'],
+    title:
+      '../../etc/passwd "quoted"; rm -rf ~\r\nX-Evil: 1\r\n\r\n<script>alert(1)</script> \u202Egpj.exe\u202C &amp; \u0000\u0007end',
+    author: '<img src=x onerror=alert(2)>\r\nSet-Cookie: evil=1 \u202E',
+    set: 'short',
+    formats: ['134', '140'],
     captions: [{ language: 'en', name: '"><script>alert(3)</script>\r\nX-Evil: 2', auto: false }],
   },
   sluiceSwap1: { title: 'Another video', author: 'Somebody', set: 'short', formats: ['134', '140'], answersId: 'sluiceOther' },
   sluiceLive1: {
-    title: 'Sluice demo: live', author: 'Sluice', set: 'short', live: true,
-    formats: ['136', '140'].map((itag) => ({ itag, with: { targetDurationSec: 5 }, without: ['contentLength', 'initRange', 'indexRange'] })),
+    title: 'Sluice demo: live',
+    author: 'Sluice',
+    set: 'short',
+    live: true,
+    formats: ['136', '140'].map((itag) => ({
+      itag,
+      with: { targetDurationSec: 5 },
+      without: ['contentLength', 'initRange', 'indexRange'],
+    })),
   },
 
-  sluicePriv1: { error: { status: 'LOGIN_REQUIRED', reason: 'This video is private', messages: ['This is a private video. Please sign in to verify that you may see it.'] } },
+  sluicePriv1: {
+    error: {
+      status: 'LOGIN_REQUIRED',
+      reason: 'This video is private',
+      messages: ['This is a private video. Please sign in to verify that you may see it.'],
+    },
+  },
   sluiceAge01: { error: { status: 'LOGIN_REQUIRED', reason: 'Sign in to confirm your age', desktopLegacyAgeGateReason: 1 } },
   sluiceGeo01: { error: unplayable('The uploader has not made this video available in your country') },
-  sluiceMemb1: { error: unplayable('Join this channel to get access to members-only content like this video, and other exclusive perks.') },
+  sluiceMemb1: {
+    error: unplayable('Join this channel to get access to members-only content like this video, and other exclusive perks.'),
+  },
   sluicePaid1: { error: unplayable('This video requires payment to watch') },
   sluicePrem1: { error: unplayable('This video is only available to Music Premium members') },
   sluiceUpco1: { error: { status: 'LIVE_STREAM_OFFLINE', reason: 'This live event will begin in 3 hours.' } },
@@ -59,8 +105,15 @@ export const videos = {
   sluiceNone1: { empty: true },
   sluiceBotc1: { error: botCheck },
   sluiceRate1: { error: unplayable("This content isn't available, try again later.") },
-  sluiceTerm1: { error: { status: 'ERROR', reason: 'This video is no longer available because the YouTube account associated with this video has been terminated.' } },
-  sluiceCapt1: { error: unplayable('Something is not right', { errorScreen: { playerCaptchaViewModel: { text: 'Solve this' } } }) },
+  sluiceTerm1: {
+    error: {
+      status: 'ERROR',
+      reason: 'This video is no longer available because the YouTube account associated with this video has been terminated.',
+    },
+  },
+  sluiceCapt1: {
+    error: unplayable('Something is not right', { errorScreen: { playerCaptchaViewModel: { text: 'Solve this' } } }),
+  },
 };
 
 export { botCheck };

@@ -15,7 +15,8 @@ export function makeYoutube({ media, settings }) {
   const visitors = new Map(); // visitorData → client name
 
   // lmt: the version stamp of a file; any constant will do as long as the files do not change.
-  const stamp = (name) => String(1700000000000000 + (createHash('sha256').update(name).digest().readUInt32BE(0) % 1e9) + settings.version);
+  const stamp = (name) =>
+    String(1700000000000000 + (createHash('sha256').update(name).digest().readUInt32BE(0) % 1e9) + settings.version);
 
   function newVisitor(client) {
     const visitor = Buffer.concat([Buffer.from([0x0a, 0x0b]), randomBytes(24)]).toString('base64url') + '%3D%3D';
@@ -25,7 +26,9 @@ export function makeYoutube({ media, settings }) {
 
   // Media file of one format row: tried with the set's own name, then (big has only its picture) the short set's.
   function fileOf(video, row) {
-    const names = [video.set, 'short'].flatMap((set) => ['mp4', 'm4a', 'webm'].map((ext) => `${set}-${row.itag}${row.suffix ?? ''}.${ext}`));
+    const names = [video.set, 'short'].flatMap((set) =>
+      ['mp4', 'm4a', 'webm'].map((ext) => `${set}-${row.itag}${row.suffix ?? ''}.${ext}`),
+    );
     return media[names.find((name) => media[name])];
   }
 
@@ -33,20 +36,44 @@ export function makeYoutube({ media, settings }) {
   const tagsOf = (row) => [row.track && `lang=${row.track.id}`, row.drc && 'drc=1'].filter(Boolean).join(':');
 
   const signature = (url, agent) =>
-    createHmac('sha256', secret).update(`${url.searchParams.get('sparams').split(',').map((name) => url.searchParams.get(name))}|${agent}`).digest('base64url');
+    createHmac('sha256', secret)
+      .update(
+        `${url.searchParams
+          .get('sparams')
+          .split(',')
+          .map((name) => url.searchParams.get(name))}|${agent}`,
+      )
+      .digest('base64url');
 
   function mediaUrl(id, row, file, asker) {
     // Two itags live on a host that sends its visitors on to another one.
     const host = ['134', '243'].includes(row.itag) ? 'rr1---sn-sluice09' : 'rr4---sn-sluice01';
     const url = new URL(`https://${host}.googlevideo.com/videoplayback`);
     const params = {
-      expire: Math.floor(Date.now() / 1000) + settings.expiresInS, ei: randomBytes(12).toString('base64url'), ip: asker.address,
-      id: `o-${Buffer.from(id).toString('base64url')}`, itag: row.itag, source: 'youtube', requiressl: 'yes', ...(tagsOf(row) && { xtags: tagsOf(row) }),
-      mn: 'sn-sluice01,sn-sluice02', fvip: 3, mime: mimeOf(row, file), rqh: 1, ...(row.itag !== '18' && { gir: 'yes', clen: file.size }),
-      dur: file.durationMs / 1000, lmt: stamp(file.file), c: asker.client,
+      expire: Math.floor(Date.now() / 1000) + settings.expiresInS,
+      ei: randomBytes(12).toString('base64url'),
+      ip: asker.address,
+      id: `o-${Buffer.from(id).toString('base64url')}`,
+      itag: row.itag,
+      source: 'youtube',
+      requiressl: 'yes',
+      ...(tagsOf(row) && { xtags: tagsOf(row) }),
+      mn: 'sn-sluice01,sn-sluice02',
+      fvip: 3,
+      mime: mimeOf(row, file),
+      rqh: 1,
+      ...(row.itag !== '18' && { gir: 'yes', clen: file.size }),
+      dur: file.durationMs / 1000,
+      lmt: stamp(file.file),
+      c: asker.client,
     };
     for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
-    url.searchParams.set('sparams', ['expire', 'ip', 'id', 'itag', 'source', 'xtags', 'mime', 'clen', 'dur', 'lmt', 'c'].filter((name) => url.searchParams.has(name)));
+    url.searchParams.set(
+      'sparams',
+      ['expire', 'ip', 'id', 'itag', 'source', 'xtags', 'mime', 'clen', 'dur', 'lmt', 'c'].filter((name) =>
+        url.searchParams.has(name),
+      ),
+    );
     url.searchParams.set('sig', signature(url, asker.agent));
     return url.href;
   }
@@ -59,13 +86,29 @@ export function makeYoutube({ media, settings }) {
     const rate = Math.round((file.size * 8000) / file.durationMs);
     const text = (range) => range && { start: String(range.start), end: String(range.end) };
     const answer = {
-      itag: Number(row.itag), url: mediaUrl(id, row, file, asker), mimeType: `${mimeOf(row, file)}; codecs="${file.codecs}"`, bitrate: Math.round(rate * 1.3),
-      ...(isVideo(file) && { width: file.width, height: file.height, fps: file.fps, qualityLabel: `${file.height}p`, quality: `hd${file.height}` }),
+      itag: Number(row.itag),
+      url: mediaUrl(id, row, file, asker),
+      mimeType: `${mimeOf(row, file)}; codecs="${file.codecs}"`,
+      bitrate: Math.round(rate * 1.3),
+      ...(isVideo(file) && {
+        width: file.width,
+        height: file.height,
+        fps: file.fps,
+        qualityLabel: `${file.height}p`,
+        quality: `hd${file.height}`,
+      }),
       ...(!isVideo(file) && { quality: 'tiny', audioQuality: 'AUDIO_QUALITY_MEDIUM' }),
       ...(file.sampleRate && { audioSampleRate: String(file.sampleRate), audioChannels: file.channels }),
-      initRange: text(file.init), indexRange: text(file.index), lastModified: stamp(file.file), contentLength: String(file.size),
-      projectionType: 'RECTANGULAR', averageBitrate: rate, approxDurationMs: String(file.durationMs),
-      ...(row.track && { audioTrack: row.track }), ...(row.drc && { isDrc: true }), ...(tagsOf(row) && { xtags: Buffer.from(tagsOf(row)).toString('base64url') }),
+      initRange: text(file.init),
+      indexRange: text(file.index),
+      lastModified: stamp(file.file),
+      contentLength: String(file.size),
+      projectionType: 'RECTANGULAR',
+      averageBitrate: rate,
+      approxDurationMs: String(file.durationMs),
+      ...(row.track && { audioTrack: row.track }),
+      ...(row.drc && { isDrc: true }),
+      ...(tagsOf(row) && { xtags: Buffer.from(tagsOf(row)).toString('base64url') }),
       ...row.with,
     };
     for (const name of row.without ?? []) delete answer[name];
@@ -80,7 +123,9 @@ export function makeYoutube({ media, settings }) {
     return {
       expiresInSeconds: String(settings.expiresInS),
       ...(asker.client === 'ANDROID' && !video.live && { formats: [muxed] }),
-      adaptiveFormats: rows.map((row) => format(id, video, withUrls ? row : { ...row, without: [...(row.without ?? []), 'url'] }, asker)),
+      adaptiveFormats: rows.map((row) =>
+        format(id, video, withUrls ? row : { ...row, without: [...(row.without ?? []), 'url'] }, asker),
+      ),
     };
   }
 
@@ -88,10 +133,21 @@ export function makeYoutube({ media, settings }) {
     if (!video.captions) return {};
     const captionTracks = video.captions.map((track) => ({
       baseUrl: `https://www.youtube.com/api/timedtext?v=${id}&ei=x&caps=asr&xoaf=5&xosf=1&hl=en&lang=${track.language}${track.auto ? '&kind=asr' : ''}`,
-      name: { runs: [{ text: track.name }] }, vssId: `${track.auto ? 'a' : ''}.${track.language}`, languageCode: track.language,
-      ...(track.auto && { kind: 'asr' }), isTranslatable: true, trackName: '',
+      name: { runs: [{ text: track.name }] },
+      vssId: `${track.auto ? 'a' : ''}.${track.language}`,
+      languageCode: track.language,
+      ...(track.auto && { kind: 'asr' }),
+      isTranslatable: true,
+      trackName: '',
     }));
-    return { captions: { playerCaptionsTracklistRenderer: { captionTracks, translationLanguages: [{ languageCode: 'de', languageName: { runs: [{ text: 'German' }] } }] } } };
+    return {
+      captions: {
+        playerCaptionsTracklistRenderer: {
+          captionTracks,
+          translationLanguages: [{ languageCode: 'de', languageName: { runs: [{ text: 'German' }] } }],
+        },
+      },
+    };
   }
 
   function details(id, video) {
@@ -99,17 +155,41 @@ export function makeYoutube({ media, settings }) {
     const thumbnail = (name, width, height) => ({ url: `https://i.ytimg.com/vi/${id}/${name}.jpg`, width, height });
     return {
       videoDetails: {
-        videoId: video.answersId ?? id, title: video.title, lengthSeconds: String(seconds), channelId: 'UCsluiceSluiceSluiceSlu', author: video.author,
-        shortDescription: `About ${video.title}`, isOwnerViewing: false, isCrawlable: true, isPrivate: false, viewCount: '1234', allowRatings: true,
+        videoId: video.answersId ?? id,
+        title: video.title,
+        lengthSeconds: String(seconds),
+        channelId: 'UCsluiceSluiceSluiceSlu',
+        author: video.author,
+        shortDescription: `About ${video.title}`,
+        isOwnerViewing: false,
+        isCrawlable: true,
+        isPrivate: false,
+        viewCount: '1234',
+        allowRatings: true,
         thumbnail: { thumbnails: [thumbnail('mqdefault', 320, 180), thumbnail('maxresdefault', 1280, 720)] },
-        ...(video.live && { isLive: true }), isLiveContent: !!video.live,
+        ...(video.live && { isLive: true }),
+        isLiveContent: !!video.live,
       },
     };
   }
 
   function playerAnswer(id, asker) {
     const video = videos[id];
-    const context = { responseContext: { visitorData: asker.visitor, serviceTrackingParams: [{ service: 'GFEEDBACK', params: [{ key: 'logged_in', value: '0' }, { key: 'visitor_data', value: asker.visitor }] }], maxAgeSeconds: 0 } };
+    const context = {
+      responseContext: {
+        visitorData: asker.visitor,
+        serviceTrackingParams: [
+          {
+            service: 'GFEEDBACK',
+            params: [
+              { key: 'logged_in', value: '0' },
+              { key: 'visitor_data', value: asker.visitor },
+            ],
+          },
+        ],
+        maxAgeSeconds: 0,
+      },
+    };
     if (!asker.known) return { ...context, playabilityStatus: botCheck };
     if (video?.empty || (!video && asker.client === 'ANDROID')) return {};
     if (!video) return { ...context, playabilityStatus: { status: 'ERROR', reason: 'This video is unavailable' } };
@@ -119,8 +199,12 @@ export function makeYoutube({ media, settings }) {
       return { ...context, playabilityStatus: { ...playabilityStatus, ...(errorScreen && { errorScreen }) } };
     }
     return {
-      ...context, playabilityStatus: { status: 'OK', playableInEmbed: true }, streamingData: streamingData(id, video, asker),
-      ...captionsOf(id, video), ...details(id, video), trackingParams: 'CAAQu2kiEwj',
+      ...context,
+      playabilityStatus: { status: 'OK', playableInEmbed: true },
+      streamingData: streamingData(id, video, asker),
+      ...captionsOf(id, video),
+      ...details(id, video),
+      trackingParams: 'CAAQu2kiEwj',
     };
   }
 
@@ -132,7 +216,8 @@ export function makeYoutube({ media, settings }) {
     if (!/^application\/json/.test(headers['content-type'] ?? '')) return refused('content type');
     if (!client?.clientName || !client.clientVersion) return refused('no client');
     if (client.userAgent && client.userAgent !== agent) return refused('user agent contradicts the context');
-    if (client.clientName === 'ANDROID' && !agent.startsWith(`com.google.android.youtube/${client.clientVersion}`)) return refused('user agent of another client');
+    if (client.clientName === 'ANDROID' && !agent.startsWith(`com.google.android.youtube/${client.clientVersion}`))
+      return refused('user agent of another client');
     const number = headers['x-youtube-client-name'];
     if (number && (nameOf[number] ?? number) !== client.clientName) return refused('client name contradicts the context');
     const stated = [client.visitorData, headers['x-goog-visitor-id']].filter(Boolean);
@@ -171,19 +256,39 @@ export function makeYoutube({ media, settings }) {
     }
     const file = fileOf(video, row);
     return answerFile({
-      file: file.path, size: file.size, type: mimeOf(row, file), rangeHeader: headers.range, strict: true, limit: rangeLimit,
-      headers: { 'Last-Modified': 'Mon, 02 Nov 2026 08:00:00 GMT', 'Cache-Control': 'private, max-age=21540', 'X-Content-Type-Options': 'nosniff' },
+      file: file.path,
+      size: file.size,
+      type: mimeOf(row, file),
+      rangeHeader: headers.range,
+      strict: true,
+      limit: rangeLimit,
+      headers: {
+        'Last-Modified': 'Mon, 02 Nov 2026 08:00:00 GMT',
+        'Cache-Control': 'private, max-age=21540',
+        'X-Content-Type-Options': 'nosniff',
+      },
     });
   }
 
   function timedText({ url }) {
-    const track = videos[url.searchParams.get('v')]?.captions?.find((one) => one.language === url.searchParams.get('lang') && one.auto === (url.searchParams.get('kind') === 'asr'));
+    const track = videos[url.searchParams.get('v')]?.captions?.find(
+      (one) => one.language === url.searchParams.get('lang') && one.auto === (url.searchParams.get('kind') === 'asr'),
+    );
     if (!track) return answerText(404, 'text/html', '');
     if (url.searchParams.get('fmt') !== 'vtt')
-      return answerText(200, 'text/xml; charset=UTF-8', '<?xml version="1.0" encoding="utf-8" ?><transcript><text start="0" dur="1">One.</text></transcript>');
+      return answerText(
+        200,
+        'text/xml; charset=UTF-8',
+        '<?xml version="1.0" encoding="utf-8" ?><transcript><text start="0" dur="1">One.</text></transcript>',
+      );
     const place = url.searchParams.has('xosf') ? ' align:start position:0%' : '';
-    const cue = (second) => `00:00:${String(second).padStart(2, '0')}.000 --> 00:00:${String(second + 1).padStart(2, '0')}.000${place}\nSecond ${second}${track.auto ? ' (automatic)' : ''}\n`;
-    return answerText(200, 'text/vtt; charset=UTF-8', `WEBVTT\nKind: captions\nLanguage: ${track.language}\n\n${Array.from({ length: 20 }, (_, second) => cue(second)).join('\n')}`);
+    const cue = (second) =>
+      `00:00:${String(second).padStart(2, '0')}.000 --> 00:00:${String(second + 1).padStart(2, '0')}.000${place}\nSecond ${second}${track.auto ? ' (automatic)' : ''}\n`;
+    return answerText(
+      200,
+      'text/vtt; charset=UTF-8',
+      `WEBVTT\nKind: captions\nLanguage: ${track.language}\n\n${Array.from({ length: 20 }, (_, second) => cue(second)).join('\n')}`,
+    );
   }
 
   return {
@@ -199,7 +304,8 @@ export function makeYoutube({ media, settings }) {
         return known && answerFile({ file: file.path, size: file.size, type: 'image/jpeg', rangeHeader: seen.headers.range });
       }
       const apiHost = ['www.youtube.com', 'youtubei.googleapis.com'].includes(host);
-      if (apiHost && url.pathname.startsWith('/youtubei/v1/')) return method === 'POST' ? api(seen) : answerText(405, 'text/plain', '');
+      if (apiHost && url.pathname.startsWith('/youtubei/v1/'))
+        return method === 'POST' ? api(seen) : answerText(405, 'text/plain', '');
       if (host === 'www.youtube.com' && url.pathname === '/api/timedtext') return timedText(seen);
       return undefined;
     },
