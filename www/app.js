@@ -205,7 +205,7 @@ function choiceFacts(choice, formats) {
 }
 
 function copyButton(url, what) {
-  const button = el('button', { class: 'choice-copy icon-copy', type: 'button', title: 'Copy link', 'aria-label': `Copy link: ${what}` });
+  const button = el('button', { class: 'choice-copy', type: 'button', title: 'Copy link', 'aria-label': `Copy link: ${what}` });
   button.addEventListener('click', async () => {
     const copied = await copyText(url);
     say(copied ? 'Link copied' : 'Copying is not possible here');
