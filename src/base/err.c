@@ -72,14 +72,13 @@ enum err_code err_code_of(const char *name)
     return ERR_INTERNAL;
 }
 
-int err_set(struct err *err, enum err_code code, const char *fmt, ...)
+void err_fill(struct err *err, enum err_code code, const char *fmt, ...)
 {
     if (!err)
-        return -1;
+        return;
     va_list ap;
     va_start(ap, fmt);
     *err = (struct err){.code = code};
     (void)vsnprintf(err->text, sizeof err->text, fmt, ap);
     va_end(ap);
-    return -1;
 }

@@ -64,7 +64,16 @@ const struct err_info *err_info(enum err_code code);
 /* The code of a name as in err_info()->name; ERR_INTERNAL for an unknown one. */
 enum err_code err_code_of(const char *name);
 
-/* Fills *err (NULL is allowed) and returns -1, so that `return err_set(err, …)` reads well. */
-int err_set(struct err *err, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Fills *err (NULL is allowed). */
+void err_fill(struct err *err, enum err_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* err_fill(), then the value -1: `return err_set(err, ERR_X, "…")`. A macro, so that every reader of the
+ * code, the static analyzers included, sees that it is never anything else. */
+#define err_set(err, ...)                                                                                    \
+    __extension__({                                                                                          \
+        err_fill((err), __VA_ARGS__);                                                                        \
+        -1;                                                                                                  \
+    })
 
 #endif
