@@ -1,0 +1,85 @@
+/* See common.h. */
+#include "common.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "http/server.h"
+#include "serve/app.h"
+
+static enum log_level level_of(const char *name)
+{
+    return strcmp(name, "debug") == 0   ? LOG_DEBUG
+           : strcmp(name, "warn") == 0  ? LOG_WARN
+           : strcmp(name, "error") == 0 ? LOG_ERROR
+                                        : LOG_INFO;
+}
+
+int door_check_config(const char *path)
+{
+    struct err err = {0};
+    struct config config;
+    if (config_load(&config, path, &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    config_fini(&config);
+    puts("configuration is fine");
+    return 0;
+}
+
+static int serve(const char *name, unsigned program, const char *config_file, const char *socket)
+{
+    struct err err = {0};
+    struct config config;
+    struct app app;
+    if (config_load(&config, config_file, &err) < 0) {
+        log_event(LOG_ERROR, "bad-configuration", "error", err.text, NULL);
+        return 1;
+    }
+    log_init(name, level_of(config.log_level));
+    if (app_open(&app, &config, &err) < 0) {
+        log_event(LOG_ERROR, "cannot-start", "error", err.text, NULL);
+        return 1;
+    }
+    struct http_server_opts opts = {
+        .socket = socket,
+        .threads = (unsigned)(program == HTTP_ROUTE_STREAM ? app.config.max_connections
+                                                           : app.config.info_threads),
+        .program = program,
+        .routes = serve_routes,
+        .route_count = serve_route_count,
+        .app = &app,
+    };
+    int rc = http_serve(&opts, &err);
+    if (rc < 0)
+        log_event(LOG_ERROR, "cannot-serve", "error", err.text, NULL);
+    app_close(&app);
+    return rc < 0 ? 1 : 0;
+}
+
+int door_main(int argc, char **argv, const char *name, unsigned program)
+{
+    const char *socket = NULL;
+    const char *config_file = NULL;
+    log_init(name, LOG_INFO);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc) {
+            socket = argv[++i];
+        } else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+            config_file = argv[++i];
+        } else if (strcmp(argv[i], "--check-config") == 0) {
+            return door_check_config(config_file);
+        } else if (strcmp(argv[i], "--version") == 0) {
+            puts(SLUICE_VERSION);
+            return 0;
+        } else {
+            fprintf(stderr, "usage: %s [--config FILE] [--socket PATH|:PORT] [--check-config] [--version]\n",
+                    name);
+            return 2;
+        }
+    }
+    return serve(name, program, config_file, socket);
+}

@@ -1,0 +1,141 @@
+/* sluice: the command line. `sluice help` lists the commands. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/text.h"
+#include "common.h"
+#include "supervise.h"
+
+static const char usage[] =
+    "usage: sluice COMMAND\n"
+    "  serve [--port N] [--address A] [--data-dir DIR] [--docroot DIR]\n"
+    "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
+    "  config --check [FILE]\n"
+    "                      check the configuration (also: sluice --check-config [FILE])\n"
+    "  config --example    print a configuration file with every key\n"
+    "  version | help\n";
+
+static int misuse(const char *what)
+{
+    fprintf(stderr, "sluice: %s\n%s", what, usage);
+    return 2;
+}
+
+/* Where this program lies; the others and the pages are found from there. */
+static int own_directory(char *out, size_t room)
+{
+    ssize_t n = readlink("/proc/self/exe", out, room - 1);
+    if (n <= 0)
+        return -1;
+    out[n] = '\0';
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        return -1;
+    *slash = '\0';
+    return 0;
+}
+
+/* The first of the candidates (relative to `own`) that exists, as an absolute path in `out`. */
+static int find_near(const char *own, const char *const *candidates, char out[PATH_MAX])
+{
+    for (; *candidates; candidates++) {
+        char path[PATH_MAX * 2];
+        (void)snprintf(path, sizeof path, "%s/%s", own, *candidates);
+        if (access(path, R_OK) == 0 && realpath(path, out))
+            return 0;
+    }
+    return -1;
+}
+
+static int serve(int argc, char **argv)
+{
+    /* beside the checkout's build/, or where `make install` puts things */
+    static const char *const docroots[] = {"../www", "../share/sluice/www", "../../www", NULL};
+    static const char *const programs[] = {"info.fcgi", "../lib/sluice/cgi-bin/info.fcgi", NULL};
+    struct supervise_opts opts = {.address = "127.0.0.1", .port = 8080};
+    struct err err = {0};
+    auto_(config) struct config config = {0};
+    char own[PATH_MAX];
+    char docroot[PATH_MAX];
+    char program[PATH_MAX];
+    char data_dir[PATH_MAX];
+    for (int i = 0; i < argc; i++) {
+        uint64_t port;
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!value)
+            return misuse("an option lacks its value");
+        if (strcmp(argv[i], "--port") == 0) {
+            if (text_parse_u64(value, 1, 65535, &port) < 0)
+                return misuse("--port takes a number from 1 to 65535");
+            opts.port = (unsigned)port;
+        } else if (strcmp(argv[i], "--address") == 0) {
+            opts.address = value;
+        } else if (strcmp(argv[i], "--data-dir") == 0) {
+            if (*value == '/')
+                (void)snprintf(data_dir, sizeof data_dir, "%s", value);
+            else if (!getcwd(own, sizeof own) ||
+                     snprintf(data_dir, sizeof data_dir, "%s/%s", own, value) >= (int)sizeof data_dir)
+                return misuse("--data-dir is too long");
+            opts.data_dir = data_dir;
+        } else if (strcmp(argv[i], "--docroot") == 0) {
+            opts.docroot = value;
+        } else {
+            return misuse("unknown option");
+        }
+        i++;
+    }
+    if (opts.data_dir && setenv("SLUICE_DATA_DIR", opts.data_dir, 1) < 0)
+        return misuse("out of memory");
+    if (config_load(&config, NULL, &err) < 0) {
+        fprintf(stderr, "sluice: %s\n", err.text);
+        return 1;
+    }
+    opts.data_dir = config.data_dir;
+    if (own_directory(own, sizeof own) < 0 || find_near(own, programs, program) < 0)
+        return misuse("cannot find info.fcgi near this program");
+    *strrchr(program, '/') = '\0';
+    opts.programs = program;
+    if (!opts.docroot) {
+        if (find_near(own, docroots, docroot) < 0)
+            return misuse("cannot find the pages: give --docroot");
+        opts.docroot = docroot;
+    }
+    return supervise(&opts);
+}
+
+static int config_command(int argc, char **argv)
+{
+    if (argc >= 1 && strcmp(argv[0], "--check") == 0)
+        return door_check_config(argc > 1 ? argv[1] : NULL);
+    if (argc == 1 && strcmp(argv[0], "--example") == 0) {
+        auto_(buf) struct buf text = BUF_INIT(65536);
+        if (config_describe(&text) < 0)
+            return 1;
+        return fputs(buf_str(&text), stdout) < 0;
+    }
+    return misuse("config takes --check or --example");
+}
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "help";
+    if (strcmp(command, "serve") == 0)
+        return serve(argc - 2, argv + 2);
+    if (strcmp(command, "config") == 0)
+        return config_command(argc - 2, argv + 2);
+    if (strcmp(command, "--check-config") == 0)
+        return door_check_config(argc > 2 ? argv[2] : NULL);
+    if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
+        puts(SLUICE_VERSION);
+        return 0;
+    }
+    if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0) {
+        (void)fputs(usage, stdout);
+        return 0;
+    }
+    return misuse("unknown command");
+}

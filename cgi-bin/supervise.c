@@ -1,0 +1,326 @@
+/* See supervise.h. */
+#include "supervise.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/embed.h"
+#include "base/err.h"
+#include "base/io.h"
+
+enum {
+    STOP_WAIT_MS = 5000, /* then SIGKILL */
+    RESTART_MIN_MS = 50, /* first pause before a restart; doubles while it keeps dying at once */
+    RESTART_MAX_MS = 2000,
+    LIVED_US = 5 * 1000000, /* a child that lived so long starts with the first pause again */
+    BACKLOG = 4096,
+    PATH_ROOM = 4096,
+};
+
+struct child {
+    const char *name;
+    char path[PATH_ROOM];
+    char config[PATH_ROOM]; /* lighttpd's file; "" for our programs */
+    int listen_fd;          /* inherited as descriptor 0; -1: none */
+    pid_t pid;              /* 0: not running */
+    int64_t started_mono_us;
+    int64_t restart_mono_us;
+    unsigned pause_ms;
+};
+
+enum { INFO, STREAM, WEB, CHILDREN };
+
+/* A Unix socket that listens, at a path too long for sockaddr_un if need be: bound by a relative name. */
+static int listen_unix(const char *dir, const char *name, struct err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int n = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", dir, name);
+    if (n < 0 || n >= (int)sizeof address.sun_path)
+        return err_set(err, ERR_INTERNAL, "socket path too long: %s/%s", dir, name);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set(err, ERR_INTERNAL, "socket: %s", strerror(errno));
+    (void)unlink(address.sun_path);
+    mode_t before = umask(0177);
+    int rc = bind(fd, (struct sockaddr *)&address, sizeof address);
+    (void)umask(before);
+    if (rc < 0 || listen(fd, BACKLOG) < 0) {
+        (void)close(fd);
+        return err_set(err, ERR_INTERNAL, "cannot listen on %s: %s", address.sun_path, strerror(errno));
+    }
+    return fd;
+}
+
+/* lighttpd would only say so in its log: a taken port is told in plain words. */
+static int check_port(const struct supervise_opts *o, struct err *err)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o->port)};
+    int on = 1;
+    if (inet_pton(AF_INET, o->address, &address.sin_addr) != 1)
+        return err_set(err, ERR_INTERNAL, "not an IPv4 address: %s", o->address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set(err, ERR_INTERNAL, "socket: %s", strerror(errno));
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    int rc = bind(fd, (struct sockaddr *)&address, sizeof address);
+    int saved = errno;
+    (void)close(fd);
+    return rc < 0 ? err_set(err, ERR_INTERNAL, "cannot listen on %s:%u: %s (another PORT= may be free)",
+                            o->address, o->port, strerror(saved))
+                  : 0;
+}
+
+static void child_exec(const struct child *c)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)setpgid(0, 0); /* Ctrl-C reaches only us; we stop them in order */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (c->listen_fd >= 0 && dup2(c->listen_fd, STDIN_FILENO) < 0)
+        _exit(127);
+    if (*c->config)
+        (void)execl(c->path, c->path, "-D", "-f", c->config, (char *)NULL);
+    else
+        (void)execl(c->path, c->path, (char *)NULL);
+    dprintf(STDERR_FILENO, "cannot run %s: %s\n", c->path, strerror(errno));
+    _exit(127);
+}
+
+static int child_start(struct child *c)
+{
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0)
+        return -1;
+    if (pid == 0) {
+        if (getppid() != parent)
+            _exit(127);
+        child_exec(c);
+    }
+    c->pid = pid;
+    c->started_mono_us = clock_mono_us();
+    return 0;
+}
+
+static void child_ended(struct child *c, int status)
+{
+    int64_t now = clock_mono_us();
+    c->pid = 0;
+    c->pause_ms = now - c->started_mono_us > LIVED_US || c->pause_ms == 0 ? RESTART_MIN_MS : c->pause_ms * 2;
+    if (c->pause_ms > RESTART_MAX_MS)
+        c->pause_ms = RESTART_MAX_MS;
+    c->restart_mono_us = now + (int64_t)c->pause_ms * 1000;
+    fprintf(stderr, "sluice: %s ended (%s %d), starting it again\n", c->name,
+            WIFSIGNALED(status) ? "signal" : "exit",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static void reap(struct child *children, bool restart)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (int i = 0; i < CHILDREN; i++) {
+            if (children[i].pid != pid)
+                continue;
+            if (restart)
+                child_ended(&children[i], status);
+            else
+                children[i].pid = 0;
+        }
+    }
+}
+
+static bool any_running(const struct child *children)
+{
+    for (int i = 0; i < CHILDREN; i++) {
+        if (children[i].pid)
+            return true;
+    }
+    return false;
+}
+
+static void stop_all(struct child *children)
+{
+    int64_t until = clock_mono_us() + (int64_t)STOP_WAIT_MS * 1000;
+    for (int i = CHILDREN - 1; i >= 0; i--) {
+        if (children[i].pid)
+            (void)kill(children[i].pid, SIGTERM);
+    }
+    while (any_running(children)) {
+        if (clock_mono_us() > until) {
+            for (int i = 0; i < CHILDREN; i++) {
+                if (children[i].pid)
+                    (void)kill(-children[i].pid, SIGKILL);
+            }
+        }
+        clock_sleep_ms(10);
+        reap(children, false);
+    }
+}
+
+/* Starts what is due; returns how long nothing more is, in ms, -1 for ever. */
+static int start_due(struct child *children)
+{
+    int64_t now = clock_mono_us();
+    int wait_ms = -1;
+    for (int i = 0; i < CHILDREN; i++) {
+        struct child *c = &children[i];
+        if (c->pid)
+            continue;
+        if (c->restart_mono_us <= now && child_start(c) == 0)
+            continue;
+        int left_ms = c->restart_mono_us > now ? (int)((c->restart_mono_us - now) / 1000) + 1
+                                               : RESTART_MIN_MS;
+        if (wait_ms < 0 || left_ms < wait_ms)
+            wait_ms = left_ms;
+    }
+    return wait_ms;
+}
+
+static void announce_when_ready(const struct supervise_opts *o)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o->port)};
+    (void)inet_pton(AF_INET, o->address, &address.sin_addr);
+    for (int i = 0; i < 100; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int rc = connect(fd, (struct sockaddr *)&address, sizeof address);
+        (void)close(fd);
+        if (rc == 0) {
+            printf("Sluice is at http://%s:%u/  (data in %s, Ctrl-C ends it)\n", o->address, o->port,
+                   o->data_dir);
+            (void)fflush(stdout);
+            return;
+        }
+        clock_sleep_ms(50);
+    }
+    fprintf(stderr, "sluice: the web server does not answer yet\n");
+}
+
+static int run(const struct supervise_opts *o, struct child *children, int signals)
+{
+    bool announced = false;
+    for (;;) {
+        struct pollfd p = {.fd = signals, .events = POLLIN};
+        int wait_ms = start_due(children);
+        if (!announced) {
+            announce_when_ready(o);
+            announced = true;
+        }
+        if (poll(&p, 1, wait_ms) <= 0)
+            continue;
+        struct signalfd_siginfo info;
+        if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
+            continue;
+        if (info.ssi_signo != SIGCHLD)
+            return 0;
+        reap(children, true);
+    }
+}
+
+static const char *embedded(const char *name)
+{
+    for (const struct embed_file *f = embed_files; f->name; f++) {
+        if (strcmp(f->name, name) == 0)
+            return f->text;
+    }
+    return "";
+}
+
+/* The directory of sockets and the web server's file: in the data directory, or where paths are short enough.
+ */
+static int make_run_dir(const struct supervise_opts *o, char *dir, size_t room, struct err *err)
+{
+    static const size_t longest = 90; /* sun_path holds 108 bytes, the longest name of ours is 12 */
+    int n = snprintf(dir, room, "%s/sockets", o->data_dir);
+    if (n > 0 && n < (int)longest)
+        return io_make_dirs(dir, err);
+    (void)snprintf(dir, room, "/tmp/sluice-XXXXXX");
+    return mkdtemp(dir) ? 0 : err_set(err, ERR_INTERNAL, "mkdtemp: %s", strerror(errno));
+}
+
+static int prepare(const struct supervise_opts *o, struct child *children, const char *dir, struct err *err)
+{
+    static const char *const sockets[] = {"info.sock", "stream.sock"};
+    static const char *const names[] = {"info.fcgi", "stream.fcgi"};
+    const char *text = embedded("lighttpd.conf");
+    char port[16];
+    for (int i = INFO; i <= STREAM; i++) {
+        children[i].name = names[i];
+        (void)snprintf(children[i].path, PATH_ROOM, "%s/%s", o->programs, names[i]);
+        children[i].listen_fd = listen_unix(dir, sockets[i], err);
+        if (children[i].listen_fd < 0)
+            return -1;
+    }
+    struct child *web = &children[WEB];
+    *web = (struct child){.name = "lighttpd", .listen_fd = -1};
+    (void)snprintf(web->path, PATH_ROOM, "%s",
+                   access("/usr/sbin/lighttpd", X_OK) == 0 ? "/usr/sbin/lighttpd" : "lighttpd");
+    (void)snprintf(web->config, PATH_ROOM, "%s/lighttpd.conf", dir);
+    (void)snprintf(port, sizeof port, "%u", o->port);
+    if (setenv("SLUICE_DATA_DIR", o->data_dir, 1) < 0 || setenv("SLUICE_RUN_DIR", dir, 1) < 0 ||
+        setenv("SLUICE_DOCROOT", o->docroot, 1) < 0 || setenv("SLUICE_ADDRESS", o->address, 1) < 0 ||
+        setenv("SLUICE_PORT", port, 1) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return io_write_file(web->config, text, strlen(text), err);
+}
+
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max < 20000 ? limit.rlim_max : 20000;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int supervise(const struct supervise_opts *o)
+{
+    struct err err = {0};
+    struct child children[CHILDREN] = {{.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
+    char dir[PATH_ROOM];
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    int signals = signalfd(-1, &set, SFD_CLOEXEC);
+    raise_fd_limit();
+    int rc = signals < 0 ? err_set(&err, ERR_INTERNAL, "signalfd: %s", strerror(errno)) : 0;
+    if (rc < 0 || io_make_dirs(o->data_dir, &err) < 0 || check_port(o, &err) < 0 ||
+        make_run_dir(o, dir, sizeof dir, &err) < 0 || prepare(o, children, dir, &err) < 0) {
+        fprintf(stderr, "sluice: %s\n", err.text);
+        rc = 1;
+    } else {
+        rc = run(o, children, signals);
+        stop_all(children);
+    }
+    for (int i = 0; i < CHILDREN; i++) {
+        if (children[i].listen_fd >= 0)
+            (void)close(children[i].listen_fd);
+    }
+    if (signals >= 0)
+        (void)close(signals);
+    return rc;
+}

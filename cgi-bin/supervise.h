@@ -1,0 +1,21 @@
+/* `sluice serve`: Sluice complete on one address, for `make run` and for hosts without an init system of
+ * their own.
+ *
+ * It opens the programs' sockets itself and keeps them open, so that while a program is being restarted
+ * (crash, kill -9) requests queue for a moment instead of failing; starts lighttpd in front; ends everything
+ * when it is told to. */
+#ifndef SLUICE_CGI_BIN_SUPERVISE_H
+#define SLUICE_CGI_BIN_SUPERVISE_H
+
+struct supervise_opts {
+    const char *address; /* to listen on: "127.0.0.1" */
+    unsigned port;
+    const char *data_dir; /* absolute */
+    const char *docroot;  /* the pages */
+    const char *programs; /* directory of info.fcgi and stream.fcgi */
+};
+
+/* Stays in the foreground until SIGINT or SIGTERM, then stops every child. Returns the exit code. */
+int supervise(const struct supervise_opts *opts);
+
+#endif

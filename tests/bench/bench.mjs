@@ -1,0 +1,19 @@
+// `make bench`: every figure beside its peer, measured in the same run on the same machine. Trust the ratios.
+//   node tests/bench/bench.mjs [info] [stream]
+import os from 'node:os';
+
+import { benchInfo } from './info.mjs';
+import { benchStream } from './stream.mjs';
+import { endAll } from './tools.mjs';
+
+const all = { info: benchInfo, stream: benchStream };
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
+const table = [['what', 'Sluice', 'peer', 'ratio']];
+try {
+  for (const name of wanted) await all[name](table);
+} finally {
+  await endAll();
+}
+const widths = table[0].map((_, i) => Math.max(...table.map((row) => row[i].length)));
+console.log(`\n${os.cpus().length} cores, ${os.cpus()[0].model}; medians`);
+for (const row of table) console.log(row.map((cell, i) => cell.padEnd(widths[i])).join('  '));

@@ -1,0 +1,75 @@
+// info.fcgi: cached answers per second beside an empty FastCGI program, and the CPU of a cold call beside yt-dlp.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { startOrigin } from '../origin/origin.mjs';
+import { atEnd, freePort, get, median, root, start, startSluice, temporaryDirectory, waitFor, wrk } from './tools.mjs';
+
+const video = 'https://www.youtube.com/watch?v=sluiceDemo1';
+
+async function emptyPeer() {
+  const port = await freePort();
+  const dir = temporaryDirectory();
+  const conf = path.join(dir, 'lighttpd.conf');
+  fs.writeFileSync(conf, `
+server.document-root = "${dir}"
+server.bind = "127.0.0.1"
+server.port = ${port}
+server.modules = ("mod_fastcgi")
+server.max-fds = 20000
+server.stream-response-body = 2
+fastcgi.server = ("/" => (("socket" => "${dir}/empty.sock", "bin-path" => "${root}/build/bench/empty", "max-procs" => 1, "check-local" => "disable")))
+`);
+  start('/usr/sbin/lighttpd', ['-D', '-f', conf]);
+  await waitFor(`http://127.0.0.1:${port}/`);
+  return `http://127.0.0.1:${port}/`;
+}
+
+// CPU ms of one `yt-dlp -J` of a plain file: a new process, as the services that call it do. null: not installed.
+function ytdlpCpu(origin) {
+  if (spawnSync('yt-dlp', ['--version']).error) return null;
+  const command = `TIMEFORMAT='%U %S'; time yt-dlp -J --proxy '${origin.proxyUrl}' --no-check-certificates https://media.example/clip.mp4 >/dev/null 2>&1`;
+  const times = [0, 1, 2].map(() => {
+    const [user, system] = spawnSync('bash', ['-c', command]).stderr.toString().trim().split(' ').map(Number);
+    return (user + system) * 1000;
+  });
+  return median(times);
+}
+
+async function coldCpu(sluice, link, calls) {
+  const url = `${sluice.base}/api/v1/info?url=${encodeURIComponent(link)}`;
+  const ask = async () => {
+    const answer = await get(url);
+    if (answer.status !== 200) throw new Error(`cold info answers ${answer.status}: ${answer.body}`);
+  };
+  for (let i = 0; i < 5; i++) await ask();
+  const before = sluice.cpu('info.fcgi');
+  for (let i = 0; i < calls; i++) await ask();
+  return ((sluice.cpu('info.fcgi') - before) * 1000) / calls;
+}
+
+export async function benchInfo(table) {
+  const origin = await startOrigin();
+  atEnd(() => origin.stop());
+  const env = { PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile };
+  const sluice = await startSluice(env);
+  const url = `${sluice.base}/api/v1/info?url=${encodeURIComponent(video)}`;
+  const first = await get(url);
+  if (first.status !== 200) throw new Error(`info answers ${first.status}: ${first.body}`);
+
+  const empty = await emptyPeer();
+  const peer = wrk(empty);
+  const cached = wrk(url);
+  table.push(['info cached, requests/s behind lighttpd', cached.rps.toFixed(0), `empty libfcgi answer ${peer.rps.toFixed(0)}`, (cached.rps / peer.rps).toFixed(2)]);
+  table.push(['info cached, p99 ms at full load', cached.p99_ms.toFixed(2), `empty libfcgi answer ${peer.p99_ms.toFixed(2)}`, (cached.p99_ms / peer.p99_ms).toFixed(2)]);
+  if (cached.errors) throw new Error(`${cached.errors} failed requests`);
+
+  const cold = await startSluice({ ...env, SLUICE_CACHE_TTL_S: '0' });
+  const youtube = await coldCpu(cold, video, 200);
+  const file = await coldCpu(cold, 'https://media.example/clip.mp4', 100);
+  const peerMs = ytdlpCpu(origin);
+  table.push(['info cold, a video, CPU ms per call', youtube.toFixed(2), '', '']);
+  table.push(['info cold, a plain file, CPU ms per call', file.toFixed(2),
+    peerMs === null ? 'yt-dlp is not installed' : `yt-dlp -J ${peerMs.toFixed(0)}`, peerMs === null ? '' : (file / peerMs).toFixed(3)]);
+}

@@ -1,0 +1,75 @@
+// stream.fcgi: CPU per GB of one file passed through over TLS, beside nginx proxy_pass of the same file.
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { startOrigin } from '../origin/origin.mjs';
+import { atEnd, cpuOf, descendants, drain, freePort, median, start, startSluice, startTunnel, temporaryDirectory, waitFor } from './tools.mjs';
+
+const bytes = 1 << 30;
+const rounds = 3;
+
+// One GiB of silence that libavformat accepts: a WAV header and a hole.
+function makeWav(file) {
+  const head = Buffer.alloc(44);
+  head.write('RIFF', 0);
+  head.writeUInt32LE(bytes - 8, 4);
+  head.write('WAVEfmt ', 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(2, 22);
+  head.writeUInt32LE(48000, 24);
+  head.writeUInt32LE(192000, 28);
+  head.writeUInt16LE(4, 32);
+  head.writeUInt16LE(16, 34);
+  head.write('data', 36);
+  head.writeUInt32LE(bytes - 44, 40);
+  fs.writeFileSync(file, head);
+  fs.truncateSync(file, bytes);
+}
+
+function nginx(dir, name, server) {
+  const conf = path.join(dir, `${name}.conf`);
+  fs.writeFileSync(conf, `
+daemon off; worker_processes 1; pid ${dir}/${name}.pid; error_log stderr error;
+events { worker_connections 512; }
+http {
+  access_log off; default_type audio/wav; sendfile on;
+  client_body_temp_path ${dir}/${name}-1; proxy_temp_path ${dir}/${name}-2; fastcgi_temp_path ${dir}/${name}-3;
+  uwsgi_temp_path ${dir}/${name}-4; scgi_temp_path ${dir}/${name}-5;
+  ${server}
+}
+`);
+  return start('/usr/sbin/nginx', ['-c', conf, '-p', dir]);
+}
+
+const workerCpu = (master) => descendants(master.pid, 'nginx').reduce((sum, pid) => sum + cpuOf(pid), 0);
+
+export async function benchStream(table) {
+  const origin = await startOrigin(); // only for its certificates
+  atEnd(() => origin.stop());
+  const dir = temporaryDirectory();
+  makeWav(path.join(dir, 'silence.wav'));
+  const tls = await freePort();
+  const proxy = await freePort();
+  nginx(dir, 'origin', `
+    server { listen 127.0.0.1:${tls} ssl; ssl_certificate ${origin.certFile}; ssl_certificate_key ${origin.keyFile}; root ${dir}; }`);
+  const peer = nginx(dir, 'peer', `
+    server { listen 127.0.0.1:${proxy};
+      location / { proxy_pass https://127.0.0.1:${tls}; proxy_ssl_server_name on; proxy_ssl_name media.example;
+        proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffers 8 64k; proxy_buffer_size 64k; proxy_max_temp_file_size 0; } }`);
+  const sluice = await startSluice({ PROXY_URL: await startTunnel(tls), SLUICE_UPSTREAM_CA_FILE: origin.caFile });
+  const through = `${sluice.base}/api/v1/stream?url=${encodeURIComponent('https://media.example/silence.wav')}&choice=best`;
+  await waitFor(`http://127.0.0.1:${proxy}/nothing`);
+  const ours = [];
+  const theirs = [];
+  for (let i = 0; i < rounds; i++) {
+    let before = workerCpu(peer);
+    if (drain(`http://127.0.0.1:${proxy}/silence.wav`) !== bytes) throw new Error('the peer fell short');
+    theirs.push(workerCpu(peer) - before);
+    before = sluice.cpu('stream.fcgi');
+    if (drain(through) !== bytes) throw new Error('the stream fell short');
+    ours.push(sluice.cpu('stream.fcgi') - before);
+  }
+  const gb = bytes / 1e9;
+  table.push(['passthrough over TLS, CPU s per GB', (median(ours) / gb).toFixed(2), `nginx proxy_pass ${(median(theirs) / gb).toFixed(2)}`, (median(ours) / median(theirs)).toFixed(2)]);
+}

@@ -1,0 +1,133 @@
+// What the benchmarks share: processes and their CPU time, a stack of the product, a CONNECT proxy, medians.
+import { execFileSync, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+
+export const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../..');
+export const bin = process.env.SLUICE_BIN ?? path.join(root, 'build/cgi-bin');
+
+const ticks = Number(execFileSync('getconf', ['CLK_TCK']));
+const cleanups = [];
+
+export const atEnd = (f) => cleanups.push(f);
+export async function endAll() {
+  while (cleanups.length) await cleanups.pop()();
+}
+
+export const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// CPU seconds (user + system) a process and its threads have used so far.
+export function cpuOf(pid) {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(f[11]) + Number(f[12])) / ticks;
+}
+
+export function rssOf(pid) {
+  return Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) * 1024;
+}
+
+// Every process below `pid` whose name is `name`.
+export function descendants(pid, name) {
+  const found = [];
+  for (const child of fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').filter(Boolean)) {
+    if (fs.readFileSync(`/proc/${child}/comm`, 'latin1').trim() === name) found.push(Number(child));
+    found.push(...descendants(child, name));
+  }
+  return found;
+}
+
+export async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export async function waitFor(url) {
+  for (let i = 0; i < 200; i++) {
+    const ok = await new Promise((resolve) => {
+      http.get(url, (res) => { res.resume(); resolve(res.statusCode < 500); }).on('error', () => resolve(false));
+    });
+    if (ok) return;
+    await sleep(50);
+  }
+  throw new Error(`${url} does not answer`);
+}
+
+export function start(command, args, options = {}) {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
+  atEnd(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await ended;
+  });
+  return child;
+}
+
+export function temporaryDirectory() {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-bench-'));
+  atEnd(() => fs.rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+// The product, complete, as `make run` starts it.
+export async function startSluice(env) {
+  const port = await freePort();
+  const child = start(path.join(bin, 'sluice'), ['serve', '--port', String(port), '--data-dir', temporaryDirectory()], {
+    env: { ...process.env, ...env },
+  });
+  const base = `http://127.0.0.1:${port}`;
+  await waitFor(`${base}/livez`);
+  return { base, pid: child.pid, cpu: (name) => descendants(child.pid, name).reduce((sum, pid) => sum + cpuOf(pid), 0) };
+}
+
+// A bare CONNECT proxy to one local port, whatever name is asked for.
+export async function startTunnel(targetPort) {
+  const server = http.createServer();
+  server.on('connect', (req, client) => {
+    const upstream = net.connect(targetPort, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n');
+      client.pipe(upstream).pipe(client);
+    });
+    for (const socket of [client, upstream]) socket.on('error', () => { client.destroy(); upstream.destroy(); });
+  });
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  atEnd(() => { server.closeAllConnections?.(); server.close(); });
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+// wrk's figures: { rps, p50_ms, p99_ms, errors }.
+export function wrk(url, { connections = 32, seconds = 8, threads = 2 } = {}) {
+  const text = execFileSync('wrk', ['-t', threads, '-c', connections, '-d', `${seconds}s`, '--latency', url].map(String)).toString();
+  const ms = (s) => (s.endsWith('us') ? parseFloat(s) / 1000 : s.endsWith('ms') ? parseFloat(s) : parseFloat(s) * 1000);
+  return {
+    rps: parseFloat(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]),
+    p50_ms: ms(/50%\s+(\S+)/.exec(text)[1]),
+    p99_ms: ms(/99%\s+(\S+)/.exec(text)[1]),
+    errors: Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0),
+  };
+}
+
+export function get(url, headers = {}) {
+  return new Promise((resolve, reject) => {
+    http.get(url, { headers }, (res) => {
+      const parts = [];
+      res.on('data', (p) => parts.push(p));
+      res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, body: Buffer.concat(parts) }));
+      res.on('error', reject);
+    }).on('error', reject);
+  });
+}
+
+// Downloads to nowhere; the number of bytes.
+export function drain(url) {
+  return Number(execFileSync('curl', ['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download}', url]).toString());
+}
