@@ -1,0 +1,161 @@
+/* One request on a wire: libcurl's options, the guard at connect time, and the plain run to the end. */
+#include "net/wire.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+/* Called with every address libcurl is about to connect to. Behind a proxy that is always the proxy (NOPROXY
+ * is empty), whose address the operator chose; its port is checked all the same. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct wire *w = ctx;
+    bool tcp = purpose == CURLSOCKTYPE_IPCXN && address->socktype == SOCK_STREAM &&
+               (address->family == AF_INET || address->family == AF_INET6);
+    bool allowed = false;
+    if (tcp && w->net->proxy_port) {
+        /* sin_port and sin6_port lie at the same place. */
+        struct sockaddr_in in;
+        memcpy(&in, &address->addr, sizeof in);
+        allowed = ntohs(in.sin_port) == w->net->proxy_port;
+    } else if (tcp) {
+        allowed = !guard_sockaddr_refused(&address->addr);
+    }
+    if (!allowed) {
+        w->refused++;
+        return CURL_SOCKET_BAD;
+    }
+    w->opened++;
+    return socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+}
+
+static CURLcode set_connection(struct wire *w)
+{
+    const struct net *net = w->net;
+    CURLcode rc = CURLE_OK;
+    WIRE_SET(w, rc, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    WIRE_SET(w, rc, CURLOPT_OPENSOCKETDATA, w);
+    WIRE_SET(w, rc, CURLOPT_PROTOCOLS_STR, "http,https");
+    WIRE_SET(w, rc, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    WIRE_SET(w, rc, CURLOPT_FOLLOWLOCATION, 0L); /* every hop passes guard_url_check() first */
+    WIRE_SET(w, rc, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    WIRE_SET(w, rc, CURLOPT_PROXY, net->opts.proxy_url); /* "": none, whatever the environment says */
+    WIRE_SET(w, rc, CURLOPT_NOPROXY, "");
+    WIRE_SET(w, rc, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    WIRE_SET(w, rc, CURLOPT_SHARE, net->share);
+    WIRE_SET(w, rc, CURLOPT_NOSIGNAL, 1L);
+    WIRE_SET(w, rc, CURLOPT_QUICK_EXIT, 1L); /* a name server that is silent does not hold up fetch_close() */
+    WIRE_SET(w, rc, CURLOPT_CONNECTTIMEOUT_MS, (long)net->opts.connect_ms);
+    WIRE_SET(w, rc, CURLOPT_TCP_KEEPALIVE, 1L);
+    /* A wire has one request at a time, so HTTP/2 would only add framing, copies and memory. */
+    WIRE_SET(w, rc, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    if (net->ca_dir) {
+        const char *file = *net->opts.ca_file ? net->opts.ca_file : NULL;
+        WIRE_SET(w, rc, CURLOPT_CAPATH, net->ca_dir);
+        WIRE_SET(w, rc, CURLOPT_CAINFO, file);
+        WIRE_SET(w, rc, CURLOPT_PROXY_CAPATH, net->ca_dir);
+        WIRE_SET(w, rc, CURLOPT_PROXY_CAINFO, file);
+    }
+    return rc;
+}
+
+int wire_prepare(struct wire *w, const struct wire_request *request, struct err *err)
+{
+    const char *agent = request->user_agent ? request->user_agent : "Sluice/" SLUICE_VERSION;
+    w->opened = w->refused = 0;
+    w->message[0] = '\0';
+    *request->head = (struct head){0};
+    (void)text_copy(w->peer, sizeof w->peer, request->url->peer);
+    curl_easy_reset(w->easy);
+    CURLcode rc = set_connection(w);
+    WIRE_SET(w, rc, CURLOPT_ERRORBUFFER, w->message);
+    WIRE_SET(w, rc, CURLOPT_URL, request->url->text);
+    WIRE_SET(w, rc, CURLOPT_HTTPHEADER, request->headers);
+    WIRE_SET(w, rc, CURLOPT_USERAGENT, agent);
+    WIRE_SET(w, rc, CURLOPT_HEADERFUNCTION, head_line);
+    WIRE_SET(w, rc, CURLOPT_HEADERDATA, request->head);
+    WIRE_SET(w, rc, CURLOPT_WRITEFUNCTION, request->on_body);
+    WIRE_SET(w, rc, CURLOPT_WRITEDATA, request->body_ctx);
+    WIRE_SET(w, rc, CURLOPT_BUFFERSIZE, request->buffer_size);
+    if (rc != CURLE_OK)
+        return err_set(err, ERR_INTERNAL, "curl_easy_setopt: %s", curl_easy_strerror(rc));
+    return 0;
+}
+
+CURLcode wire_run(struct wire *w)
+{
+    CURLcode result = CURLE_FAILED_INIT;
+    int running = 1;
+    if (curl_multi_add_handle(w->multi, w->easy) != CURLM_OK)
+        return result;
+    while (running) {
+        if (curl_multi_perform(w->multi, &running) != CURLM_OK)
+            break;
+        if (running && curl_multi_poll(w->multi, NULL, 0, 1000, NULL) != CURLM_OK)
+            break;
+    }
+    int left;
+    for (CURLMsg *m; (m = curl_multi_info_read(w->multi, &left));) {
+        if (m->msg == CURLMSG_DONE)
+            result = m->data.result;
+    }
+    (void)curl_multi_remove_handle(w->multi, w->easy);
+    return result;
+}
+
+int wire_error(const struct wire *w, const struct guard_url *url, CURLcode code, struct err *err)
+{
+    if (w->refused && !w->opened)
+        return err_set(err, ERR_REFUSED_ADDRESS, "%s: resolves to no public address", url->host);
+    return err_set(err, ERR_UPSTREAM_FAILED, "%s: %s", url->host,
+                   *w->message ? w->message : curl_easy_strerror(code));
+}
+
+static bool is_public_header(const char *header)
+{
+    static const char *const names[] = {"Accept", "Accept-Language", "Origin", "Referer"};
+    size_t len = strcspn(header, ":");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strlen(names[i]) == len && strncasecmp(header, names[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+int wire_headers(struct curl_slist **out, const char *const *headers, bool public_only, struct err *err)
+{
+    /* Not libcurl's own additions: a question for permission before a large POST. */
+    auto_ptr(curl_slist) struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    for (; list && headers && *headers; headers++) {
+        if (!strchr(*headers, ':') || strpbrk(*headers, "\r\n"))
+            return err_set(err, ERR_INTERNAL, "not a header field");
+        if (public_only && !is_public_header(*headers))
+            continue;
+        struct curl_slist *longer = curl_slist_append(list, *headers);
+        if (!longer)
+            return err_set(err, ERR_INTERNAL, "no memory");
+        list = longer;
+    }
+    if (!list)
+        return err_set(err, ERR_INTERNAL, "no memory");
+    *out = steal(&list);
+    return 0;
+}
+
+int wire_redirect(const struct wire *w, const struct guard_url *from, struct guard_url *to, struct err *err)
+{
+    char *location = NULL;
+    *to = (struct guard_url){0};
+    if (curl_easy_getinfo(w->easy, CURLINFO_REDIRECT_URL, &location) != CURLE_OK || !location)
+        return err_set(err, ERR_UPSTREAM_FAILED, "%s: a redirect to nowhere", from->host);
+    if (guard_url_check(&w->net->guard, location, to, err) < 0)
+        return -1;
+    if (from->tls && !to->tls) {
+        guard_url_fini(to);
+        return err_set(err, ERR_UPSTREAM_FAILED, "%s: a redirect from https to http", from->host);
+    }
+    return 0;
+}

@@ -1,0 +1,82 @@
+/* The one place that sets up libcurl: what every request of the gate has in common, and a pool of handles.
+ * Private to net/.
+ *
+ * A wire is a libcurl handle with its own connections. It belongs to one thread at a time; between requests
+ * it lies in the pool with its connections open and is handed out again, preferably for the same host.
+ * (Sharing connections between threads through CURLSH is known not to be safe; names and TLS sessions are
+ * shared that way, under locks.) */
+#ifndef SLUICE_NET_WIRE_H
+#define SLUICE_NET_WIRE_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+
+#include "net/guard.h"
+#include "net/head.h"
+#include "net/net.h"
+
+enum {
+    WIRE_IDLE_MAX = 32,              /* handles kept for reuse; more are closed */
+    WIRE_IDLE_US = 60 * 1000 * 1000, /* for so long; servers close at 60 to 240 s */
+    WIRE_REDIRECTS_MAX = 5,
+    WIRE_SPARE_BODY_MAX = 16 * 1024, /* of an answer nobody wants: read, to keep the connection; more: cut */
+};
+
+struct wire {
+    CURL *easy;
+    CURLM *multi;
+    struct net *net;
+    struct wire *next;         /* in the pool */
+    int64_t idle_since_us;     /* in the pool */
+    char peer[GUARD_PEER_MAX]; /* it last talked to */
+    unsigned opened, refused;  /* connections of this request: allowed, refused by the guard */
+    char message[CURL_ERROR_SIZE];
+};
+
+struct net {
+    struct guard guard;
+    struct net_opts opts; /* strings owned, never NULL */
+    uint16_t proxy_port;  /* 0: no proxy */
+    char *ca_dir;         /* NULL: libcurl's own defaults */
+    CURLSH *share;
+    pthread_mutex_t share_locks[CURL_LOCK_DATA_LAST];
+    pthread_mutex_t lock; /* of the pool */
+    struct wire *idle;    /* the latest first */
+    unsigned idle_count;
+};
+
+/* A wire for a request to `url`; wire_put() gives it back, its connection kept unless it is in mid-answer. */
+int wire_get(struct wire **out, struct net *net, const struct guard_url *url, struct err *err);
+void wire_put(struct wire *w);
+
+/* One request: what differs from one to the next. All is borrowed until the request has ended. */
+struct wire_request {
+    const struct guard_url *url;
+    struct curl_slist *headers;
+    const char *user_agent; /* NULL: Sluice's own */
+    curl_write_callback on_body;
+    void *body_ctx;
+    struct head *head; /* filled from the answer */
+    long buffer_size;  /* bytes libcurl reads at once */
+};
+
+/* Forgets the last request and sets the handle up for this one. */
+int wire_prepare(struct wire *w, const struct wire_request *request, struct err *err);
+/* Sets one more option, unless one before it failed. */
+#define WIRE_SET(w, rc, option, value)                                                                       \
+    (rc) = (rc) == CURLE_OK ? curl_easy_setopt((w)->easy, option, value) : (rc)
+/* Runs it to its end in this thread. */
+CURLcode wire_run(struct wire *w);
+/* Why a request failed, as an error: ERR_REFUSED_ADDRESS or ERR_UPSTREAM_FAILED. */
+int wire_error(const struct wire *w, const struct guard_url *url, CURLcode code, struct err *err);
+
+/* "Name: value" texts as a list. With `public_only`, what could carry a secret is left out: for another host
+ * than the one the headers were meant for. */
+int wire_headers(struct curl_slist **out, const char *const *headers, bool public_only, struct err *err);
+/* Checks where an answer redirects to, seen from `from`: the rules for URLs, and never from https to http. */
+int wire_redirect(const struct wire *w, const struct guard_url *from, struct guard_url *to, struct err *err);
+
+DEFINE_AUTO_PTR(wire, wire_put)
+DEFINE_AUTO_PTR(curl_slist, curl_slist_free_all)
+
+#endif
