@@ -32,8 +32,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     size_t len = size * count;
     if (is_redirect(c->head.status)) {
         c->spare += len;
-        c->cut = c->spare > WIRE_SPARE_BODY_MAX;
-        return c->cut ? 0 : len;
+        c->too_long = c->spare > WIRE_SPARE_BODY_MAX;
+        return c->too_long ? 0 : len;
     }
     size_t room = body->max - body->len;
     if (buf_add(body, data, len < room ? len : room) < 0)
@@ -101,8 +101,7 @@ static int run_hop(struct call *c, const struct guard_url *url, bool same_host, 
         return -1;
     CURLcode rc = wire_run(c->wire);
     if (c->too_long)
-        return err_set(err, ERR_UPSTREAM_FAILED, "%s: an answer of more than %llu bytes", url->host,
-                       (unsigned long long)c->asked->max_bytes);
+        return err_set(err, ERR_UPSTREAM_FAILED, "%s: an answer longer than allowed", url->host);
     if (c->head.bytes > HEAD_BYTES_MAX)
         return err_set(err, ERR_UPSTREAM_FAILED, "%s: too many header fields", url->host);
     if (c->answer->body.failed)

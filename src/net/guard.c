@@ -269,21 +269,27 @@ static bool name_is_local(const char *host)
     return false;
 }
 
-static int check_host(const char *host, struct err *err)
+/* Checks the host of `u`; an IPv4 address is rewritten in the usual notation. */
+static int check_host(struct guard_url *u, struct err *err)
 {
-    uint32_t v4;
+    uint32_t v4 = 0;
     uint8_t v6[16];
-    switch (parse_host(host, &v4, v6)) {
+    switch (parse_host(u->host, &v4, v6)) {
     case HOST_V4:
+        (void)snprintf(u->host, sizeof u->host, "%u.%u.%u.%u", v4 >> 24, v4 >> 16 & 255, v4 >> 8 & 255,
+                       v4 & 255);
+        if (v4_refused(v4))
+            return err_set(err, ERR_REFUSED_ADDRESS, "%s: not a public address", u->host);
+        return 0;
     case HOST_V6:
-        if (net_address_refused(host))
-            return err_set(err, ERR_REFUSED_ADDRESS, "%s: not a public address", host);
+        if (v6_refused(v6))
+            return err_set(err, ERR_REFUSED_ADDRESS, "%s: not a public address", u->host);
         return 0;
     case HOST_NAME:
-        if (!name_is_plain(host))
+        if (!name_is_plain(u->host))
             return err_set(err, ERR_BAD_URL, "not a host name");
-        if (name_is_local(host))
-            return err_set(err, ERR_REFUSED_ADDRESS, "%s: a name for local use", host);
+        if (name_is_local(u->host))
+            return err_set(err, ERR_REFUSED_ADDRESS, "%s: a name for local use", u->host);
         return 0;
     case HOST_BAD:
         break;
@@ -355,7 +361,7 @@ int guard_url_check(const struct guard *g, const char *url, struct guard_url *ou
         return err_set(err, ERR_BAD_URL, "host name too long");
     if (curl_url_get(u, CURLUPART_ZONEID, &zone, 0) == CURLUE_OK)
         return err_set(err, ERR_REFUSED_ADDRESS, "%s: an address with a zone", out->host);
-    if (check_host(out->host, err) < 0)
+    if (check_host(out, err) < 0)
         return -1;
     if (!port_is_listed(g, port))
         return err_set(err, ERR_REFUSED_ADDRESS, "%s: port %s is not allowed", out->host, port);

@@ -65,6 +65,8 @@ static CURLcode set_connection(struct wire *w)
 int wire_prepare(struct wire *w, const struct wire_request *request, struct err *err)
 {
     const char *agent = request->user_agent ? request->user_agent : "Sluice/" SLUICE_VERSION;
+    if (strpbrk(agent, "\r\n"))
+        return err_set(err, ERR_INTERNAL, "not a user agent");
     w->opened = w->refused = 0;
     w->message[0] = '\0';
     *request->head = (struct head){0};

@@ -19,7 +19,7 @@ enum {
     WIRE_IDLE_MAX = 32,              /* handles kept for reuse; more are closed */
     WIRE_IDLE_US = 60 * 1000 * 1000, /* for so long; servers close at 60 to 240 s */
     WIRE_REDIRECTS_MAX = 5,
-    WIRE_SPARE_BODY_MAX = 16 * 1024, /* of an answer nobody wants: read, to keep the connection; more: cut */
+    WIRE_SPARE_BODY_MAX = 64 * 1024, /* of an answer nobody wants: read, to keep the connection */
 };
 
 struct wire {

@@ -1,6 +1,6 @@
-/* A small HTTP server for the tests of net/: the proxy and every host behind it at once, so that the gate runs
- * with real host names and all its rules. What it answers is up to the test's `serve` function, which may
- * misbehave in any way a socket allows. One thread per connection; listens on 127.0.0.1. */
+/* A small HTTP server for the tests of net/: the proxy and every host behind it at once, so that the gate
+ * runs with real host names and all its rules. What it answers is up to the test's `serve` function, which
+ * may misbehave in any way a socket allows. One thread per connection; listens on 127.0.0.1. */
 #ifndef TESTS_NET_ORIGIN_H
 #define TESTS_NET_ORIGIN_H
 
@@ -27,8 +27,8 @@ struct origin_request {
     int fd;
     unsigned number; /* of all requests, from 0 */
     char method[16];
-    char url[4096];  /* absolute: we are a proxy */
-    char path[2048]; /* of the URL, with query */
+    char url[4096];   /* absolute: we are a proxy */
+    const char *path; /* of the URL, with query */
     bool ranged;
     unsigned long long first, last; /* inclusive */
     char head[16384];               /* all of it */
@@ -105,6 +105,28 @@ static inline void origin_stall(const struct origin *o, const struct origin_requ
     }
 }
 
+/* Answers CONNECT: carries bytes between the client and 127.0.0.1:port until either side ends. */
+static inline void origin_tunnel(const struct origin *o, const struct origin_request *r, uint16_t port)
+{
+    char block[65536];
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fds[2] = {r->fd, socket(AF_INET, SOCK_STREAM, 0)};
+    bool open = fds[1] >= 0 && connect(fds[1], (struct sockaddr *)&a, sizeof a) == 0;
+    origin_send(r, open ? "HTTP/1.1 200 Connected\r\n\r\n" : "HTTP/1.1 502 Failed\r\n\r\n");
+    while (open && !atomic_load(&o->closing)) {
+        struct pollfd p[2] = {{.fd = fds[0], .events = POLLIN}, {.fd = fds[1], .events = POLLIN}};
+        (void)poll(p, 2, 50);
+        for (int i = 0; i < 2 && open; i++) {
+            ssize_t n = p[i].revents ? recv(fds[i], block, sizeof block, 0) : 1;
+            struct origin_request to = {.fd = fds[!i]};
+            open = n > 0 && (!p[i].revents || origin_send_bytes(&to, block, (size_t)n));
+        }
+    }
+    if (fds[1] >= 0)
+        (void)close(fds[1]);
+}
+
 static inline bool origin_read_request(struct origin_request *r)
 {
     size_t len = 0;
@@ -122,7 +144,7 @@ static inline bool origin_read_request(struct origin_request *r)
         return false;
     const char *path = strstr(r->url, "://");
     path = path ? strchr(path + 3, '/') : r->url;
-    (void)snprintf(r->path, sizeof r->path, "%s", path ? path : "/");
+    r->path = path ? path : "/";
     const char *range = strcasestr(r->head, "\r\nRange: bytes=");
     r->ranged = range && sscanf(range + 15, "%llu-%llu", &r->first, &r->last) == 2;
     const char *length = strcasestr(r->head, "\r\nContent-Length: ");

@@ -191,6 +191,7 @@ static void urls(void **state)
         {"http://m\xc3\xbcnchen.example/", ERR_OK, "http://xn--mnchen-3ya.example/"},
         {"http://8.8.8.8/", ERR_OK, "http://8.8.8.8/"},
         {"http://134744072/", ERR_OK, "http://8.8.8.8/"},
+        {"http://010.8.2056./", ERR_OK, "http://8.8.8.8/"},
         {"http://[2606:4700::1111]/", ERR_OK, "http://[2606:4700::1111]/"},
         {"http://localhost.example.com/", ERR_OK, "http://localhost.example.com/"},
         {"http://notlocal/", ERR_REFUSED_ADDRESS, NULL},
