@@ -76,10 +76,10 @@ fuzz-check: $(FUZZERS:%=$(B)/asan/fuzz/%.ok) ## Every fuzz target over its corpu
 check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tests, corpora, integration
 
 integration: $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
-	SLUICE_BIN=$(CURDIR)/$(B)/asan/cgi-bin node --test --test-reporter=spec tests/integration/
+	SLUICE_BIN=$(CURDIR)/$(B)/asan/cgi-bin node --test --test-reporter=spec tests/integration/*.test.mjs
 
 browser: all ## The pages in headless Chromium
-	SLUICE_BIN=$(CURDIR)/$(B)/cgi-bin node --test --test-reporter=spec tests/browser/
+	SLUICE_BIN=$(CURDIR)/$(B)/cgi-bin node --test --test-reporter=spec tests/browser/*.test.mjs
 
 bench: deps-bench ## Measure, with peers in the same run; prints the table (BENCH="info stream": only these)
 	@$(MAKE) --no-print-directory all $(B)/bench/empty
@@ -220,6 +220,6 @@ check-shell:
 	@shellcheck $(wildcard cgi-bin/*.sh tests/*.sh tests/*/*.sh www/*.sh) .ci/run
 
 check-js:
-	@cd www && node_modules/.bin/eslint --max-warnings 0 . ../tests
+	@www/node_modules/.bin/eslint -c www/eslint.config.mjs --max-warnings 0 www tests
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
