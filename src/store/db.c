@@ -8,7 +8,6 @@
 #include "store/store.h"
 
 enum {
-    BUSY_WAIT_MS = 5000,
     PAGE_CACHE_KIB = 1024, /* per connection; the kernel's page cache stands behind it */
     ROW_OVERHEAD_BYTES = 65536,
     JOURNAL_KEPT_BYTES = 64 << 20, /* a write-ahead log that once grew larger is cut back to this */
@@ -93,7 +92,7 @@ int db_open(struct db **out, const char *path, struct err *err)
     if (rc != SQLITE_OK)
         return db_fail(db, rc, err);
     harden(db->handle);
-    db_set_wait(db, BUSY_WAIT_MS);
+    db_set_wait(db, DB_USUAL_WAIT_MS);
     *out = steal(&db);
     return 0;
 }
@@ -123,7 +122,7 @@ int db_set_up(struct db *db, enum db_journal journal, struct err *err)
 
 void db_set_wait(struct db *db, int wait_ms)
 {
-    (void)sqlite3_busy_timeout(db->handle, wait_ms < 0 ? BUSY_WAIT_MS : wait_ms);
+    (void)sqlite3_busy_timeout(db->handle, wait_ms);
 }
 
 /* SQLite numbers `$n` parameters by their first appearance: a statement that mentions $2 before $1 would be
@@ -203,4 +202,17 @@ const void *db_column_blob(struct db *db, enum db_stmt id, int column, size_t *l
 int64_t db_changes(struct db *db)
 {
     return sqlite3_changes64(db->handle);
+}
+
+int db_ask(struct db *db, const char *sql, const char *equals, int64_t *answer)
+{
+    sqlite3_stmt *st = NULL;
+    *answer = 0;
+    int rc = sqlite3_prepare_v2(db->handle, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(st, 0);
+        *answer = equals ? text && strcmp(text, equals) == 0 : sqlite3_column_int64(st, 0);
+    }
+    int finished = sqlite3_finalize(st);
+    return rc == SQLITE_OK ? finished : rc;
 }

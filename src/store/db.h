@@ -43,9 +43,10 @@ struct db {
 int db_open(struct db **out, const char *path, struct err *err);
 void db_close(struct db *db);
 DEFINE_AUTO_PTR(db, db_close)
-/* The settings of a connection, once the file's journal mode is known (see migrate.h). */
+/* The settings of a connection, once the file's journal mode is known (see journal.h). */
 int db_set_up(struct db *db, enum db_journal journal, struct err *err);
-/* How long a statement waits for the locks of others. */
+/* How long a statement waits for the locks of others; DB_USUAL_WAIT_MS from the start. */
+enum { DB_USUAL_WAIT_MS = 5000 };
 void db_set_wait(struct db *db, int wait_ms);
 /* Fills *err from a result code of SQLite, with advice for the operator, and returns -1. */
 int db_fail(struct db *db, int rc, struct err *err);
@@ -81,5 +82,9 @@ int64_t db_column_int(struct db *db, enum db_stmt id, int column);
 const void *db_column_blob(struct db *db, enum db_stmt id, int column, size_t *len);
 /* Rows changed by the last statement. */
 int64_t db_changes(struct db *db);
+
+/* For opening a file: one fixed statement, and the first column of its first row as a number, or whether it
+ * is the text `equals` (may be NULL). Returns SQLite's result code. */
+int db_ask(struct db *db, const char *sql, const char *equals, int64_t *answer);
 
 #endif

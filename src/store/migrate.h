@@ -1,4 +1,4 @@
-/* Makes a database file ready for use: file mode, journal mode, migrations. Internal to store/. */
+/* Makes a database file ready for use: permissions, journal mode, migrations. Internal to store/. */
 #ifndef SLUICE_STORE_MIGRATE_H
 #define SLUICE_STORE_MIGRATE_H
 

@@ -9,7 +9,7 @@
 #include "store/internal.h"
 #include "store/migrate.h"
 
-enum { PRUNE_PORTION = 200, DEFAULT_WAIT = -1 };
+enum { PRUNE_PORTION = 200 };
 
 /* Written by store_check(); expired from the start, so that no store_cache_get() sees it. */
 static const char check_key[] = "store:check";
@@ -74,7 +74,7 @@ int store_check(struct store *s, struct err *err)
         return -1;
     db_set_wait(l.db, STORE_CHECK_WAIT_MS);
     int rc = put(l.db, check_key, 0, (struct db_value)DB_BLOB_VALUE(NULL, 0), err);
-    db_set_wait(l.db, DEFAULT_WAIT);
+    db_set_wait(l.db, DB_USUAL_WAIT_MS);
     return rc;
 }
 
