@@ -49,15 +49,12 @@ int html_url_arg(struct buf *out, const char *s)
     size_t left = strlen(s);
     uint32_t c = 0;
     for (size_t n; left; s += n, left -= n) {
-        char one[5] = {0};
+        char one[5] = "";
         n = text_utf8_next(s, left, &c);
-        if (n) {
+        if (n)
             memcpy(one, s, n);
-        } else {
-            n = 1;
-            memcpy(one, "\xef\xbf\xbd", 3);
-        }
-        (void)text_percent_encode(out, one); /* what comes out needs no HTML escape */
+        (void)text_percent_encode(out, n ? one : "\xef\xbf\xbd"); /* needs no HTML escape any more */
+        n += n == 0;
     }
     return out->failed ? -1 : 0;
 }

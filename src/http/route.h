@@ -26,10 +26,13 @@ struct http_route {
     http_handler_fn *run;
 };
 
-/* Finds the route among those whose flags include `program`, checks the method (405 with Allow), runs it,
- * turns an error into a problem, logs one line (request id, route, code, time; never a query or an address).
- */
+/* Finds the route among those whose flags include `program`, checks the method (405 with Allow), answers
+ * OPTIONS, runs the handler, turns an error into a problem, ends the response and logs one line (request id,
+ * route, code, time; never a query or an address). */
 void http_dispatch(const struct http_route *routes, size_t count, unsigned program, struct app *app,
                    const struct http_request *req, struct http_response *res);
+/* The same for a request that http_request_init() has refused with *err. */
+void http_refuse(const struct http_route *routes, size_t count, unsigned program,
+                 const struct http_request *req, struct http_response *res, const struct err *err);
 
 #endif

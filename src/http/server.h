@@ -9,14 +9,19 @@
 struct http_server_opts {
     const char *socket; /* path of a Unix socket or ":port" (loopback) to open; NULL: descriptor 0 or CGI */
     unsigned threads;   /* requests at once */
-    unsigned program;   /* HTTP_ROUTE_INFO or HTTP_ROUTE_STREAM: which routes answer here */
+    unsigned send_timeout_s; /* a client that takes no byte for so long has left; 0: 60 */
+    unsigned grace_s;        /* what running requests get at the end before they are cut; 0: 30 */
+    unsigned program;        /* HTTP_ROUTE_INFO or HTTP_ROUTE_STREAM: which routes answer here */
     const struct http_route *routes;
     size_t route_count;
     struct app *app;
 };
 
-/* Serves until SIGTERM or SIGINT, then finishes the running requests and returns 0; in CGI mode after the one
- * request. A failing accept (EMFILE) is survived. Blocks signals in workers; ignores SIGPIPE. */
+/* Serves until SIGTERM or SIGINT, then finishes the running requests and returns 0 (a second signal cuts
+ * them); in CGI mode after the one request, -1 when its answer fell short. A failing accept (EMFILE) is
+ * survived. Blocks SIGTERM and SIGINT in its threads; ignores SIGPIPE; uses SIGURG. Errors: ERR_INTERNAL it
+ * could not begin; ERR_BUSY at the end: handlers that do not return are still using `app`, so the program has
+ * to leave by _exit() without freeing it. */
 int http_serve(const struct http_server_opts *opts, struct err *err);
 
 #endif

@@ -1,0 +1,64 @@
+/* What server.c is made of: listening sockets, FastCGI requests, the one CGI request. Private to http/. */
+#ifndef SLUICE_HTTP_EDGE_H
+#define SLUICE_HTTP_EDGE_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "http/response.h"
+
+/* --- listen.c --- */
+
+struct listener {
+    int fd;
+    char path[108]; /* of a Unix socket that listener_open() made; "" otherwise */
+    unsigned long long device, inode;
+};
+
+/* Descriptor `fd` is a socket that somebody else has set to listen. */
+bool listener_is(int fd);
+/* `spec`: the path of a Unix socket (mode 0660; one that nobody serves any more is replaced) or ":port" on
+ * 127.0.0.1. */
+int listener_open(struct listener *l, const char *spec, struct err *err);
+/* Closes what listener_open() made; removes its path unless another process has replaced it meanwhile. */
+void listener_close(struct listener *l);
+/* One connection, or -1 when there is none now: interrupted, or failed and already waited a moment. */
+int listener_accept(int fd);
+
+/* --- fcgi.c: the only file that knows libfcgi --- */
+
+/* One request on one connection. Threads: one at a time. */
+struct fcgi;
+
+/* Once per process, after own signal handlers are set: libfcgi takes SIGTERM and SIGUSR1 if they are free. */
+int fcgi_init(struct err *err);
+/* Takes the connection and reads the request with its whole body. Sending gives up when no byte moves for
+ * `send_timeout_s`. On -1 the connection is closed: the peer said nothing sensible or left. */
+int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s);
+const char *fcgi_getenv(void *fcgi, const char *name); /* an http_getenv_fn */
+const struct buf *fcgi_body(const struct fcgi *fcgi);
+struct http_sink fcgi_sink(struct fcgi *fcgi);
+/* Closes the connection. Unless the sink's finish() has been called, no END_REQUEST has been sent, and the
+ * web server takes the answer for broken. */
+void fcgi_close(struct fcgi *fcgi);
+
+/* --- cgi.c --- */
+
+bool cgi_is(void);
+const char *cgi_getenv(void *unused, const char *name); /* an http_getenv_fn */
+/* Appends CONTENT_LENGTH bytes of standard input; a body over the limit of *body leaves it failed. -1: the
+ * client left. */
+int cgi_read_body(struct buf *body);
+/* Standard output made non-blocking, for sends that give up. */
+struct cgi_output {
+    unsigned send_timeout_s;
+    int flags; /* as they were */
+};
+void cgi_output_init(struct cgi_output *out, unsigned send_timeout_s);
+struct http_sink cgi_sink(struct cgi_output *out);
+void cgi_output_fini(struct cgi_output *out);
+
+DEFINE_AUTO_PTR(fcgi, fcgi_close)
+
+#endif
