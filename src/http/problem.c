@@ -6,14 +6,12 @@
 
 #include "http/html.h"
 
-/* `type` is a name, not an address (RFC 9457 §3.1.1 allows that): it stays the same wherever Sluice is
- * mounted and whether or not its documentation is served. */
 int problem_json(struct buf *out, const struct http_request *req, const struct err *err)
 {
     const struct err_info *info = err_info(err->code);
-    json_t *root = json_pack("{s:o, s:s, s:i, s:s, s:s, s:b}", "type",
-                             json_sprintf("urn:sluice:error:%s", info->name), "title", info->title, "status",
-                             info->status, "detail", info->text, "code", info->name, "retryable",
+    /* about:blank: `code` says which problem it is, and no page could say more. */
+    json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:s, s:b}", "type", "about:blank", "title", info->title,
+                             "status", info->status, "detail", info->text, "code", info->name, "retryable",
                              info->retryable ? 1 : 0);
     if (req)
         (void)json_object_set_new(root, "instance", json_sprintf("urn:sluice:request:%s", req->id));
@@ -26,30 +24,29 @@ int problem_json(struct buf *out, const struct http_request *req, const struct e
     return rc;
 }
 
+/* The look is that of www/index.html. */
+static const char page[] =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s · Sluice</title>\n"
+    "<link rel=\"icon\" href=\"%s/favicon.svg\" type=\"image/svg+xml\">\n"
+    "<link rel=\"stylesheet\" href=\"%s/vendor/bootstrap.min.css\">\n"
+    "<link rel=\"stylesheet\" href=\"%s/sluice.css\">\n</head>\n<body>\n"
+    "<header class=\"top\"><a class=\"brand\" href=\"%s/\">Sluice</a></header>\n<main class=\"page\">\n"
+    "<div class=\"problem\" role=\"alert\"><h1 class=\"problem-title\">%s</h1><p>%s</p>"
+    "<p><a href=\"%s/\">Try another link</a></p></div>\n"
+    "<p class=\"small text-body-secondary\">%s %s</p>\n</main>\n</body>\n</html>\n";
+
 int problem_html(struct buf *out, const struct http_request *req, const struct err *err)
 {
     const struct err_info *info = err_info(err->code);
-    const char *prefix = req ? req->prefix : "";
-    (void)buf_adds(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
-    (void)html_text(out, info->title);
-    (void)buf_adds(out, " · Sluice</title>\n<link rel=\"stylesheet\" href=\"");
-    (void)html_attr(out, prefix);
-    (void)buf_adds(out, "/vendor/bootstrap.min.css\">\n<link rel=\"stylesheet\" href=\"");
-    (void)html_attr(out, prefix);
-    (void)buf_adds(out,
-                   "/sluice.css\">\n</head>\n<body>\n<main class=\"container py-5\">\n<h1 class=\"h3\">");
-    (void)html_text(out, info->title);
-    (void)buf_adds(out, "</h1>\n<p class=\"lead\" role=\"alert\">");
-    (void)html_text(out, info->text);
-    (void)buf_adds(out, "</p>\n<p><a class=\"btn btn-primary\" href=\"");
-    (void)html_attr(out, prefix);
-    (void)buf_adds(out, "/\">Back to the start</a></p>\n<p class=\"small text-body-secondary\">");
-    (void)html_text(out, info->name);
-    if (req) {
-        (void)buf_adds(out, " · ");
-        (void)html_text(out, req->id);
-    }
-    return buf_adds(out, "</p>\n</main>\n</body>\n</html>\n");
+    auto_(buf) struct buf base = BUF_INIT(out->max);
+    auto_(buf) struct buf title = BUF_INIT(out->max);
+    auto_(buf) struct buf text = BUF_INIT(out->max);
+    if (html_attr(&base, req ? req->prefix : "") < 0 || html_text(&title, info->title) < 0 ||
+        html_text(&text, info->text) < 0)
+        return -1;
+    const char *at = buf_str(&base);
+    return buf_addf(out, page, buf_str(&title), at, at, at, at, buf_str(&title), buf_str(&text), at,
+                    info->name, req ? req->id : "");
 }

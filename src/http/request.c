@@ -10,7 +10,10 @@
 #include "base/hash.h"
 #include "base/text.h"
 
-enum { HEADER_MAX_BYTES = 8192 };
+enum {
+    HEADER_MAX_BYTES = 8192,
+    PREFIX_MAX_BYTES = 1024, /* it is repeated in every link we write */
+};
 
 static char nothing[] = ""; /* what prefix and path are before they are known */
 
@@ -21,26 +24,47 @@ static int no_memory(struct err *err)
 
 /* --- headers --- */
 
-/* A copy of a header value; stays NULL when it is absent or empty. A tab, legal between words, becomes a
+/* Which meta-variable goes to which field of struct http_request. */
+static const struct header {
+    const char *name, *else_name;
+    size_t offset;
+} headers[] = {
+    {"HTTP_RANGE", NULL, offsetof(struct http_request, range)},
+    {"HTTP_IF_RANGE", NULL, offsetof(struct http_request, if_range)},
+    {"HTTP_IF_NONE_MATCH", NULL, offsetof(struct http_request, if_none_match)},
+    {"HTTP_ACCEPT", NULL, offsetof(struct http_request, accept)},
+    /* Apache renames what a rewrite rule has set. */
+    {"HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", offsetof(struct http_request, authorization)},
+    {"HTTP_X_API_KEY", NULL, offsetof(struct http_request, api_key)},
+    {"CONTENT_TYPE", NULL, offsetof(struct http_request, content_type)},
+    {"HTTP_HOST", NULL, offsetof(struct http_request, host)},
+    {"HTTP_ORIGIN", NULL, offsetof(struct http_request, origin)},
+    {"REMOTE_ADDR", NULL, offsetof(struct http_request, remote_addr)},
+};
+
+static char **field(struct http_request *req, const struct header *h)
+{
+    return (char **)((char *)req + h->offset);
+}
+
+/* Fills a field; it stays NULL when the header is absent or empty. A tab, legal between words, becomes a
  * space. */
-static int copy_header(char **out, const char *value, struct err *err)
+static int copy_header(struct http_request *req, const struct header *h, const char *value, struct err *err)
 {
     if (!value || !*value)
         return 0;
     if (strnlen(value, HEADER_MAX_BYTES + 1) > HEADER_MAX_BYTES)
-        return err_set(err, ERR_BAD_REQUEST, "a header is longer than %d bytes", HEADER_MAX_BYTES);
-    char *copy = strdup(value);
+        return err_set(err, ERR_BAD_REQUEST, "%s is longer than %d bytes", h->name, HEADER_MAX_BYTES);
+    auto_ptr(char) char *copy = strdup(value);
     if (!copy)
         return no_memory(err);
     for (char *p = copy; *p; p++) {
         if (*p == '\t')
             *p = ' ';
     }
-    if (text_has_control(copy)) {
-        free(copy);
-        return err_set(err, ERR_BAD_REQUEST, "a header holds a control character");
-    }
-    *out = copy;
+    if (text_has_control(copy))
+        return err_set(err, ERR_BAD_REQUEST, "%s holds a control character", h->name);
+    *field(req, h) = steal(&copy);
     return 0;
 }
 
@@ -62,22 +86,6 @@ static enum http_method method_of(const char *name)
 
 static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx, struct err *err)
 {
-    const struct {
-        const char *name, *else_name;
-        char **out;
-    } headers[] = {
-        {"HTTP_RANGE", NULL, &req->range},
-        {"HTTP_IF_RANGE", NULL, &req->if_range},
-        {"HTTP_IF_NONE_MATCH", NULL, &req->if_none_match},
-        {"HTTP_ACCEPT", NULL, &req->accept},
-        /* Apache renames what a rewrite rule has set. */
-        {"HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", &req->authorization},
-        {"HTTP_X_API_KEY", NULL, &req->api_key},
-        {"CONTENT_TYPE", NULL, &req->content_type},
-        {"HTTP_HOST", NULL, &req->host},
-        {"HTTP_ORIGIN", NULL, &req->origin},
-        {"REMOTE_ADDR", NULL, &req->remote_addr},
-    };
     req->method = method_of(get(ctx, "REQUEST_METHOD"));
     const char *https = get(ctx, "HTTPS");
     const char *scheme = get(ctx, "REQUEST_SCHEME");
@@ -87,7 +95,7 @@ static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx
         const char *value = get(ctx, headers[i].name);
         if ((!value || !*value) && headers[i].else_name)
             value = get(ctx, headers[i].else_name);
-        if (copy_header(headers[i].out, value, err) < 0)
+        if (copy_header(req, &headers[i], value, err) < 0)
             return -1;
     }
     return 0;
@@ -144,6 +152,8 @@ static int set_path(struct http_request *req, const char *path, const char *root
 {
     auto_(buf) struct buf decoded = BUF_INIT(HTTP_TARGET_MAX_BYTES);
     size_t prefix_len = (size_t)(root - path);
+    if (prefix_len > PREFIX_MAX_BYTES)
+        return err_set(err, ERR_BAD_URL, "the folder's name is longer than %d bytes", PREFIX_MAX_BYTES);
     if (text_percent_decode(&decoded, path, prefix_len, false) < 0 || text_has_control(buf_str(&decoded)))
         return err_set(err, ERR_BAD_URL, "bad escape or control character in the path");
     buf_clear(&decoded);
@@ -329,10 +339,8 @@ void http_request_fini(struct http_request *req)
         free(req->params[i].name);
         free(req->params[i].value);
     }
-    char *headers[] = {req->range,   req->if_range,     req->if_none_match, req->accept, req->authorization,
-                       req->api_key, req->content_type, req->host,          req->origin, req->remote_addr};
     for (size_t i = 0; i < ARRAY_LEN(headers); i++)
-        free(headers[i]);
+        free(*field(req, &headers[i]));
     *req = (struct http_request){0};
 }
 

@@ -208,16 +208,26 @@ static void limits(void **state)
         assert_int_equal(err.code, over ? ERR_BAD_REQUEST : ERR_OK);
         assert_int_equal(req.param_count, HTTP_PARAMS_MAX);
     }
-    { /* a path of bytes that all need an escape */
+    static const struct {
+        const char *start, *end;
+        size_t quotes; /* a byte that becomes three */
+        int rc;
+    } paths[] = {
+        {"REQUEST_URI=/api/v1/", "", HTTP_TARGET_MAX_BYTES - 8, 0},
+        {"REQUEST_URI=/", "/livez", 341, 0},
+        {"REQUEST_URI=/", "/livez", 342, -1}, /* a prefix over 1024 bytes */
+        {"REQUEST_URI=/", "/livez", HTTP_TARGET_MAX_BYTES - 7, -1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         auto_(buf) struct buf uri = BUF_INIT(100000);
         auto_(http_request) struct http_request req;
-        (void)buf_adds(&uri, "REQUEST_URI=/");
-        while (uri.len < strlen("REQUEST_URI=") + HTTP_TARGET_MAX_BYTES - 6)
+        (void)buf_adds(&uri, paths[i].start);
+        for (size_t n = 0; n < paths[i].quotes; n++)
             (void)buf_addc(&uri, '"');
-        (void)buf_adds(&uri, "/livez");
+        (void)buf_adds(&uri, paths[i].end);
         const char *vars[] = {buf_str(&uri), NULL};
-        assert_int_equal(build(&req, vars, NULL, 0, &err), 0);
-        assert_string_equal(req.path, "/livez");
+        assert_int_equal(build(&req, vars, NULL, 0, &err), paths[i].rc);
+        assert_int_equal(err.code, paths[i].rc < 0 ? ERR_BAD_URL : ERR_OK);
     }
     auto_(buf) struct buf over = BUF_INIT(4);
     (void)buf_adds(&over, "12345");

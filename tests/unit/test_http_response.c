@@ -321,7 +321,7 @@ static void problems(void **state)
         assert_string_equal(json_string_value(json_object_get(root, "title")), info->title);
         assert_string_equal(json_string_value(json_object_get(root, "detail")), info->text);
         assert_string_equal(json_string_value(json_object_get(root, "code")), info->name);
-        assert_true(text_ends_with(json_string_value(json_object_get(root, "type")), info->name));
+        assert_string_equal(json_string_value(json_object_get(root, "type")), "about:blank");
         assert_string_equal(json_string_value(json_object_get(root, "instance")),
                             "urn:sluice:request:0123456789abcdef");
         assert_int_equal(json_integer_value(json_object_get(root, "status")), info->status);
