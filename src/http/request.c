@@ -24,47 +24,18 @@ static int no_memory(struct err *err)
 
 /* --- headers --- */
 
-/* Which meta-variable goes to which field of struct http_request. */
-static const struct header {
-    const char *name, *else_name;
-    size_t offset;
-} headers[] = {
-    {"HTTP_RANGE", NULL, offsetof(struct http_request, range)},
-    {"HTTP_IF_RANGE", NULL, offsetof(struct http_request, if_range)},
-    {"HTTP_IF_NONE_MATCH", NULL, offsetof(struct http_request, if_none_match)},
-    {"HTTP_ACCEPT", NULL, offsetof(struct http_request, accept)},
-    /* Apache renames what a rewrite rule has set. */
-    {"HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", offsetof(struct http_request, authorization)},
-    {"HTTP_X_API_KEY", NULL, offsetof(struct http_request, api_key)},
-    {"CONTENT_TYPE", NULL, offsetof(struct http_request, content_type)},
-    {"HTTP_HOST", NULL, offsetof(struct http_request, host)},
-    {"HTTP_ORIGIN", NULL, offsetof(struct http_request, origin)},
-    {"REMOTE_ADDR", NULL, offsetof(struct http_request, remote_addr)},
-};
-
-static char **field(struct http_request *req, const struct header *h)
-{
-    return (char **)((char *)req + h->offset);
-}
-
-/* Fills a field; it stays NULL when the header is absent or empty. A tab, legal between words, becomes a
- * space. */
-static int copy_header(struct http_request *req, const struct header *h, const char *value, struct err *err)
+/* Leaves *out NULL when the header is absent or empty. A tab is legal between words. */
+static int read_header(const char **out, const char *name, const char *value, struct err *err)
 {
     if (!value || !*value)
         return 0;
     if (strnlen(value, HEADER_MAX_BYTES + 1) > HEADER_MAX_BYTES)
-        return err_set(err, ERR_BAD_REQUEST, "%s is longer than %d bytes", h->name, HEADER_MAX_BYTES);
-    auto_ptr(char) char *copy = strdup(value);
-    if (!copy)
-        return no_memory(err);
-    for (char *p = copy; *p; p++) {
-        if (*p == '\t')
-            *p = ' ';
+        return err_set(err, ERR_BAD_REQUEST, "%s is longer than %d bytes", name, HEADER_MAX_BYTES);
+    for (const char *p = value; *p; p++) {
+        if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
+            return err_set(err, ERR_BAD_REQUEST, "%s holds a control character", name);
     }
-    if (text_has_control(copy))
-        return err_set(err, ERR_BAD_REQUEST, "%s holds a control character", h->name);
-    *field(req, h) = steal(&copy);
+    *out = value;
     return 0;
 }
 
@@ -86,6 +57,22 @@ static enum http_method method_of(const char *name)
 
 static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx, struct err *err)
 {
+    const struct {
+        const char *name, *else_name;
+        const char **out;
+    } headers[] = {
+        {"HTTP_RANGE", NULL, &req->range},
+        {"HTTP_IF_RANGE", NULL, &req->if_range},
+        {"HTTP_IF_NONE_MATCH", NULL, &req->if_none_match},
+        {"HTTP_ACCEPT", NULL, &req->accept},
+        /* Apache renames what a rewrite rule has set. */
+        {"HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", &req->authorization},
+        {"HTTP_X_API_KEY", NULL, &req->api_key},
+        {"CONTENT_TYPE", NULL, &req->content_type},
+        {"HTTP_HOST", NULL, &req->host},
+        {"HTTP_ORIGIN", NULL, &req->origin},
+        {"REMOTE_ADDR", NULL, &req->remote_addr},
+    };
     req->method = method_of(get(ctx, "REQUEST_METHOD"));
     const char *https = get(ctx, "HTTPS");
     const char *scheme = get(ctx, "REQUEST_SCHEME");
@@ -95,7 +82,7 @@ static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx
         const char *value = get(ctx, headers[i].name);
         if ((!value || !*value) && headers[i].else_name)
             value = get(ctx, headers[i].else_name);
-        if (copy_header(req, &headers[i], value, err) < 0)
+        if (read_header(headers[i].out, headers[i].name, value, err) < 0)
             return -1;
     }
     return 0;
@@ -339,8 +326,6 @@ void http_request_fini(struct http_request *req)
         free(req->params[i].name);
         free(req->params[i].value);
     }
-    for (size_t i = 0; i < ARRAY_LEN(headers); i++)
-        free(*field(req, &headers[i]));
     *req = (struct http_request){0};
 }
 

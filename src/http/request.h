@@ -36,14 +36,15 @@ struct http_request {
     char *path;   /* the route, after the prefix: "/api/v1/info"; never NULL */
     struct http_param params[HTTP_PARAMS_MAX]; /* query, then form or flat JSON body */
     size_t param_count;
-    /* Header values; NULL when absent. */
-    char *range, *if_range, *if_none_match, *accept, *authorization, *api_key, *content_type, *host, *origin;
-    char *remote_addr; /* for limits only, never logged */
+    /* Header values, borrowed from the environment; NULL when absent or empty. A tab may be in them. */
+    const char *range, *if_range, *if_none_match, *accept, *authorization, *api_key, *content_type, *host,
+        *origin;
+    const char *remote_addr; /* for limits only, never logged */
     bool https;
     char id[17]; /* random hex: in logs and in problem bodies */
 };
 
-/* A meta-variable by CGI name ("REQUEST_URI"); NULL when absent. */
+/* A meta-variable by CGI name ("REQUEST_URI"); NULL when absent. What it returns outlives the request. */
 typedef const char *http_getenv_fn(void *ctx, const char *name);
 
 /* Builds *req from meta-variables and the body (NULL when none; one that has failed was over its limit).

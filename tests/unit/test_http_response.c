@@ -293,7 +293,7 @@ static void forgotten_answer_is_500(void **state)
 
 static char no_prefix[] = "";
 static char some_prefix[] = "/a%20b";
-static char browser[] = "text/html,*/*;q=0.8";
+static const char browser[] = "text/html,*/*;q=0.8";
 
 static void problems(void **state)
 {
