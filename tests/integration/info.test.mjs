@@ -249,8 +249,8 @@ describe('errors of the site', () => {
 
   test('a bot check is recovered from once, with the visitor the answer brought', async () => {
     await origin.forgetVisitors();
-    await described(`${watch('sluiceBig01')}`);
-    assert.ok(playerCalls(await origin.requests(), 'sluiceBig01').length <= 2);
+    await described(watch('sluiceV0002'));
+    assert.ok(playerCalls(await origin.requests(), 'sluiceV0002').length <= 2);
   });
 
   test('a video that is always bot-checked does not make us ask for ever', async () => {
@@ -301,7 +301,7 @@ describe('a site that misbehaves', () => {
 
   test('one failing call is made again', async () => {
     await origin.script({ match: { path: '/youtubei/*' }, action: { type: 'reset', after: -1 } });
-    const answer = await stack.info(watch('sluiceDubs1'));
+    const answer = await stack.info(watch('sluiceV0001'));
     assert.equal(answer.status, 200, answer.text());
   });
 });

@@ -4,7 +4,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 import { answerFile, answerJson, answerText } from './answer.mjs';
-import { botCheck, videos } from './videos.mjs';
+import { botCheck, videoOf } from './videos.mjs';
 
 const rangeLimit = 10 * 1024 * 1024;
 const types = { mp4: 'video/mp4', m4a: 'audio/mp4' };
@@ -174,7 +174,7 @@ export function makeYoutube({ media, settings }) {
   }
 
   function playerAnswer(id, asker) {
-    const video = videos[id];
+    const video = videoOf(id);
     const context = {
       responseContext: {
         visitorData: asker.visitor,
@@ -242,7 +242,7 @@ export function makeYoutube({ media, settings }) {
     const param = (name) => url.searchParams.get(name);
     const refuse = answerText(403, 'text/plain', '');
     const id = Buffer.from((param('id') ?? '').slice(2), 'base64url').toString();
-    const video = videos[id];
+    const video = videoOf(id);
     const rows = video?.formats ? [...rowsOf(video), { itag: '18' }] : [];
     const row = rows.find((one) => one.itag === param('itag') && tagsOf(one) === (param('xtags') ?? ''));
     if (!row || !param('sparams') || signature(url, headers['user-agent']) !== param('sig')) return refuse;
@@ -271,7 +271,7 @@ export function makeYoutube({ media, settings }) {
   }
 
   function timedText({ url }) {
-    const track = videos[url.searchParams.get('v')]?.captions?.find(
+    const track = videoOf(url.searchParams.get('v'))?.captions?.find(
       (one) => one.language === url.searchParams.get('lang') && one.auto === (url.searchParams.get('kind') === 'asr'),
     );
     if (!track) return answerText(404, 'text/html', '');
@@ -299,7 +299,7 @@ export function makeYoutube({ media, settings }) {
       const { host, url, method } = seen;
       if (host.endsWith('.googlevideo.com')) return url.pathname === '/videoplayback' ? playback(seen) : undefined;
       if (host === 'i.ytimg.com') {
-        const known = videos[url.pathname.split('/')[2]];
+        const known = videoOf(url.pathname.split('/')[2]);
         const file = media['thumbnail.jpg'];
         return known && answerFile({ file: file.path, size: file.size, type: 'image/jpeg', rangeHeader: seen.headers.range });
       }
