@@ -18,11 +18,6 @@ struct call {
     bool too_long;
 };
 
-static bool is_redirect(int status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 /* Only the body that was asked for may fail by its size: of an error page, or of a whole file where a range
  * was asked for, the beginning is enough. */
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
@@ -30,7 +25,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     struct call *c = ctx;
     struct buf *body = &c->answer->body;
     size_t len = size * count;
-    if (is_redirect(c->head.status)) {
+    if (head_redirects(&c->head)) {
         c->spare += len;
         c->too_long = c->spare > WIRE_SPARE_BODY_MAX;
         return c->too_long ? 0 : len;
@@ -68,6 +63,7 @@ static int set_request(struct call *c, struct err *err)
     WIRE_SET(w, rc, CURLOPT_LOW_SPEED_LIMIT, 1L);
     WIRE_SET(w, rc, CURLOPT_LOW_SPEED_TIME, (long)c->wire->net->opts.stall_s);
     WIRE_SET(w, rc, CURLOPT_ACCEPT_ENCODING, asked->compressed ? "gzip" : "identity");
+    WIRE_SET(w, rc, CURLOPT_HTTP_CONTENT_DECODING, asked->range_length ? 0L : 1L);
     if (asked->body) {
         WIRE_SET(w, rc, CURLOPT_POST, 1L);
         WIRE_SET(w, rc, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)asked->body_len);
@@ -129,7 +125,7 @@ static int follow(struct call *c, struct guard_url *url, struct err *err)
         if (run_hop(c, url, same_host, err) < 0)
             return -1;
         (void)curl_easy_getinfo(c->wire->easy, CURLINFO_REDIRECT_URL, &location);
-        if (!is_redirect(c->head.status) || !location)
+        if (!head_redirects(&c->head) || !location)
             return 0;
         if (hop == WIRE_REDIRECTS_MAX)
             return err_set(err, ERR_UPSTREAM_FAILED, "%s: too many redirects", url->host);

@@ -12,7 +12,7 @@
 
 #include "net/net.h"
 
-enum { FETCH_RANGE_MAX = 10 * 1024 * 1024, FETCH_RING_BYTES = 512 * 1024 };
+enum { FETCH_RANGE_MAX = 10 * 1024 * 1024, FETCH_RING_BYTES = 160 * 1024 };
 
 struct fetch;
 

@@ -154,6 +154,11 @@ int head_check_range(const struct head *h, uint64_t first, uint64_t last, struct
     return -1;
 }
 
+bool head_redirects(const struct head *h)
+{
+    return h->status == 301 || h->status == 302 || h->status == 303 || h->status == 307 || h->status == 308;
+}
+
 uint64_t head_total(const struct head *h)
 {
     if (h->ranges)

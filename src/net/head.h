@@ -31,6 +31,8 @@ size_t head_line(char *line, size_t size, size_t count, void *head);
 /* Whether a 206 answers a request for the bytes first…last (inclusive): it begins there, ends there or
  * earlier, and all lengths agree. */
 int head_check_range(const struct head *h, uint64_t first, uint64_t last, struct err *err);
+/* 301, 302, 303, 307, 308. */
+bool head_redirects(const struct head *h);
 /* The size of the whole resource, as far as this answer tells; 0: unknown. */
 uint64_t head_total(const struct head *h);
 
