@@ -69,8 +69,8 @@ void description_free(struct description *d);
 /* Appends a zeroed row; NULL when out of memory or over 512 rows. Borrowed until the next append. */
 struct format *description_add_format(struct description *d);
 struct subtitle *description_add_subtitle(struct description *d);
-/* Replaces *to by a copy of `s`: valid UTF-8 (U+FFFD for bytes that are not), at most `max` bytes, cut between
- * characters. -1: out of memory; *to is then NULL. */
+/* Replaces *to by a copy of `s`: valid UTF-8 (U+FFFD for bytes that are not), at most `max` bytes, cut
+ * between characters. -1: out of memory; *to is then NULL. */
 int description_set_text(char **to, const char *s, size_t len, size_t max);
 const struct format *description_format(const struct description *d, const char *id);
 

@@ -212,10 +212,8 @@ static void damaged_input_is_refused(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_lost),
-        cmocka_unit_test(texts_are_cleaned_and_cut),
-        cmocka_unit_test(rows_are_limited),
-        cmocka_unit_test(unwritable),
+        cmocka_unit_test(nothing_is_lost),          cmocka_unit_test(texts_are_cleaned_and_cut),
+        cmocka_unit_test(rows_are_limited),         cmocka_unit_test(unwritable),
         cmocka_unit_test(damaged_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,87 @@
+/* The client profiles: how the site is asked, in which order, and what its refusals mean. All of it is data
+ * (clients.json), because it changes monthly: built in, and replaceable by an operator without rebuilding.
+ *
+ * A struct clients is immutable and counted: readers hold the snapshot they began with while another thread
+ * puts a newer one in its place. Every string is borrowed from the snapshot's JSON. */
+#ifndef SLUICE_SITE_YOUTUBE_CLIENTS_H
+#define SLUICE_SITE_YOUTUBE_CLIENTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/defs.h"
+#include "base/err.h"
+#include "site/youtube/classes.h"
+
+enum {
+    CLIENTS_MAX_BYTES = 256 * 1024,
+    CLIENTS_MAX = 16,
+    CLIENT_HEADERS_MAX = 16,
+    CLIENTS_RULES_MAX = 64,
+    CLIENTS_DEPTH_MAX = 12, /* of context and body */
+};
+
+/* One profile. Strings are templates: see fill.h for the placeholders. */
+struct client {
+    const char *key;  /* "visionos": ours, in order, rules and the `engine` of a description */
+    const char *name; /* "VISIONOS": the site's */
+    int id;
+    const char *version;
+    const char *family; /* visitorData is shared within a family */
+    const char *host;
+    const char *path;         /* with query */
+    const char *visitor_path; /* where visitorData comes from */
+    const char *user_agent;   /* also for the media it names */
+    bool needs_js;            /* player script transformations: not to be had here */
+    bool needs_po_token;      /* proof-of-origin token: not to be had here */
+    const json_t *headers;
+    const json_t *context;
+    const json_t *body;
+    const char *answer; /* member of the answer that holds the player response; "": the answer itself */
+};
+
+/* After `client` (NULL: any) ended in one of `classes` (bits 1 << class): */
+struct client_rule {
+    const struct client *client;
+    unsigned classes;
+    enum { RULE_STOP, RULE_NEXT, RULE_CLIENT } then;
+    const struct client *next; /* of RULE_CLIENT */
+};
+
+/* A refusal is of `class` where all members that are not NULL hold. */
+struct client_reason {
+    const char *status;   /* playabilityStatus.status is this */
+    const char *has;      /* playabilityStatus has this member (a dotted path) */
+    const char *equals;   /* the reason is this */
+    const char *contains; /* reason, messages or sub-reason contain this; case-insensitive */
+    enum youtube_class class;
+};
+
+struct clients {
+    int visitor_ttl_s;
+    struct client list[CLIENTS_MAX];
+    size_t count;
+    const struct client *order[CLIENTS_MAX];
+    size_t order_count;
+    struct client_rule rules[CLIENTS_RULES_MAX];
+    size_t rule_count;
+    struct client_reason reasons[CLIENTS_RULES_MAX];
+    size_t reason_count;
+    json_t *root; /* owns every string */
+    unsigned references;
+};
+
+/* Reads and validates. Errors: ERR_INTERNAL naming the member, "clients[1].version: expected a string".
+ * *out: clients_release(). */
+int clients_parse(struct clients **out, const char *json, size_t len, struct err *err);
+
+/* The profiles in force: those of `file`, or the built-in ones (NULL or ""). The file is looked at on every
+ * call and read again when it changed; one that cannot be used is logged once and changes nothing (at first:
+ * the built-in ones are used). NULL only without memory. clients_release() when done. Any thread. */
+struct clients *clients_acquire(const char *file);
+void clients_release(struct clients *clients);
+
+DEFINE_AUTO_PTR(clients, clients_release)
+
+#endif

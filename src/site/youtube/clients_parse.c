@@ -1,0 +1,363 @@
+/* Reads clients.json strictly: an operator's slip is named by its place, and never half-applied. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "site/youtube/clients.h"
+#include "site/youtube/fill.h"
+
+enum want { WANT_TEXT, WANT_COUNT, WANT_BOOL, WANT_OBJECT, WANT_ARRAY, WANT_NOTHING };
+
+/* One member of an object: what it must be and where it goes. Optional ones stay NULL. */
+struct member {
+    const char *name;
+    enum want want;
+    bool optional;
+    size_t offset;
+};
+
+#define MEMBER(want, struct_name, member)                                                                    \
+    {                                                                                                        \
+#member, want, false, offsetof(struct struct_name, member)                                           \
+    }
+#define NOTE                                                                                                 \
+    {                                                                                                        \
+        "note", WANT_NOTHING, true, 0                                                                        \
+    }
+
+/* What is only walked, not kept. */
+struct root_members {
+    int version, visitor_ttl_s;
+    const json_t *clients, *order, *fallback, *reasons;
+};
+struct client_members {
+    struct client client;
+    const json_t *needs;
+};
+struct needs_members {
+    bool js, po_token;
+};
+struct rule_members {
+    const char *client, *then;
+    const json_t *classes;
+};
+struct reason_members {
+    struct client_reason reason;
+    const char *class;
+};
+
+static const struct member root_table[] = {
+    NOTE,
+    MEMBER(WANT_COUNT, root_members, version),
+    MEMBER(WANT_COUNT, root_members, visitor_ttl_s),
+    MEMBER(WANT_ARRAY, root_members, clients),
+    MEMBER(WANT_ARRAY, root_members, order),
+    MEMBER(WANT_ARRAY, root_members, fallback),
+    MEMBER(WANT_ARRAY, root_members, reasons),
+};
+static const struct member client_table[] = {
+    NOTE,
+    MEMBER(WANT_TEXT, client, key),
+    MEMBER(WANT_TEXT, client, name),
+    MEMBER(WANT_COUNT, client, id),
+    MEMBER(WANT_TEXT, client, version),
+    MEMBER(WANT_TEXT, client, family),
+    MEMBER(WANT_TEXT, client, host),
+    MEMBER(WANT_TEXT, client, path),
+    MEMBER(WANT_TEXT, client, visitor_path),
+    MEMBER(WANT_TEXT, client, user_agent),
+    MEMBER(WANT_OBJECT, client, headers),
+    MEMBER(WANT_OBJECT, client, context),
+    MEMBER(WANT_OBJECT, client, body),
+    MEMBER(WANT_TEXT, client, answer),
+    MEMBER(WANT_OBJECT, client_members, needs),
+};
+static const struct member needs_table[] = {
+    MEMBER(WANT_BOOL, needs_members, js),
+    MEMBER(WANT_BOOL, needs_members, po_token),
+};
+static const struct member rule_table[] = {
+    NOTE,
+    MEMBER(WANT_TEXT, rule_members, client),
+    MEMBER(WANT_ARRAY, rule_members, classes),
+    MEMBER(WANT_TEXT, rule_members, then),
+};
+static const struct member reason_table[] = {
+    NOTE,
+    {"status", WANT_TEXT, true, offsetof(struct client_reason, status)},
+    {"has", WANT_TEXT, true, offsetof(struct client_reason, has)},
+    {"equals", WANT_TEXT, true, offsetof(struct client_reason, equals)},
+    {"contains", WANT_TEXT, true, offsetof(struct client_reason, contains)},
+    MEMBER(WANT_TEXT, reason_members, class),
+};
+
+static int wrong(struct err *err, const char *where, const char *what)
+{
+    return err_set(err, ERR_INTERNAL, "%s: %s", where, what);
+}
+
+static int take_member(const struct member *m, const json_t *value, void *to, const char *where,
+                       struct err *err)
+{
+    void *at = (char *)to + m->offset;
+    switch (m->want) {
+    case WANT_TEXT:
+        *(const char **)at = json_string_value(value);
+        return json_is_string(value) ? 0 : wrong(err, where, "expected a string");
+    case WANT_COUNT:
+        if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > INT_MAX)
+            return wrong(err, where, "expected a whole number, not negative");
+        *(int *)at = (int)json_integer_value(value);
+        return 0;
+    case WANT_BOOL:
+        *(bool *)at = json_is_true(value);
+        return json_is_boolean(value) ? 0 : wrong(err, where, "expected true or false");
+    case WANT_OBJECT:
+        *(const json_t **)at = value;
+        return json_is_object(value) ? 0 : wrong(err, where, "expected an object");
+    case WANT_ARRAY:
+        *(const json_t **)at = value;
+        return json_is_array(value) ? 0 : wrong(err, where, "expected a list");
+    case WANT_NOTHING:
+        return 0;
+    }
+    return -1;
+}
+
+static bool is_known(const struct member *table, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(table[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Reads all members of `object` into *to; a member that the table does not have is a slip, too. */
+static int take_members(const struct member *table, size_t count, const json_t *object, void *to,
+                        const char *where, struct err *err)
+{
+    char path[160];
+    const char *name;
+    json_t *value;
+    const char *dot = *where ? "." : "";
+    if (!json_is_object(object))
+        return wrong(err, *where ? where : "file", "expected an object");
+    for (size_t i = 0; i < count; i++) {
+        const json_t *member = json_object_get(object, table[i].name);
+        (void)snprintf(path, sizeof path, "%s%s%s", where, dot, table[i].name);
+        if (!member && !table[i].optional)
+            return wrong(err, path, "missing");
+        if (member && take_member(&table[i], member, to, path, err) < 0)
+            return -1;
+    }
+    json_object_foreach ((json_t *)object, name, value) {
+        if (!is_known(table, count, name))
+            return err_set(err, ERR_INTERNAL, "%s%s%.40s: not a known member", where, dot, name);
+    }
+    return 0;
+}
+
+static const struct client *find_client(const struct clients *c, const char *key)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (strcmp(c->list[i].key, key) == 0)
+            return &c->list[i];
+    }
+    return NULL;
+}
+
+/* Only these characters, at least one. */
+static bool made_of(const char *s, const char *set)
+{
+    return *s && s[strspn(s, set)] == '\0';
+}
+
+/* Printable ASCII: fit for a URL or a header value. */
+static bool is_plain(const char *s, bool spaces)
+{
+    for (; *s; s++) {
+        if (*s < ' ' || *s > '~' || (*s == ' ' && !spaces))
+            return false;
+    }
+    return true;
+}
+
+static int check_headers(const struct client *c, const char *where, struct err *err)
+{
+    char path[160];
+    const char *name;
+    json_t *value;
+    if (json_object_size(c->headers) > CLIENT_HEADERS_MAX)
+        return err_set(err, ERR_INTERNAL, "%s.headers: more than %d", where, CLIENT_HEADERS_MAX);
+    json_object_foreach ((json_t *)c->headers, name, value) {
+        (void)snprintf(path, sizeof path, "%s.headers.%.40s", where, name);
+        if (!made_of(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"))
+            return wrong(err, path, "not a header name");
+        if (!json_is_string(value) || !is_plain(json_string_value(value), true))
+            return wrong(err, path, "expected a string of printable ASCII");
+    }
+    return 0;
+}
+
+/* What a wrong value would break elsewhere: URLs, headers, memory keys. */
+static int check_client(const struct clients *all, const struct client *c, const char *where, struct err *err)
+{
+    const struct {
+        const char *name;
+        bool ok;
+        const char *why;
+    } rules[] = {
+        {"key", made_of(c->key, "abcdefghijklmnopqrstuvwxyz0123456789_") && strlen(c->key) <= 32,
+         "expected up to 32 of a-z 0-9 _"},
+        {"key", !find_client(all, c->key), "used twice"},
+        {"name", made_of(c->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"), "expected A-Z 0-9 _"},
+        {"version", *c->version && is_plain(c->version, false), "expected printable ASCII"},
+        {"family", made_of(c->family, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") && strlen(c->family) <= 32,
+         "expected up to 32 of A-Z 0-9 _"},
+        {"host", made_of(c->host, "abcdefghijklmnopqrstuvwxyz0123456789.-:"), "expected a host name"},
+        {"path", c->path[0] == '/' && is_plain(c->path, false), "expected a path that begins with /"},
+        {"visitor_path", c->visitor_path[0] == '/' && is_plain(c->visitor_path, false),
+         "expected a path that begins with /"},
+        {"user_agent", *c->user_agent && is_plain(c->user_agent, true), "expected printable ASCII"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        if (!rules[i].ok)
+            return err_set(err, ERR_INTERNAL, "%s.%s: %s", where, rules[i].name, rules[i].why);
+    }
+    if (check_headers(c, where, err) < 0)
+        return -1;
+    return fill_check(c, where, err);
+}
+
+static int take_clients(struct clients *out, const json_t *list, struct err *err)
+{
+    if (json_array_size(list) == 0 || json_array_size(list) > CLIENTS_MAX)
+        return err_set(err, ERR_INTERNAL, "clients: expected 1 to %d", CLIENTS_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char where[40];
+        char needs_where[48];
+        struct client_members m = {.needs = NULL};
+        struct needs_members needs = {false, false};
+        (void)snprintf(where, sizeof where, "clients[%zu]", i);
+        (void)snprintf(needs_where, sizeof needs_where, "%s.needs", where);
+        if (take_members(client_table, ARRAY_LEN(client_table), json_array_get(list, i), &m, where, err) < 0)
+            return -1;
+        if (take_members(needs_table, ARRAY_LEN(needs_table), m.needs, &needs, needs_where, err) < 0)
+            return -1;
+        if (check_client(out, &m.client, where, err) < 0)
+            return -1;
+        m.client.needs_js = needs.js;
+        m.client.needs_po_token = needs.po_token;
+        out->list[out->count++] = m.client;
+    }
+    return 0;
+}
+
+static int take_order(struct clients *out, const json_t *list, struct err *err)
+{
+    if (json_array_size(list) == 0 || json_array_size(list) > CLIENTS_MAX)
+        return err_set(err, ERR_INTERNAL, "order: expected 1 to %d", CLIENTS_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *key = json_string_value(json_array_get(list, i));
+        const struct client *c = key ? find_client(out, key) : NULL;
+        if (!c)
+            return err_set(err, ERR_INTERNAL, "order[%zu]: expected the key of a client", i);
+        out->order[out->order_count++] = c;
+    }
+    return 0;
+}
+
+static int take_classes(const json_t *list, unsigned *bits, const char *where, struct err *err)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        enum youtube_class c = name ? youtube_class_of(name) : CLASS_COUNT;
+        if (c >= CLASS_OK)
+            return err_set(err, ERR_INTERNAL, "%s.classes[%zu]: not a class", where, i);
+        *bits |= 1U << c;
+    }
+    return 0;
+}
+
+static int take_rules(struct clients *out, const json_t *list, struct err *err)
+{
+    if (json_array_size(list) > CLIENTS_RULES_MAX)
+        return err_set(err, ERR_INTERNAL, "fallback: more than %d", CLIENTS_RULES_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char where[40];
+        struct rule_members m = {NULL, NULL, NULL};
+        struct client_rule *rule = &out->rules[out->rule_count];
+        (void)snprintf(where, sizeof where, "fallback[%zu]", i);
+        if (take_members(rule_table, ARRAY_LEN(rule_table), json_array_get(list, i), &m, where, err) < 0 ||
+            take_classes(m.classes, &rule->classes, where, err) < 0)
+            return -1;
+        rule->client = find_client(out, m.client);
+        if (!rule->client && strcmp(m.client, "*") != 0)
+            return err_set(err, ERR_INTERNAL, "%s.client: expected the key of a client, or *", where);
+        rule->next = find_client(out, m.then);
+        rule->then = rule->next ? RULE_CLIENT : strcmp(m.then, "stop") == 0 ? RULE_STOP : RULE_NEXT;
+        if (rule->then == RULE_NEXT && strcmp(m.then, "next") != 0)
+            return err_set(err, ERR_INTERNAL, "%s.then: expected the key of a client, next or stop", where);
+        out->rule_count++;
+    }
+    return 0;
+}
+
+static int take_reasons(struct clients *out, const json_t *list, struct err *err)
+{
+    if (json_array_size(list) > CLIENTS_RULES_MAX)
+        return err_set(err, ERR_INTERNAL, "reasons: more than %d", CLIENTS_RULES_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char where[40];
+        struct reason_members m = {.class = NULL};
+        (void)snprintf(where, sizeof where, "reasons[%zu]", i);
+        if (take_members(reason_table, ARRAY_LEN(reason_table), json_array_get(list, i), &m, where, err) < 0)
+            return -1;
+        m.reason.class = youtube_class_of(m.class);
+        if (m.reason.class >= CLASS_OK)
+            return err_set(err, ERR_INTERNAL, "%s.class: not a class", where);
+        out->reasons[out->reason_count++] = m.reason;
+    }
+    return 0;
+}
+
+static int take_root(struct clients *out, struct err *err)
+{
+    struct root_members m = {.version = 0};
+    if (take_members(root_table, ARRAY_LEN(root_table), out->root, &m, "", err) < 0)
+        return -1;
+    if (m.version != 1)
+        return wrong(err, "version", "this Sluice reads version 1");
+    out->visitor_ttl_s = m.visitor_ttl_s;
+    if (take_clients(out, m.clients, err) < 0 || take_order(out, m.order, err) < 0 ||
+        take_rules(out, m.fallback, err) < 0 || take_reasons(out, m.reasons, err) < 0)
+        return -1;
+    return 0;
+}
+
+int clients_parse(struct clients **out, const char *json, size_t len, struct err *err)
+{
+    json_error_t at;
+    struct clients *c = NULL;
+    if (len > CLIENTS_MAX_BYTES)
+        return err_set(err, ERR_INTERNAL, "file: more than %d bytes", CLIENTS_MAX_BYTES);
+    json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &at);
+    if (!root)
+        return err_set(err, ERR_INTERNAL, "line %d: %s", at.line, at.text);
+    c = calloc(1, sizeof *c);
+    if (!c) {
+        json_decref(root);
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    }
+    c->root = root;
+    c->references = 1;
+    if (take_root(c, err) < 0) {
+        clients_release(c);
+        return -1;
+    }
+    *out = c;
+    return 0;
+}

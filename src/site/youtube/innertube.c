@@ -1,0 +1,172 @@
+/* See innertube.h. */
+#include "site/youtube/innertube.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "site/youtube/path.h"
+
+/* A request under construction; everything is freed together. */
+struct request {
+    struct buf url;
+    struct buf headers[CLIENT_HEADERS_MAX + 1];
+    const char *lines[CLIENT_HEADERS_MAX + 2];
+    char *body;
+};
+
+static void request_fini(struct request *r)
+{
+    buf_fini(&r->url);
+    for (size_t i = 0; i < ARRAY_LEN(r->headers); i++)
+        buf_fini(&r->headers[i]);
+    free(r->body);
+}
+DEFINE_AUTO(request, request_fini)
+
+static int add_header(struct request *r, size_t *count, const struct fill *f, const char *name,
+                      const char *template)
+{
+    struct buf *line = &r->headers[*count];
+    auto_(buf) struct buf value = BUF_INIT(VISITOR_MAX_BYTES + 512);
+    if (fill_text(f, template, &value) < 0)
+        return -1;
+    if (value.len == 0)
+        return 0;
+    buf_init(line, VISITOR_MAX_BYTES + 1024);
+    if (buf_addf(line, "%s: %s", name, buf_str(&value)) < 0)
+        return -1;
+    r->lines[(*count)++] = buf_str(line);
+    return 0;
+}
+
+static int request_init(struct request *r, const struct fill *f, const char *path, const json_t *body)
+{
+    const char *name;
+    json_t *value;
+    size_t count = 0;
+    buf_init(&r->url, 4096);
+    (void)buf_addf(&r->url, "https://%s", f->client->host);
+    if (fill_text(f, path, &r->url) < 0 || add_header(r, &count, f, "Content-Type", "application/json") < 0)
+        return -1;
+    json_object_foreach ((json_t *)f->client->headers, name, value) {
+        if (add_header(r, &count, f, name, json_string_value(value)) < 0)
+            return -1;
+    }
+    json_t *filled = fill_json(f, body);
+    r->body = json_dumps(filled, JSON_COMPACT);
+    json_decref(filled);
+    return r->body ? 0 : -1;
+}
+
+/* Bytes that are not UTF-8 cost a character, not the answer. */
+static json_t *parse(const struct buf *body)
+{
+    json_t *root = json_loadb(buf_str(body), body->len, JSON_ALLOW_NUL, NULL);
+    auto_(buf) struct buf clean = BUF_INIT(INNERTUBE_ANSWER_MAX * 3);
+    if (!root && text_utf8_clean(&clean, buf_str(body), body->len) == 0)
+        root = json_loadb(buf_str(&clean), clean.len, JSON_ALLOW_NUL, NULL);
+    return root;
+}
+
+/* Posts `body` filled to `path` of the client's host; *answer is a JSON object, the caller's. */
+static int post(const struct site_env *env, const struct fill *f, const char *path, const json_t *body,
+                json_t **answer, struct err *err)
+{
+    auto_(request) struct request request = {.body = NULL};
+    auto_(net_answer) struct net_answer got = {.status = 0};
+    if (request_init(&request, f, path, body) < 0)
+        return err_set(err, ERR_INTERNAL, "%s: the request cannot be built", f->client->key);
+    struct net_call call = {
+        .url = buf_str(&request.url),
+        .user_agent = f->user_agent,
+        .headers = request.lines,
+        .body = request.body,
+        .body_len = strlen(request.body),
+        .max_bytes = INNERTUBE_ANSWER_MAX,
+        .compressed = true,
+    };
+    if (env->call(env->call_ctx, &call, &got, err) < 0)
+        return -1;
+    if (got.status != 200) {
+        (void)err_set(err, got.status == 429 ? ERR_RATE_LIMITED_UPSTREAM : ERR_UPSTREAM_FAILED,
+                      "%s: status %d", f->client->key, got.status);
+        if (err)
+            err->upstream_status = got.status;
+        return -1;
+    }
+    json_t *root = parse(&got.body);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return err_set(err, ERR_UPSTREAM_FAILED, "%s: the answer is not a JSON object", f->client->key);
+    }
+    *answer = root;
+    return 0;
+}
+
+int innertube_player(const struct site_env *env, const struct fill *ask, json_t **player, struct err *err)
+{
+    json_t *root = NULL;
+    if (post(env, ask, ask->client->path, ask->client->body, &root, err) < 0)
+        return -1;
+    const json_t *found = json_object_size(root) > 0 ? path_get(root, ask->client->answer) : root;
+    int rc = json_is_object(found) ? 0 : -1;
+    *player = json_object_size(found) > 0 ? json_incref((json_t *)found) : NULL;
+    json_decref(root);
+    return rc == 0 ? 0 : err_set(err, ERR_UPSTREAM_FAILED, "%s: no player response", ask->client->key);
+}
+
+/* ----------------------------------------------------------------------------------------------------------
+ */
+/* visitorData */
+
+/* It goes into a header: only characters it is made of (base64url, percent-encoded padding). */
+static bool visitor_take(struct visitor *visitor, const char *data)
+{
+    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_%=+/.";
+    return data && *data && data[strspn(data, set)] == '\0' && strcmp(data, visitor->data) != 0 &&
+           strlen(data) < sizeof visitor->data && text_copy(visitor->data, sizeof visitor->data, data) == 0;
+}
+
+static void memo_key(const struct client *client, char key[48])
+{
+    (void)snprintf(key, 48, "visitor:%s", client->family);
+}
+
+void innertube_visitor_get(const struct site_env *env, const struct clients *clients,
+                           const struct client *client, struct visitor *visitor)
+{
+    char key[48];
+    struct fill f;
+    struct err err = {.code = ERR_OK};
+    json_t *answer = NULL;
+    auto_(buf) struct buf kept = BUF_INIT(VISITOR_MAX_BYTES);
+    visitor->data[0] = '\0';
+    memo_key(client, key);
+    if (env->get && env->get(env->memo_ctx, key, &kept) == 0 && visitor_take(visitor, buf_str(&kept)))
+        return;
+    json_t *body = json_pack("{s:s}", "context", "{context}");
+    if (fill_init(&f, client, "", "") == 0 && post(env, &f, client->visitor_path, body, &answer, &err) == 0 &&
+        innertube_visitor_adopt(visitor, answer))
+        innertube_visitor_put(env, clients, client, visitor);
+    else
+        log_event(LOG_WARN, "visitor", "client", client->key, "error", err.text, NULL);
+    json_decref(body);
+    json_decref(answer);
+}
+
+bool innertube_visitor_adopt(struct visitor *visitor, const json_t *player)
+{
+    return visitor_take(visitor, path_text(player, "responseContext.visitorData"));
+}
+
+void innertube_visitor_put(const struct site_env *env, const struct clients *clients,
+                           const struct client *client, const struct visitor *visitor)
+{
+    char key[48];
+    memo_key(client, key);
+    if (env->put)
+        env->put(env->memo_ctx, key, visitor->data, clock_unix_s() + clients->visitor_ttl_s);
+}

@@ -1,0 +1,33 @@
+/* One call of the site's internal API, as one client: request from the profile, visitorData, answer as JSON.
+ */
+#ifndef SLUICE_SITE_YOUTUBE_INNERTUBE_H
+#define SLUICE_SITE_YOUTUBE_INNERTUBE_H
+
+#include <jansson.h>
+
+#include "site/site.h"
+#include "site/youtube/fill.h"
+
+enum { INNERTUBE_ANSWER_MAX = 8 * 1024 * 1024, VISITOR_MAX_BYTES = 4096 };
+
+/* One family's visitorData: what the site recognises a (nameless) visitor by. "" while unknown. */
+struct visitor {
+    char data[VISITOR_MAX_BYTES];
+};
+
+/* Asks for the player response of ask->video_id as ask->client; *player (json_decref()) is NULL where the
+ * answer is empty: the site knows no such video. Errors: the transport's; ERR_UPSTREAM_FAILED (status, not
+ * JSON), ERR_RATE_LIMITED_UPSTREAM. */
+int innertube_player(const struct site_env *env, const struct fill *ask, json_t **player, struct err *err);
+
+/* Finds the family's visitorData: remembered, else asked for; "" where neither works (the first answer then
+ * brings one). */
+void innertube_visitor_get(const struct site_env *env, const struct clients *clients,
+                           const struct client *client, struct visitor *visitor);
+/* Takes the visitorData an answer carries; false where it has none, or the one we have. */
+bool innertube_visitor_adopt(struct visitor *visitor, const json_t *player);
+/* Remembers it for the other calls of this family. */
+void innertube_visitor_put(const struct site_env *env, const struct clients *clients,
+                           const struct client *client, const struct visitor *visitor);
+
+#endif

@@ -1,0 +1,168 @@
+/* See youtube.h. */
+#include "site/youtube/youtube.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "site/youtube/innertube.h"
+#include "site/youtube/player.h"
+
+enum { MEASURE_MAX = 4, MEASURE_TIMEOUT_MS = 8000 };
+
+/* What became of one client, or the best of several. */
+struct outcome {
+    enum youtube_class class;
+    struct err err;
+};
+
+static void outcome_set(struct outcome *o, const struct client *client, enum youtube_class class,
+                        const char *why)
+{
+    o->class = class;
+    (void)err_set(&o->err, youtube_class_code(class), "%s: %s: %s", client->key, youtube_class_name(class),
+                  why);
+}
+
+/* A transport error as an outcome; the codes that say more than "failed" keep their own. */
+static void outcome_failed(struct outcome *o, const struct err *err)
+{
+    o->class = err->code == ERR_RATE_LIMITED_UPSTREAM ? CLASS_RATE_LIMITED : CLASS_FAILED;
+    o->err = *err;
+}
+
+/* One question. *player: what the site answered, the caller's (NULL: nothing). */
+static void ask_once(const struct site_env *env, const struct clients *clients, const struct fill *ask,
+                     json_t **player, struct description **out, struct outcome *o)
+{
+    struct err err = {.code = ERR_OK};
+    char why[PLAYER_WHY_MAX];
+    if (innertube_player(env, ask, player, &err) < 0) {
+        outcome_failed(o, &err);
+    } else if (!*player) {
+        outcome_set(o, ask->client, CLASS_NOT_FOUND, "empty answer");
+    } else {
+        enum youtube_class class = player_read(clients, ask, *player, out, why);
+        outcome_set(o, ask->client, class, why);
+    }
+}
+
+/* Asks one client. An answer that wants a bot check carries the visitorData that passes it: adopted, asked
+ * once more, and remembered when it worked. */
+static void ask(const struct site_env *env, const struct clients *clients, const struct client *client,
+                const char *id, struct description **out, struct outcome *o)
+{
+    struct visitor visitor;
+    struct fill fill;
+    json_t *player = NULL;
+    innertube_visitor_get(env, clients, client, &visitor);
+    bool had_visitor = visitor.data[0] != '\0';
+    if (fill_init(&fill, client, id, visitor.data) < 0) {
+        outcome_set(o, client, CLASS_FAILED, "the request cannot be built");
+        return;
+    }
+    ask_once(env, clients, &fill, &player, out, o);
+    if (o->class == CLASS_BOT_CHECK && innertube_visitor_adopt(&visitor, player)) {
+        log_event(LOG_INFO, "bot_check", "client", client->key, "action", "asking again", NULL);
+        json_decref(steal(&player));
+        ask_once(env, clients, &fill, &player, out, o);
+        if (o->class != CLASS_BOT_CHECK)
+            innertube_visitor_put(env, clients, client, &visitor);
+    } else if (!had_visitor && o->class == CLASS_OK && innertube_visitor_adopt(&visitor, player)) {
+        innertube_visitor_put(env, clients, client, &visitor);
+    }
+    json_decref(player);
+}
+
+/* ----------------------------------------------------------------------------------------------------------
+ */
+/* Which client next */
+
+struct round {
+    const struct clients *clients;
+    bool asked[CLIENTS_MAX];
+};
+
+/* What a client needs and this build does not have rules it out. */
+static bool may_ask(const struct round *r, const struct client *c)
+{
+    return !c->needs_js && !c->needs_po_token && !r->asked[c - r->clients->list];
+}
+
+static const struct client *next_in_order(const struct round *r)
+{
+    for (size_t i = 0; i < r->clients->order_count; i++) {
+        if (may_ask(r, r->clients->order[i]))
+            return r->clients->order[i];
+    }
+    return NULL;
+}
+
+/* The first rule that fits decides; without one the next client in order is asked. NULL: that was the last.
+ */
+static const struct client *next_client(const struct round *r, const struct client *last,
+                                        enum youtube_class class)
+{
+    for (size_t i = 0; i < r->clients->rule_count; i++) {
+        const struct client_rule *rule = &r->clients->rules[i];
+        if ((rule->client && rule->client != last) || !(rule->classes & 1U << class))
+            continue;
+        if (rule->then == RULE_NEXT)
+            break;
+        return rule->then == RULE_CLIENT && may_ask(r, rule->next) ? rule->next : NULL;
+    }
+    return next_in_order(r);
+}
+
+/* ----------------------------------------------------------------------------------------------------------
+ */
+
+/* The size of what the site does not state it for: two bytes by range, and the total in the answer. A format
+ * that does not answer keeps its size unknown. */
+static void measure(const struct site_env *env, struct description *d)
+{
+    int left = MEASURE_MAX;
+    for (size_t i = 0; i < d->format_count && left > 0; i++) {
+        struct format *f = &d->formats[i];
+        auto_(net_answer) struct net_answer answer = {.status = 0};
+        const struct net_call call = {
+            .url = f->url,
+            .user_agent = f->user_agent,
+            .max_bytes = 2,
+            .timeout_ms = MEASURE_TIMEOUT_MS,
+            .range_length = 2,
+        };
+        struct err err;
+        if (f->size_bytes)
+            continue;
+        left--;
+        if (env->call(env->call_ctx, &call, &answer, &err) == 0 && answer.status == 206)
+            f->size_bytes = answer.total_size;
+    }
+}
+
+int youtube_describe(const struct site_env *env, const char *id, struct description **out, struct err *err)
+{
+    auto_ptr(clients) struct clients *clients = clients_acquire(env->clients_file);
+    if (!clients)
+        return err_set(err, ERR_INTERNAL, "no client profiles");
+    struct round round = {.clients = clients};
+    struct outcome best = {.class = CLASS_UNAVAILABLE};
+    (void)err_set(&best.err, ERR_UPSTREAM_FAILED, "no client can be asked");
+    for (const struct client *c = next_in_order(&round); c;) {
+        struct outcome now;
+        round.asked[c - clients->list] = true;
+        ask(env, clients, c, id, out, &now);
+        if (now.class == CLASS_OK) {
+            measure(env, *out);
+            return 0;
+        }
+        log_event(LOG_INFO, "youtube", "refused", now.err.text, NULL);
+        if (now.class >= best.class)
+            best = now;
+        c = next_client(&round, c, now.class);
+    }
+    if (err)
+        *err = best.err;
+    return -1;
+}
