@@ -16,12 +16,12 @@ enum {
 /* DB_CACHE_PRUNE deletes in portions, so that other writers get between. */
 static const char *const statements[DB_STMT_COUNT] = {
     [DB_CACHE_GET] = "SELECT value, expires_unix_s FROM media_cache WHERE key = $1 AND expires_unix_s > $2",
-    [DB_CACHE_PUT] = "INSERT INTO media_cache (key, expires_unix_s, value) VALUES ($1, $2, $3) "
-                     "ON CONFLICT (key) DO UPDATE SET expires_unix_s = excluded.expires_unix_s, "
-                     "value = excluded.value",
+    [DB_CACHE_PUT] = ("INSERT INTO media_cache (key, expires_unix_s, value) VALUES ($1, $2, $3) "
+                      "ON CONFLICT (key) DO UPDATE SET expires_unix_s = excluded.expires_unix_s, "
+                      "value = excluded.value"),
     [DB_CACHE_DELETE] = "DELETE FROM media_cache WHERE key = $1",
-    [DB_CACHE_PRUNE] = "DELETE FROM media_cache WHERE key IN "
-                       "(SELECT key FROM media_cache WHERE expires_unix_s <= $1 LIMIT $2)",
+    [DB_CACHE_PRUNE] = ("DELETE FROM media_cache WHERE key IN "
+                        "(SELECT key FROM media_cache WHERE expires_unix_s <= $1 LIMIT $2)"),
     [DB_KEY_ADD] =
         "INSERT INTO token_key (id, key, created_unix_s) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     [DB_KEY_LIST] = "SELECT id, key FROM token_key ORDER BY id DESC LIMIT $1",
@@ -48,8 +48,7 @@ int db_fail(struct db *db, int rc, struct err *err)
     case SQLITE_PERM:
         db->spoilt = true;
         return err_set(err, ERR_INTERNAL,
-                       "%s cannot be written (%s): the file and its directory must belong to the user Sluice "
-                       "runs as",
+                       "%s cannot be used (%s): file and directory must belong to the user Sluice runs as",
                        db->path, words);
     case SQLITE_FULL:
         return err_set(err, ERR_INTERNAL, "%s: no space left on the disk", db->path);
@@ -123,6 +122,12 @@ int db_set_up(struct db *db, enum db_journal journal, struct err *err)
 void db_set_wait(struct db *db, int wait_ms)
 {
     (void)sqlite3_busy_timeout(db->handle, wait_ms);
+}
+
+bool db_is_orphan(struct db *db)
+{
+    int moved = 0;
+    return sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
 }
 
 /* SQLite numbers `$n` parameters by their first appearance: a statement that mentions $2 before $1 would be

@@ -48,6 +48,8 @@ int db_set_up(struct db *db, enum db_journal journal, struct err *err);
 /* How long a statement waits for the locks of others; DB_USUAL_WAIT_MS from the start. */
 enum { DB_USUAL_WAIT_MS = 5000 };
 void db_set_wait(struct db *db, int wait_ms);
+/* Whether the file was removed or replaced under the connection: what is written there is lost. */
+bool db_is_orphan(struct db *db);
 /* Fills *err from a result code of SQLite, with advice for the operator, and returns -1. */
 int db_fail(struct db *db, int rc, struct err *err);
 

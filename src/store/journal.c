@@ -83,7 +83,7 @@ static int leave_wal(struct db *db)
 
 /* SQLite does not wait for locks while it changes the mode, hence the patience here: each attempt is a new
  * connection, which holds nothing that another one waits for. */
-int journal_open(struct db **out, const char *path, enum db_journal *journal, struct err *err)
+int journal_open(struct db **out, const char *path, struct err *err)
 {
     bool wanted = !on_network(path) && can_share_memory(path);
     int64_t deadline_us = clock_mono_us() + SETTLE_WAIT_MS * INT64_C(1000);
@@ -95,8 +95,9 @@ int journal_open(struct db **out, const char *path, enum db_journal *journal, st
         db_set_wait(db, 0);
         int rc = wanted ? enter_wal(db, &is_wal) : leave_wal(db);
         db_set_wait(db, DB_USUAL_WAIT_MS);
-        *journal = is_wal ? DB_WAL : DB_ROLLBACK;
         if (rc == SQLITE_OK) {
+            if (db_set_up(db, is_wal ? DB_WAL : DB_ROLLBACK, err) < 0)
+                return -1;
             *out = steal(&db);
             return 0;
         }

@@ -7,6 +7,6 @@
 #include "store/db.h"
 
 /* Opens an existing file and settles its mode, however many processes do the same at once. */
-int journal_open(struct db **out, const char *path, enum db_journal *journal, struct err *err);
+int journal_open(struct db **out, const char *path, struct err *err);
 
 #endif

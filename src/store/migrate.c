@@ -107,14 +107,14 @@ static int migrate(struct db *db, struct err *err)
     return rc == SQLITE_OK ? 0 : db_fail(db, rc, err);
 }
 
-int migrate_open(struct db **out, const char *path, enum db_journal *journal, struct err *err)
+int migrate_open(struct db **out, const char *path, struct err *err)
 {
     /* Not open() and close(): closing any descriptor of a file drops the locks that this process has on it.
      * The -wal and -shm files take the mode of this one. */
     if (mknod(path, S_IFREG | 0600, 0) < 0 && errno != EEXIST)
         return err_set(err, ERR_INTERNAL, "cannot create %s: %s", path, strerror(errno));
     auto_ptr(db) struct db *db = NULL;
-    if (journal_open(&db, path, journal, err) < 0 || db_set_up(db, *journal, err) < 0 || migrate(db, err) < 0)
+    if (journal_open(&db, path, err) < 0 || migrate(db, err) < 0)
         return -1;
     if (sqlite3_db_readonly(db->handle, "main"))
         return db_fail(db, SQLITE_READONLY, err);

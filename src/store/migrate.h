@@ -5,7 +5,7 @@
 #include "store/db.h"
 
 /* Creates the file when it is missing (mode 0600), settles its journal mode and applies the migrations it
- * lacks. Any number of processes may do this at once. *out is a connection to go on with. */
-int migrate_open(struct db **out, const char *path, enum db_journal *journal, struct err *err);
+ * lacks. Any number of processes may do this at once. */
+int migrate_open(struct db **out, const char *path, struct err *err);
 
 #endif

@@ -5,9 +5,11 @@
 #include <time.h>
 #include <unistd.h>
 
-int pool_init(struct pool *p, const char *path, enum db_journal journal)
+#include "store/migrate.h"
+
+int pool_init(struct pool *p, const char *path)
 {
-    *p = (struct pool){.path = path, .journal = journal, .owner = getpid()};
+    *p = (struct pool){.path = path, .owner = getpid()};
     pthread_condattr_t monotonic;
     if (pthread_condattr_init(&monotonic) != 0)
         return -1;
@@ -63,14 +65,6 @@ static void give(struct pool *p, struct db *db)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-void pool_add(struct pool *p, struct db *db)
-{
-    (void)pthread_mutex_lock(&p->lock);
-    p->open_count++;
-    (void)pthread_mutex_unlock(&p->lock);
-    give(p, db);
-}
-
 int lease_begin(struct lease *l, struct pool *p, struct err *err)
 {
     l->pool = p;
@@ -79,15 +73,12 @@ int lease_begin(struct lease *l, struct pool *p, struct err *err)
         return err_set(err, ERR_INTERNAL, "%s was opened before fork()", p->path);
     if (take(p, &l->db, err) < 0)
         return -1;
-    if (l->db)
+    if (l->db && db_is_orphan(l->db))
+        db_close(steal(&l->db));
+    if (l->db || migrate_open(&l->db, p->path, err) == 0)
         return 0;
-    auto_ptr(db) struct db *db = NULL;
-    if (db_open(&db, p->path, err) < 0 || db_set_up(db, p->journal, err) < 0) {
-        give(p, NULL);
-        return -1;
-    }
-    l->db = steal(&db);
-    return 0;
+    give(p, NULL);
+    return -1;
 }
 
 void lease_end(struct lease *l)

@@ -1,5 +1,6 @@
 /* The connections of a store: made when needed, at most POOL_MAX, handed to one caller at a time. Internal to
- * store/. The connection used last is handed out first: its page cache is warm, and idle ones stay cold. */
+ * store/. The connection used last is handed out first: its page cache is warm, and idle ones stay cold. One
+ * whose file was removed or replaced is closed and made anew, and so is the file when it is missing. */
 #ifndef SLUICE_STORE_POOL_H
 #define SLUICE_STORE_POOL_H
 
@@ -12,7 +13,6 @@ enum { POOL_MAX = 16, POOL_WAIT_MS = 5000 };
 
 struct pool {
     const char *path; /* borrowed */
-    enum db_journal journal;
     pid_t owner;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t returned;
@@ -20,10 +20,8 @@ struct pool {
     int open_count; /* idle and lent */
 };
 
-int pool_init(struct pool *p, const char *path, enum db_journal journal);
+int pool_init(struct pool *p, const char *path);
 void pool_fini(struct pool *p);
-/* The pool takes a connection that exists already. */
-void pool_add(struct pool *p, struct db *db);
 
 /* A lent connection; give it back with lease_end(). */
 struct lease {

@@ -7,7 +7,6 @@
 
 #include "base/io.h"
 #include "store/internal.h"
-#include "store/migrate.h"
 
 enum { PRUNE_PORTION = 200 };
 
@@ -29,19 +28,22 @@ static int find_path(char **out, const char *data_dir, struct err *err)
 int store_open(struct store **out, const char *data_dir, struct err *err)
 {
     auto_ptr(char) char *path = NULL;
-    auto_ptr(db) struct db *first = NULL;
-    enum db_journal journal;
-    if (find_path(&path, data_dir, err) < 0 || migrate_open(&first, path, &journal, err) < 0)
+    if (find_path(&path, data_dir, err) < 0)
         return -1;
     struct store *s = calloc(1, sizeof *s);
-    if (!s || pthread_mutex_init(&s->ring_lock, NULL) != 0 || pool_init(&s->pool, path, journal) < 0) {
+    if (!s || pthread_mutex_init(&s->ring_lock, NULL) != 0 || pool_init(&s->pool, path) < 0) {
         free(s);
         return err_set(err, ERR_INTERNAL, "out of memory");
     }
     s->path = steal(&path);
-    pool_add(&s->pool, steal(&first));
-    *out = s;
-    return 0;
+    struct lease l = {0};
+    int rc = lease_begin(&l, &s->pool, err); /* the first connection makes the file */
+    lease_end(&l);
+    if (rc < 0)
+        store_close(s);
+    else
+        *out = s;
+    return rc;
 }
 
 void store_close(struct store *s)

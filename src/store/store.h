@@ -2,7 +2,8 @@
  *
  * The only user of sqlite3. STRICT tables; WAL where the filesystem can, else a rollback journal; migrations
  * from sql/ applied in order under a lock by whichever process comes first. A process may be killed at any
- * moment; the file stays whole.
+ * moment; the file stays whole. One that is removed or replaced while processes run is noticed at the next
+ * call and made anew.
  *
  * Threads: all functions are safe from any thread, each call borrows a connection from a small pool.
  * Processes: open after fork(), never before: an SQLite connection carried over a fork corrupts the file. A

@@ -300,7 +300,7 @@ static void read_only_is_named(void **state)
         (void)snprintf(missing, sizeof missing, "%s/sub", (char *)*state);
         if (getuid() == 0 && setresuid(65534, 65534, 65534) < 0)
             _exit(9);
-        if (store_open(&s, *state, &err) == 0 || !strstr(err.text, "cannot be written"))
+        if (store_open(&s, *state, &err) == 0 || !strstr(err.text, "cannot be used"))
             _exit(1);
         if (store_open(&s, missing, &err) == 0 || !strstr(err.text, "cannot create directory"))
             _exit(2);
@@ -440,6 +440,27 @@ static void fork_is_refused(void **state)
     assert_int_equal(status, 0);
 }
 
+static void removed_file_is_made_anew(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    auto_(buf) struct buf v = BUF_INIT(100);
+    struct err err = {0};
+    char command[256];
+    put(s, "a", "old", 500);
+    (void)snprintf(command, sizeof command, "rm %s/sluice.db*", (char *)*state);
+    assert_int_equal(system(command), 0); // NOLINT(cert-env33-c)
+    assert_int_equal(store_check(s, &err), 0);
+    assert_int_equal(store_cache_get(s, "a", 1, &v, NULL, &err), 0);
+    put(s, "a", "new", 500);
+    assert_string_equal(sql(*state, "SELECT value FROM media_cache WHERE key = 'a'"), "new");
+    (void)snprintf(command, sizeof command, "rm -r %s", (char *)*state);
+    assert_int_equal(system(command), 0); // NOLINT(cert-env33-c)
+    assert_int_equal(store_check(s, &err), -1);
+    assert_non_null(strstr(err.text, "No such file or directory"));
+    assert_int_equal(mkdir(*state, 0700), 0);
+    assert_int_equal(store_check(s, &err), 0);
+}
+
 static void check_says_busy(void **state)
 {
     auto_ptr(store) struct store *s = open_store(*state);
@@ -576,6 +597,7 @@ int main(void)
         IN_DIR(no_shared_memory),
         IN_DIR(racing_without_shared_memory),
         IN_DIR(fork_is_refused),
+        IN_DIR(removed_file_is_made_anew),
         IN_DIR(check_says_busy),
         IN_DIR(many_threads),
         IN_DIR(kill_9_wal),
