@@ -100,21 +100,45 @@ void description_free(struct description *d)
     free(d);
 }
 
+/* C0, C1, spaces, and the separators that break lines in some programs. */
+static bool is_blank(uint32_t c)
+{
+    return c <= ' ' || (c >= 0x7f && c <= 0xa0) || c == 0x2028 || c == 0x2029;
+}
+
+/* Copies what fits; with `one_line`, blanks are gathered into one space between others. */
+static int set_clean(char **to, struct buf *clean, const char *s, size_t len, bool one_line)
+{
+    bool gap = false;
+    size_t n;
+    for (size_t i = 0; i < len; i += n ? n : 1) {
+        uint32_t c = 0;
+        n = text_utf8_next(s + i, len - i, &c);
+        bool blank = one_line && n && is_blank(c);
+        bool space = gap && !blank && clean->len > 0;
+        if (!blank && clean->len + space + (n ? n : 3) > clean->max)
+            break;
+        if (space)
+            (void)buf_addc(clean, ' ');
+        if (!blank)
+            (void)text_utf8_clean(clean, s + i, n ? n : 1);
+        gap = blank;
+    }
+    free(*to);
+    *to = buf_steal(clean);
+    return *to ? 0 : -1;
+}
+
 int description_set_text(char **to, const char *s, size_t len, size_t max)
 {
     auto_(buf) struct buf clean = BUF_INIT(max);
-    uint32_t c;
-    for (size_t i = 0; i < len;) {
-        size_t n = text_utf8_next(s + i, len - i, &c);
-        if (clean.len + (n ? n : 3) > max)
-            break;
-        if (text_utf8_clean(&clean, s + i, n ? n : 1) < 0)
-            return -1;
-        i += n ? n : 1;
-    }
-    free(*to);
-    *to = buf_steal(&clean);
-    return *to ? 0 : -1;
+    return set_clean(to, &clean, s, len, false);
+}
+
+int description_set_line(char **to, const char *s, size_t len, size_t max)
+{
+    auto_(buf) struct buf clean = BUF_INIT(max);
+    return set_clean(to, &clean, s, len, true);
 }
 
 /* Grown by doubling: `rows` has room for the next power of two over *count, or ROWS_START. */

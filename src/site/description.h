@@ -72,6 +72,9 @@ struct subtitle *description_add_subtitle(struct description *d);
 /* Replaces *to by a copy of `s`: valid UTF-8 (U+FFFD for bytes that are not), at most `max` bytes, cut
  * between characters. -1: out of memory; *to is then NULL. */
 int description_set_text(char **to, const char *s, size_t len, size_t max);
+/* The same for texts that people read in one line: every run of white space and control characters becomes
+ * one space, none at the ends. */
+int description_set_line(char **to, const char *s, size_t len, size_t max);
 const struct format *description_format(const struct description *d, const char *id);
 
 /* Private form, complete and lossless; parse treats its input as hostile all the same. */

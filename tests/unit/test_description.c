@@ -139,6 +139,34 @@ static void texts_are_cleaned_and_cut(void **state)
     free(text);
 }
 
+static void lines_have_no_controls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *in;
+        size_t max;
+        const char *out;
+    } cases[] = {
+        {"as it is", "a b", 9, "a b"},
+        {"line break", "a\r\nX: b", 9, "a X: b"},
+        {"around", " \t a \n", 9, "a"},
+        {"nothing left", "\r\n\x7f", 9, ""},
+        {"C1", "a\xc2\x85z", 9, "a z"},
+        {"line separator", "a\xe2\x80\xa8z", 9, "a z"},
+        {"right to left stays", "a\xe2\x80\xaez", 9, "a\xe2\x80\xaez"},
+        {"bad byte", "a\xffz", 9, "a\xef\xbf\xbdz"},
+        {"cut before the space", "ab  c", 3, "ab"},
+        {"cut after it", "ab  c", 4, "ab c"},
+    };
+    char *text = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(description_set_line(&text, cases[i].in, strlen(cases[i].in), cases[i].max), 0);
+        if (strcmp(text, cases[i].out) != 0)
+            fail_msg("%s: \"%s\"", cases[i].name, text);
+    }
+    free(text);
+}
+
 static void rows_are_limited(void **state)
 {
     (void)state;
@@ -212,8 +240,11 @@ static void damaged_input_is_refused(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_lost),          cmocka_unit_test(texts_are_cleaned_and_cut),
-        cmocka_unit_test(rows_are_limited),         cmocka_unit_test(unwritable),
+        cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(texts_are_cleaned_and_cut),
+        cmocka_unit_test(lines_have_no_controls),
+        cmocka_unit_test(rows_are_limited),
+        cmocka_unit_test(unwritable),
         cmocka_unit_test(damaged_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "site/call.h"
 #include "site/youtube/path.h"
 
 /* A request under construction; everything is freed together. */
@@ -88,7 +89,7 @@ static int post(const struct site_env *env, const struct fill *f, const char *pa
         .max_bytes = INNERTUBE_ANSWER_MAX,
         .compressed = true,
     };
-    if (env->call(env->call_ctx, &call, &got, err) < 0)
+    if (site_call(env, &call, &got, err) < 0)
         return -1;
     if (got.status != 200) {
         (void)err_set(err, got.status == 429 ? ERR_RATE_LIMITED_UPSTREAM : ERR_UPSTREAM_FAILED,

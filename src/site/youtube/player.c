@@ -123,7 +123,7 @@ static int read_subtitle(const json_t *track, struct description *d)
         return -1;
     s->is_auto = kind && strcmp(kind, "asr") == 0;
     return description_set_text(&s->language, language, strlen(language), 64) |
-           description_set_text(&s->label, buf_str(&label), label.len, PLAYER_AUTHOR_MAX) |
+           description_set_line(&s->label, buf_str(&label), label.len, PLAYER_AUTHOR_MAX) |
            description_set_text(&s->url, buf_str(&url), url.len, PLAYER_URL_MAX);
 }
 
@@ -146,16 +146,17 @@ static int read_details(const struct fill *asked, const json_t *details, struct 
     char engine[48];
     (void)snprintf(url, sizeof url, "https://www.youtube.com/watch?v=%s", id);
     (void)snprintf(engine, sizeof engine, "youtube:%s", asked->client->key);
-    if (!title || !*title)
-        title = id;
+    if (title && description_set_line(&d->title, title, strlen(title), PLAYER_TITLE_MAX) < 0)
+        return -1;
+    if ((!d->title || !*d->title) && description_set_text(&d->title, id, strlen(id), 16) < 0)
+        return -1;
     d->duration_ms = path_number(details, "lengthSeconds", DURATION_MAX_S) * 1000;
     d->live = json_is_true(path_get(details, "isLive"));
-    if (author && description_set_text(&d->author, author, strlen(author), PLAYER_AUTHOR_MAX) < 0)
+    if (author && description_set_line(&d->author, author, strlen(author), PLAYER_AUTHOR_MAX) < 0)
         return -1;
     return description_set_text(&d->site, "youtube", 7, 16) |
            description_set_text(&d->id, id, strlen(id), 16) |
            description_set_text(&d->url, url, strlen(url), sizeof url) |
-           description_set_text(&d->title, title, strlen(title), PLAYER_TITLE_MAX) |
            description_set_text(&d->engine, engine, strlen(engine), sizeof engine) |
            read_thumbnail(details, d);
 }
