@@ -275,7 +275,8 @@ static int prepare(const struct supervise_opts *o, struct child *children, const
     *web = (struct child){.name = "lighttpd", .listen_fd = -1};
     (void)snprintf(web->path, PATH_ROOM, "%s",
                    access("/usr/sbin/lighttpd", X_OK) == 0 ? "/usr/sbin/lighttpd" : "lighttpd");
-    (void)snprintf(web->config, PATH_ROOM, "%s/lighttpd.conf", dir);
+    if (snprintf(web->config, PATH_ROOM, "%s/lighttpd.conf", dir) >= PATH_ROOM)
+        return err_set(err, ERR_INTERNAL, "path too long: %s", dir);
     (void)snprintf(port, sizeof port, "%u", o->port);
     if (setenv("SLUICE_DATA_DIR", o->data_dir, 1) < 0 || setenv("SLUICE_RUN_DIR", dir, 1) < 0 ||
         setenv("SLUICE_DOCROOT", o->docroot, 1) < 0 || setenv("SLUICE_ADDRESS", o->address, 1) < 0 ||

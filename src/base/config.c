@@ -38,6 +38,10 @@ static const struct config_key keys[] = {
     INT(max_connections, "256", 1, 100000, "", "Streams at once, running and waiting; more get 503."),
     INT(max_active, "128", 1, 100000, "", "Streams running at once; more wait for a place."),
     INT(queue_wait_s, "20", 0, 3600, "s", "How long a stream waits for a place before it gets 503."),
+    INT(plan_wait_s, "10", 1, 600, "s",
+        "How long the headers for a merged file may take; then the fragmented layout, which needs fewer, is used."),
+    INT(progressive_max_s, "21600", 0, 1000000, "s",
+        "Longer videos are merged in the fragmented layout at once."),
     INT(info_threads, "32", 1, 512, "", "Requests that info.fcgi answers at once."),
 };
 

@@ -29,7 +29,10 @@ struct config {
     int64_t max_connections;     /* requests at once in stream.fcgi: streaming + waiting */
     int64_t max_active;          /* streams at once in stream.fcgi */
     int64_t queue_wait_s;        /* how long a stream waits for a place before 503 */
-    int64_t info_threads;        /* requests at once in info.fcgi */
+    int64_t plan_wait_s; /* how long the headers for a merged file may take before the layout that needs fewer
+                            is used */
+    int64_t progressive_max_s; /* longer videos are merged in the layout that needs fewer headers */
+    int64_t info_threads;      /* requests at once in info.fcgi */
 };
 
 enum config_kind { CONFIG_TEXT, CONFIG_INT };

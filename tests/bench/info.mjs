@@ -52,7 +52,7 @@ async function coldCpu(sluice, link, calls) {
 export async function benchInfo(table) {
   const origin = await startOrigin();
   atEnd(() => origin.stop());
-  const env = { PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile };
+  const env = { PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile, SLUICE_LOG_LEVEL: 'warn' };
   const sluice = await startSluice(env);
   const url = `${sluice.base}/api/v1/info?url=${encodeURIComponent(video)}`;
   const first = await get(url);

@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { startOrigin } from '../origin/origin.mjs';
-import { atEnd, cpuOf, descendants, drain, freePort, median, start, startSluice, startTunnel, temporaryDirectory, waitFor } from './tools.mjs';
+import { prepare } from '../origin/prepare.mjs';
+import { cpuOf, descendants, drain, freePort, median, start, startSluice, startTunnel, temporaryDirectory, waitFor } from './tools.mjs';
 
 const bytes = 1 << 30;
 const rounds = 3;
@@ -30,7 +30,7 @@ function makeWav(file) {
 function nginx(dir, name, server) {
   const conf = path.join(dir, `${name}.conf`);
   fs.writeFileSync(conf, `
-daemon off; worker_processes 1; pid ${dir}/${name}.pid; error_log stderr error;
+user root; daemon off; worker_processes 1; pid ${dir}/${name}.pid; error_log stderr error;
 events { worker_connections 512; }
 http {
   access_log off; default_type audio/wav; sendfile on;
@@ -45,8 +45,7 @@ http {
 const workerCpu = (master) => descendants(master.pid, 'nginx').reduce((sum, pid) => sum + cpuOf(pid), 0);
 
 export async function benchStream(table) {
-  const origin = await startOrigin(); // only for its certificates
-  atEnd(() => origin.stop());
+  const origin = await prepare(); // only for its certificates
   const dir = temporaryDirectory();
   makeWav(path.join(dir, 'silence.wav'));
   const tls = await freePort();
@@ -64,10 +63,10 @@ export async function benchStream(table) {
   const theirs = [];
   for (let i = 0; i < rounds; i++) {
     let before = workerCpu(peer);
-    if (drain(`http://127.0.0.1:${proxy}/silence.wav`) !== bytes) throw new Error('the peer fell short');
+    if (await drain(`http://127.0.0.1:${proxy}/silence.wav`) !== bytes) throw new Error('the peer fell short');
     theirs.push(workerCpu(peer) - before);
     before = sluice.cpu('stream.fcgi');
-    if (drain(through) !== bytes) throw new Error('the stream fell short');
+    if (await drain(through) !== bytes) throw new Error('the stream fell short');
     ours.push(sluice.cpu('stream.fcgi') - before);
   }
   const gb = bytes / 1e9;

@@ -1,10 +1,11 @@
 // What the benchmarks share: processes and their CPU time, a stack of the product, a CONNECT proxy, medians.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 
 export const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../..');
 export const bin = process.env.SLUICE_BIN ?? path.join(root, 'build/cgi-bin');
@@ -128,6 +129,7 @@ export function get(url, headers = {}) {
 }
 
 // Downloads to nowhere; the number of bytes.
-export function drain(url) {
-  return Number(execFileSync('curl', ['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download}', url]).toString());
+export async function drain(url) {
+  const { stdout } = await promisify(execFile)('curl', ['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download}', url]);
+  return Number(stdout);
 }

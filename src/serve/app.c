@@ -1,0 +1,76 @@
+/* See app.h. */
+#include "serve/app.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "base/log.h"
+
+static int call_net(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
+{
+    return net_call(ctx, call, answer, err);
+}
+
+/* What extraction remembers between calls (visitor data) lies in the same table as descriptions, under its
+ * own keys. */
+static int memo_get(void *ctx, const char *key, struct buf *out)
+{
+    struct err ignored;
+    int64_t expires;
+    return store_cache_get(ctx, key, clock_unix_s(), out, &expires, &ignored) == 1 ? 0 : -1;
+}
+
+static void memo_put(void *ctx, const char *key, const char *value, int64_t expires_unix_s)
+{
+    struct err err;
+    if (store_cache_put(ctx, key, value, strlen(value), expires_unix_s, &err) < 0)
+        log_event(LOG_WARN, "memo-not-kept", "error", err.text, NULL);
+}
+
+int app_open(struct app *app, struct config *config, struct err *err)
+{
+    *app = (struct app){.config = *config};
+    *config = (struct config){0};
+    const struct config *c = &app->config;
+    struct net_opts net = {
+        .proxy_url = c->proxy_url,
+        .ca_file = c->upstream_ca_file,
+        .ports = c->upstream_ports,
+        .connect_ms = (int)c->upstream_connect_ms,
+        .timeout_ms = (int)c->upstream_timeout_ms,
+        .stall_s = (int)c->stall_timeout_s,
+    };
+    struct gate_limits limits = {
+        .max_connections = c->max_connections,
+        .max_active = c->max_active,
+        .queue_wait_s = c->queue_wait_s,
+    };
+    if (hash_init(err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
+        store_open(&app->store, c->data_dir, err) < 0 ||
+        cache_open(&app->cache, app->store, c->data_dir, err) < 0 ||
+        gate_open(&app->gate, c->data_dir, &limits, err) < 0 || net_open(&app->net, &net, err) < 0) {
+        app_close(app);
+        return -1;
+    }
+    app->site = (struct site_env){
+        .call = call_net,
+        .call_ctx = app->net,
+        .get = memo_get,
+        .put = memo_put,
+        .memo_ctx = app->store,
+        .clients_file = c->clients_file,
+    };
+    return 0;
+}
+
+void app_close(struct app *app)
+{
+    net_close(app->net);
+    gate_close(app->gate);
+    cache_close(app->cache);
+    store_close(app->store);
+    config_fini(&app->config);
+    *app = (struct app){0};
+}

@@ -1,0 +1,32 @@
+/* What the endpoints share: one struct app per process, opened before threads start, read-only afterwards
+ * (its parts are each safe from any thread). */
+#ifndef SLUICE_SERVE_APP_H
+#define SLUICE_SERVE_APP_H
+
+#include "base/config.h"
+#include "cache/cache.h"
+#include "gate/gate.h"
+#include "http/route.h"
+#include "net/net.h"
+#include "site/site.h"
+#include "store/store.h"
+
+struct app {
+    struct config config;
+    struct store *store;
+    struct cache *cache;
+    struct gate *gate;
+    struct net *net;
+    struct site_env site;
+};
+
+/* Opens everything the programs need, from a loaded config that the app then owns. On error all is closed
+ * again. */
+int app_open(struct app *app, struct config *config, struct err *err);
+void app_close(struct app *app);
+
+/* The table of all endpoints (routes.c). */
+extern const struct http_route serve_routes[];
+extern const size_t serve_route_count;
+
+#endif

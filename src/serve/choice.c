@@ -1,0 +1,236 @@
+/* See choice.h. */
+#include "serve/choice.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+enum { NO_LIMIT = 1 << 20 };
+
+/* "1080p · MP4 · H.264" reads better than the raw codec string, which the answer carries too. */
+static const char *codec_name(const char *codecs)
+{
+    static const struct {
+        const char *prefix, *name;
+    } names[] = {
+        {"avc1", "H.264"},    {"avc3", "H.264"}, {"av01", "AV1"},    {"vp09", "VP9"}, {"vp9", "VP9"},
+        {"vp8", "VP8"},       {"hev1", "HEVC"},  {"hvc1", "HEVC"},   {"mp4a", "AAC"}, {"opus", "Opus"},
+        {"vorbis", "Vorbis"}, {"ac-3", "AC-3"},  {"ec-3", "E-AC-3"}, {"mp3", "MP3"},  {"flac", "FLAC"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (text_starts_with(codecs, names[i].prefix))
+            return names[i].name;
+    }
+    return "";
+}
+
+/* Of two codecs in an MP4 the one that plays in more places has the lower rank. */
+static int codec_rank(const struct format *f)
+{
+    return text_starts_with(f->codecs, "avc") ? 0 : text_starts_with(f->codecs, "av01") ? 1 : 2;
+}
+
+static void set_label(struct choice *c, const char *name, const char *codecs, const char *language)
+{
+    char container[16];
+    const char *codec = codec_name(codecs);
+    (void)snprintf(container, sizeof container, "%s", c->container);
+    for (char *p = container; *p; p++) {
+        if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 32);
+    }
+    (void)snprintf(c->label, sizeof c->label, "%s%s%s%s%s%s%s", name, *name ? " · " : "", container,
+                   *codec ? " · " : "", codec, language ? " · " : "", language ? language : "");
+}
+
+static int from_format(struct choice *c, const struct format *f)
+{
+    *c = (struct choice){
+        .make = CHOICE_AS_IS,
+        .kind = f->kind,
+        .formats = {f},
+        .format_count = 1,
+        .container = f->container,
+        .mime = f->mime,
+        .height = f->height,
+        .size_bytes = f->size_bytes,
+    };
+    (void)snprintf(c->codecs, sizeof c->codecs, "%s", f->codecs);
+    set_label(c, f->label, f->codecs, f->language);
+    int n = snprintf(c->id, sizeof c->id, "%s-%s", f->kind == FORMAT_MUXED ? "muxed" : "format", f->id);
+    return n > 0 && n < (int)sizeof c->id ? 0 : -1;
+}
+
+/* Can be taken apart and put together by its index: fragmented MP4 whose parts the site names. */
+static bool can_splice(const struct format *f, const char *container)
+{
+    return strcmp(f->container, container) == 0 && f->size_bytes && f->init.end &&
+           f->index.end > f->init.end && f->index.end < f->size_bytes;
+}
+
+/* The sound to go with a picture: the language asked for (else the original), not the compressed-dynamics
+ * variant, the highest bit rate. */
+static const struct format *pick_sound(const struct description *d, const char *language)
+{
+    const struct format *best = NULL;
+    for (size_t i = 0; i < d->format_count; i++) {
+        const struct format *f = &d->formats[i];
+        if (f->kind != FORMAT_AUDIO || !can_splice(f, "m4a"))
+            continue;
+        if (language && (!f->language || !text_equal_nocase(f->language, language)))
+            continue;
+        if (!best || (!language && f->original > best->original) ||
+            ((language || f->original == best->original) &&
+             (f->drc < best->drc || (f->drc == best->drc && f->bitrate > best->bitrate))))
+            best = f;
+    }
+    return best;
+}
+
+/* The picture of one height: the codec that plays in most places, then smoothness, then bit rate. */
+static bool better_picture(const struct format *a, const struct format *b)
+{
+    int rank_a = codec_rank(a);
+    int rank_b = codec_rank(b);
+    if (rank_a != rank_b)
+        return rank_a < rank_b;
+    return a->fps > b->fps || (!(a->fps < b->fps) && a->bitrate > b->bitrate);
+}
+
+static void from_pair(struct choice *c, const struct format *picture, const struct format *sound)
+{
+    *c = (struct choice){
+        .make = CHOICE_SPLICE,
+        .kind = FORMAT_MUXED,
+        .formats = {picture, sound},
+        .format_count = 2,
+        .container = "mp4",
+        .mime = "video/mp4",
+        .height = picture->height,
+        .size_bytes = picture->size_bytes + sound->size_bytes,
+    };
+    char name[32];
+    (void)snprintf(c->codecs, sizeof c->codecs, "%s,%s", picture->codecs, sound->codecs);
+    (void)snprintf(c->id, sizeof c->id, "%dp-mp4", picture->height);
+    (void)snprintf(name, sizeof name, picture->fps > 31 ? "%dp%.0f" : "%dp", picture->height, picture->fps);
+    set_label(c, name, picture->codecs, sound->original ? NULL : sound->language);
+}
+
+static void from_sound(struct choice *c, const struct format *sound)
+{
+    (void)from_format(c, sound);
+    c->make = CHOICE_SPLICE;
+    (void)snprintf(c->id, sizeof c->id, "audio-m4a");
+    set_label(c, "Audio", sound->codecs, sound->original ? NULL : sound->language);
+}
+
+/* One made file for each height, the highest first, then the sound alone. */
+static size_t add_made(const struct description *d, const char *language, struct choice *list)
+{
+    size_t n = 0;
+    int below = NO_LIMIT;
+    const struct format *sound = pick_sound(d, language);
+    while (sound) {
+        const struct format *best = NULL;
+        for (size_t i = 0; i < d->format_count; i++) {
+            const struct format *f = &d->formats[i];
+            if (f->kind == FORMAT_VIDEO && f->height > 0 && f->height < below && can_splice(f, "mp4") &&
+                (!best || f->height > best->height || (f->height == best->height && better_picture(f, best))))
+                best = f;
+        }
+        if (!best)
+            break;
+        from_pair(&list[n++], best, sound);
+        below = best->height;
+    }
+    if (sound)
+        from_sound(&list[n++], sound);
+    return n;
+}
+
+static int list_for(const struct description *d, const char *language, struct choice **out, size_t *count,
+                    struct err *err)
+{
+    struct choice *list = calloc(d->format_count * 2 + 2,
+                                 sizeof *list); /* each as it is, each height, sound, one spare */
+    if (!list)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    size_t n = add_made(d, language, list);
+    for (int muxed = 1; muxed >= 0; muxed--) { /* complete files first */
+        for (size_t i = 0; i < d->format_count; i++) {
+            const struct format *f = &d->formats[i];
+            if ((f->kind == FORMAT_MUXED) == muxed && from_format(&list[n], f) == 0)
+                n++;
+        }
+    }
+    *out = list;
+    *count = n;
+    return 0;
+}
+
+int choice_list(const struct description *d, struct choice **out, size_t *count, struct err *err)
+{
+    return list_for(d, NULL, out, count, err);
+}
+
+/* "<=720p" → 720, "best" → no limit; -1: neither. */
+static int height_rule(const char *wanted)
+{
+    uint64_t height;
+    size_t n = strlen(wanted);
+    if (strcmp(wanted, "best") == 0)
+        return NO_LIMIT;
+    if (!text_starts_with(wanted, "<=") || wanted[n - 1] != 'p' ||
+        text_parse_u64n(wanted + 2, n - 3, 1, NO_LIMIT, &height) < 0)
+        return -1;
+    return (int)height;
+}
+
+/* Sound and picture before picture alone, then the height; of equals the first, which is the better codec or
+ * the made file. */
+static const struct choice *highest(const struct choice *list, size_t count, int most)
+{
+    const struct choice *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct choice *c = &list[i];
+        if (c->kind == FORMAT_AUDIO || c->height > most)
+            continue;
+        bool more = found && (c->kind == FORMAT_MUXED) > (found->kind == FORMAT_MUXED);
+        bool same = found && c->kind == found->kind;
+        if (!found || more || (same && c->height > found->height))
+            found = c;
+    }
+    /* a link to a sound file: the best of it is that file */
+    return !found && most == NO_LIMIT && count ? &list[0] : found;
+}
+
+static const struct choice *by_id(const struct description *d, const char *wanted, struct choice *list,
+                                  size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i].id, wanted) == 0)
+            return &list[i];
+    }
+    /* complete files also answer to the plain name that every format has */
+    const struct format *f = text_starts_with(wanted, "format-")
+                                 ? description_format(d, wanted + strlen("format-"))
+                                 : NULL;
+    return f && from_format(&list[count], f) == 0 ? &list[count] : NULL;
+}
+
+int choice_find(const struct description *d, const char *wanted, const char *language, struct choice *out,
+                struct err *err)
+{
+    struct choice *list = NULL;
+    size_t count = 0;
+    if (list_for(d, language, &list, &count, err) < 0)
+        return -1;
+    int most = height_rule(wanted);
+    const struct choice *found = most < 0 ? by_id(d, wanted, list, count) : highest(list, count, most);
+    if (found)
+        *out = *found;
+    free(list);
+    return found ? 0 : err_set(err, ERR_NO_SUCH_CHOICE, "no choice %s", wanted);
+}

@@ -1,0 +1,41 @@
+/* What a person or program can ask for of a video: `1080p-mp4`, `audio-m4a`, `muxed-18`, `format-137`,
+ * `best`, `<=720p` …
+ *
+ * A choice is computed from the description, never stored; it borrows the description's strings and lives no
+ * longer. */
+#ifndef SLUICE_SERVE_CHOICE_H
+#define SLUICE_SERVE_CHOICE_H
+
+#include "site/description.h"
+
+enum { CHOICE_ID_MAX = 64, CHOICE_FORMATS_MAX = 2 };
+
+enum choice_make {
+    CHOICE_AS_IS,  /* one format, byte for byte */
+    CHOICE_SPLICE, /* one or two fragmented MP4 formats made into one MP4 or M4A file (media/splice.h) */
+};
+
+struct choice {
+    enum choice_make make;
+    char id[CHOICE_ID_MAX];
+    char label[96];
+    enum format_kind kind;                            /* MUXED: sound and picture in one file */
+    const struct format *formats[CHOICE_FORMATS_MAX]; /* the picture first */
+    size_t format_count;
+    const char *container; /* also the file extension */
+    const char *mime;
+    char codecs[192];
+    int height;
+    uint64_t
+        size_bytes; /* exact where it is sent as it is; the sum of its sources where it is made; 0 unknown */
+};
+
+/* All choices: files with sound and picture, best first, then sound, then every format as it is. *out:
+ * free(). */
+int choice_list(const struct description *d, struct choice **out, size_t *count, struct err *err);
+/* `wanted`: a choice id, "best", or "<=720p" (never silently higher). `language`: of the sound, where there
+ * are several tracks (BCP 47; NULL: the original). ERR_NO_SUCH_CHOICE. */
+int choice_find(const struct description *d, const char *wanted, const char *language, struct choice *out,
+                struct err *err);
+
+#endif

@@ -1,0 +1,71 @@
+/* See describe.h. */
+#include "serve/describe.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+enum {
+    DESCRIPTION_MAX_BYTES = 4 << 20,
+    EXPIRY_MARGIN_S = 60,   /* URLs about to die are not handed out */
+    UNKNOWN_EXPIRY_S = 300, /* a plain file may be replaced at any time */
+};
+
+struct job {
+    struct app *app;
+    struct link link;
+};
+
+static int64_t keep_until(const struct app *app, const struct description *d)
+{
+    int64_t now = clock_unix_s();
+    int64_t until = now + app->config.cache_ttl_s;
+    int64_t dies = d->expires_unix_s ? d->expires_unix_s - EXPIRY_MARGIN_S : now + UNKNOWN_EXPIRY_S;
+    if (dies < until)
+        until = dies;
+    return until > now ? until : 0;
+}
+
+static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct err *err)
+{
+    struct job *job = ctx;
+    auto_ptr(description) struct description *d = NULL;
+    if (site_describe(&job->app->site, &job->link, &d, err) < 0)
+        return -1;
+    *expires_unix_s = keep_until(job->app, d);
+    return description_to_json(d, value) < 0 ? err_set(err, ERR_INTERNAL, "description too large") : 0;
+}
+
+static int parse_link(struct link *link, const char *text, struct err *err)
+{
+    switch (link_parse(link, text, strlen(text))) {
+    case LINK_YOUTUBE_VIDEO:
+    case LINK_DIRECT:
+        return 0;
+    case LINK_YOUTUBE_OTHER:
+        return err_set(err, ERR_UNSUPPORTED_SITE, "a link to the site but to no single video");
+    case LINK_BAD:
+        break;
+    }
+    return err_set(err, ERR_BAD_URL, "not a usable link");
+}
+
+int serve_describe(struct app *app, const char *link_text, const struct description *stale,
+                   struct description **out, bool *cached, struct err *err)
+{
+    struct job job = {.app = app};
+    char key[HASH_HEX_LEN + 16];
+    if (parse_link(&job.link, link_text, err) < 0)
+        return -1;
+    /* d1: the version of the private form; a changed form changes the key */
+    memcpy(key, "d1:", 3);
+    hash_sha256_hex(job.link.url, strlen(job.link.url), key + 3);
+
+    auto_(buf) struct buf old = BUF_INIT(DESCRIPTION_MAX_BYTES);
+    if (stale && description_to_json(stale, &old) < 0)
+        return err_set(err, ERR_INTERNAL, "description too large");
+    auto_(buf) struct buf value = BUF_INIT(DESCRIPTION_MAX_BYTES);
+    if (cache_get(app->cache, key, stale ? &old : NULL, produce, &job, &value, cached, err) < 0)
+        return -1;
+    return description_parse(out, buf_str(&value), value.len, err);
+}

@@ -1,0 +1,13 @@
+/* Link text → description, through the cache: what every endpoint begins with. */
+#ifndef SLUICE_SERVE_DESCRIBE_H
+#define SLUICE_SERVE_DESCRIBE_H
+
+#include "serve/app.h"
+
+/* *out: description_free(). *cached (may be NULL): this request was spared the upstream call. `stale` (may be
+ * NULL): a description found wanting because its source URLs died early; a newer one is returned. Errors:
+ * ERR_BAD_URL, ERR_UNSUPPORTED_SITE, and every reason a video cannot be had. */
+int serve_describe(struct app *app, const char *link_text, const struct description *stale,
+                   struct description **out, bool *cached, struct err *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* /livez (the process answers, no I/O), /readyz (it can work), /health (what an operator's monitor wants). */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "serve/serve.h"
+
+enum { DISK_LEAST_BYTES = 16 << 20 }; /* below this the database cannot be expected to grow */
+
+static int send_json(struct http_response *res, json_t *root, struct err *err)
+{
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    if (!text)
+        return err_set(err, ERR_INTERNAL, "cannot write JSON");
+    (void)http_set_header(res, "Cache-Control", "no-store");
+    (void)http_send(res, "application/json", text, strlen(text));
+    free(text);
+    return 0;
+}
+
+int serve_livez(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    (void)app;
+    (void)req;
+    return send_json(res, json_pack("{s:s}", "status", "ok"), err);
+}
+
+static bool disk_has_room(const struct app *app)
+{
+    struct statvfs fs;
+    return statvfs(app->config.data_dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize >= DISK_LEAST_BYTES;
+}
+
+int serve_readyz(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    (void)req;
+    struct err why = {0};
+    bool database = store_check(app->store, &why) == 0;
+    bool disk = disk_has_room(app);
+    bool extractor = site_check(&app->site, &why) == 0;
+    bool ready = database && disk && extractor;
+    if (!ready)
+        (void)http_set_status(res, 503);
+    return send_json(res,
+                     json_pack("{s:s, s:{s:b, s:b, s:b}}", "status", ready ? "ok" : "unavailable", "checks",
+                               "database", database, "disk", disk, "extractor", extractor),
+                     err);
+}
+
+/* This process's memory and its share of the machine's, from /proc; zeroes where it cannot be read. */
+static json_t *memory_json(void)
+{
+    unsigned long long vms_pages = 0;
+    unsigned long long rss_pages = 0;
+    struct err ignored;
+    auto_(buf) struct buf text = BUF_INIT(4096);
+    if (io_read_file("/proc/self/statm", &text, &ignored) == 0)
+        (void)sscanf(buf_str(&text), "%llu %llu", &vms_pages, &rss_pages);
+    unsigned long long page = (unsigned long long)sysconf(_SC_PAGESIZE);
+    double all = (double)sysconf(_SC_PHYS_PAGES);
+    return json_pack("{s:I, s:I, s:f}", "rss", (json_int_t)(rss_pages * page), "vms",
+                     (json_int_t)(vms_pages * page), "percent",
+                     all > 0 ? 100.0 * (double)rss_pages / all : 0.0);
+}
+
+int serve_health(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    (void)req;
+    char now[24];
+    struct gate_counts counts = {0};
+    struct err why = {0};
+    bool ok = store_check(app->store, &why) == 0 && gate_count(app->gate, &counts, &why) == 0;
+    clock_format_utc(clock_unix_s(), now, sizeof now);
+    json_t *root = json_pack("{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:o}", "status",
+                             ok ? "ok" : "degraded", "time", now, "version", SLUICE_VERSION, "engines",
+                             "youtube", "direct", "workers", "max", (int)counts.max, "active",
+                             (int)counts.active, "waiting", (int)counts.waiting, "memory", memory_json());
+    return send_json(res, root, err);
+}

@@ -1,0 +1,158 @@
+/* GET/POST /api/v1/info?url=: the description as clients see it: no source URL, every link one of ours. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "serve/choice.h"
+#include "serve/describe.h"
+#include "serve/serve.h"
+#include "serve/small.h"
+#include "serve/token.h"
+
+enum { LINK_TEXT_MAX = 24576 };
+
+static json_t *text_or_null(const char *s)
+{
+    return s ? json_string(s) : json_null();
+}
+
+static json_t *number_or_null(uint64_t n)
+{
+    return n ? json_integer((json_int_t)n) : json_null();
+}
+
+static json_t *seconds_or_null(uint64_t ms)
+{
+    return ms ? json_integer((json_int_t)((ms + 500) / 1000)) : json_null();
+}
+
+static const char *kind_name(enum format_kind kind)
+{
+    static const char *const names[] = {
+        [FORMAT_VIDEO] = "video", [FORMAT_AUDIO] = "audio", [FORMAT_MUXED] = "muxed"};
+    return names[kind];
+}
+
+/* A stream (or thumbnail) link as a JSON string; NULL on error. */
+static json_t *link_json(struct app *app, const struct http_request *req, const char *route, const char *link,
+                         const char *choice, struct err *err)
+{
+    auto_(buf) struct buf url = BUF_INIT(LINK_TEXT_MAX);
+    if (token_link(app, req->prefix, route, link, choice, &url, err) < 0)
+        return NULL;
+    return json_string(buf_str(&url));
+}
+
+static json_t *format_json(const struct format *f)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s}", "id", f->id, "kind",
+                     kind_name(f->kind), "container", f->container, "codecs", f->codecs, "width",
+                     number_or_null((uint64_t)f->width), "height", number_or_null((uint64_t)f->height), "fps",
+                     f->fps > 0 ? json_real(f->fps) : json_null(), "bitrate",
+                     number_or_null((uint64_t)f->bitrate), "size_bytes", number_or_null(f->size_bytes),
+                     "language", text_or_null(f->language), "original", f->original, "drc", f->drc, "label",
+                     f->label);
+}
+
+static json_t *choice_json(const struct choice *c, json_t *stream_url)
+{
+    json_t *formats = json_array();
+    for (size_t i = 0; i < c->format_count; i++)
+        (void)json_array_append_new(formats, json_string(c->formats[i]->id));
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o}", "id", c->id, "label", c->label, "kind",
+        c->kind == FORMAT_AUDIO ? "audio" : "video", "formats", formats, "container", c->container, "codecs",
+        c->codecs, "height", number_or_null((uint64_t)c->height), "size_bytes", number_or_null(c->size_bytes),
+        "size_exact", c->size_bytes != 0, "resumable", c->size_bytes != 0, "stream_url", stream_url);
+}
+
+static int add_choices(struct app *app, const struct http_request *req, const struct description *d,
+                       json_t *root, struct err *err)
+{
+    struct choice *list = NULL;
+    size_t count = 0;
+    if (choice_list(d, &list, &count, err) < 0)
+        return -1;
+    json_t *array = json_array();
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        json_t *url = link_json(app, req, "stream", d->url, list[i].id, err);
+        rc = url ? json_array_append_new(array, choice_json(&list[i], url)) : -1;
+    }
+    free(list);
+    if (json_object_set_new(root, "choices", array) < 0 || rc < 0)
+        return err->code ? -1 : err_set(err, ERR_INTERNAL, "out of memory");
+    return 0;
+}
+
+static int add_subtitles(struct app *app, const struct http_request *req, const struct description *d,
+                         json_t *root, struct err *err)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < d->subtitle_count; i++) {
+        const struct subtitle *t = &d->subtitles[i];
+        char choice[CHOICE_ID_MAX];
+        json_t *url = subtitle_choice(t, choice) < 0 ? NULL
+                                                     : link_json(app, req, "stream", d->url, choice, err);
+        if (!url)
+            continue;
+        (void)json_array_append_new(array, json_pack("{s:s, s:s, s:b, s:o}", "language", t->language, "label",
+                                                     t->label, "auto", t->is_auto, "stream_url", url));
+    }
+    (void)json_object_set_new(root, "subtitles", array);
+    return err->code ? -1 : 0;
+}
+
+static json_t *description_json(struct app *app, const struct http_request *req, const struct description *d,
+                                bool cached, struct err *err)
+{
+    char expires[24] = "";
+    if (d->expires_unix_s)
+        clock_format_utc(d->expires_unix_s, expires, sizeof expires);
+    json_t *thumbnail_url = json_null();
+    if (d->thumbnail && !(thumbnail_url = link_json(app, req, "thumbnail", d->url, "thumbnail", err)))
+        return NULL;
+    json_t *formats = json_array();
+    for (size_t i = 0; i < d->format_count; i++)
+        (void)json_array_append_new(formats, format_json(&d->formats[i]));
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:o}", "site", d->site, "id",
+                             d->id, "url", d->url, "title", d->title, "author", text_or_null(d->author),
+                             "duration_s", seconds_or_null(d->duration_ms), "thumbnail",
+                             text_or_null(d->thumbnail), "thumbnail_url", thumbnail_url, "live", d->live,
+                             "formats", formats);
+    if (!root) {
+        (void)err_set(err, ERR_INTERNAL, "cannot write the description");
+        return NULL;
+    }
+    if (add_choices(app, req, d, root, err) < 0 || add_subtitles(app, req, d, root, err) < 0) {
+        json_decref(root);
+        return NULL;
+    }
+    (void)json_object_set_new(root, "engine", json_string(d->engine));
+    (void)json_object_set_new(root, "cached", json_boolean(cached));
+    (void)json_object_set_new(root, "expires_at", text_or_null(*expires ? expires : NULL));
+    return root;
+}
+
+int serve_info(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    const char *link = http_param(req, "url");
+    bool cached = false;
+    auto_ptr(description) struct description *d = NULL;
+    if (!link || !*link)
+        return err_set(err, ERR_BAD_URL, "no url given");
+    if (serve_describe(app, link, NULL, &d, &cached, err) < 0)
+        return -1;
+    json_t *root = description_json(app, req, d, cached, err);
+    if (!root)
+        return -1;
+    char *text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    if (!text)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    (void)http_set_header(res, "Cache-Control", "private, no-store");
+    (void)http_send(res, "application/json", text, strlen(text));
+    free(text);
+    return 0;
+}

@@ -1,0 +1,14 @@
+/* Every address Sluice answers, in one table. */
+#include "serve/serve.h"
+
+const struct http_route serve_routes[] = {
+    {"/api/v1/info", HTTP_GET | HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_info},
+    {"/api/v1/page", HTTP_GET | HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_HTML, serve_page},
+    {"/api/v1/thumbnail", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_thumbnail},
+    {"/api/v1/stream", HTTP_GET, HTTP_ROUTE_STREAM | HTTP_ROUTE_HTML | HTTP_ROUTE_CORS, serve_stream},
+    {"/livez", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_STREAM, serve_livez},
+    {"/readyz", HTTP_GET, HTTP_ROUTE_INFO, serve_readyz},
+    {"/health", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_health},
+};
+
+const size_t serve_route_count = ARRAY_LEN(serve_routes);

@@ -1,0 +1,11 @@
+/* The endpoints' handlers, one file each; described where they are written. For routes.c, the table of all.
+ */
+#ifndef SLUICE_SERVE_SERVE_H
+#define SLUICE_SERVE_SERVE_H
+
+#include "serve/app.h"
+
+http_handler_fn serve_info, serve_page, serve_stream, serve_thumbnail, serve_livez, serve_readyz,
+    serve_health;
+
+#endif
