@@ -23,4 +23,7 @@ struct site_env {
 int site_describe(const struct site_env *env, const struct link *link, struct description **out,
                   struct err *err);
 
+/* The extractor can work: its client profiles load. For readiness; asks nothing of the network. */
+int site_check(const struct site_env *env, struct err *err);
+
 #endif
