@@ -167,8 +167,8 @@ static void transport_errors(void **state)
         enum err_code fails, code;
         int calls; /* transport failures and 5xx are asked for once more */
     } cases[] = {
-        {"no connection", 0, ERR_UPSTREAM_FAILED, ERR_UPSTREAM_FAILED, 8},
-        {"refused by the gate", 0, ERR_REFUSED_ADDRESS, ERR_REFUSED_ADDRESS, 4},
+        {"no connection", 0, ERR_UPSTREAM_FAILED, ERR_UPSTREAM_FAILED, 4},
+        {"refused by the gate", 0, ERR_REFUSED_ADDRESS, ERR_REFUSED_ADDRESS, 2},
         {"status 429", 429, ERR_OK, ERR_RATE_LIMITED_UPSTREAM, 4},
         {"status 403", 403, ERR_OK, ERR_UPSTREAM_FAILED, 4},
         {"status 500", 500, ERR_OK, ERR_UPSTREAM_FAILED, 8},

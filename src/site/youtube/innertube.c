@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "site/call.h"
 #include "site/youtube/path.h"
@@ -91,17 +90,13 @@ static int post(const struct site_env *env, const struct fill *f, const char *pa
     };
     if (site_call(env, &call, &got, err) < 0)
         return -1;
-    if (got.status != 200) {
-        (void)err_set(err, got.status == 429 ? ERR_RATE_LIMITED_UPSTREAM : ERR_UPSTREAM_FAILED,
-                      "%s: status %d", f->client->key, got.status);
-        if (err)
-            err->upstream_status = got.status;
-        return -1;
-    }
-    json_t *root = parse(&got.body);
+    json_t *root = got.status == 200 ? parse(&got.body) : NULL;
     if (!json_is_object(root)) {
         json_decref(root);
-        return err_set(err, ERR_UPSTREAM_FAILED, "%s: the answer is not a JSON object", f->client->key);
+        (void)err_set(err, got.status == 429 ? ERR_RATE_LIMITED_UPSTREAM : ERR_UPSTREAM_FAILED,
+                      "%s: status %d, and no JSON object", f->client->key, got.status);
+        err->upstream_status = got.status;
+        return -1;
     }
     *answer = root;
     return 0;
@@ -136,26 +131,26 @@ static void memo_key(const struct client *client, char key[48])
     (void)snprintf(key, 48, "visitor:%s", client->family);
 }
 
-void innertube_visitor_get(const struct site_env *env, const struct clients *clients,
-                           const struct client *client, struct visitor *visitor)
+int innertube_visitor_get(const struct site_env *env, const struct clients *clients,
+                          const struct client *client, struct visitor *visitor, struct err *err)
 {
     char key[48];
     struct fill f;
-    struct err err = {.code = ERR_OK};
     json_t *answer = NULL;
     auto_(buf) struct buf kept = BUF_INIT(VISITOR_MAX_BYTES);
     visitor->data[0] = '\0';
     memo_key(client, key);
     if (env->get && env->get(env->memo_ctx, key, &kept) == 0 && visitor_take(visitor, buf_str(&kept)))
-        return;
+        return 0;
+    if (fill_init(&f, client, "", "") < 0)
+        return err_set(err, ERR_INTERNAL, "%s: the request cannot be built", client->key);
     json_t *body = json_pack("{s:s}", "context", "{context}");
-    if (fill_init(&f, client, "", "") == 0 && post(env, &f, client->visitor_path, body, &answer, &err) == 0 &&
-        innertube_visitor_adopt(visitor, answer))
-        innertube_visitor_put(env, clients, client, visitor);
-    else
-        log_event(LOG_WARN, "visitor", "client", client->key, "error", err.text, NULL);
+    int rc = post(env, &f, client->visitor_path, body, &answer, err);
     json_decref(body);
+    if (rc == 0 && innertube_visitor_adopt(visitor, answer))
+        innertube_visitor_put(env, clients, client, visitor);
     json_decref(answer);
+    return rc < 0 && err->upstream_status == 0 ? -1 : 0;
 }
 
 bool innertube_visitor_adopt(struct visitor *visitor, const json_t *player)

@@ -1,5 +1,5 @@
 /* One call of the site's internal API, as one client: request from the profile, visitorData, answer as JSON.
- */
+ * `err` is never NULL here: its upstream_status tells an answer from none. */
 #ifndef SLUICE_SITE_YOUTUBE_INNERTUBE_H
 #define SLUICE_SITE_YOUTUBE_INNERTUBE_H
 
@@ -20,10 +20,11 @@ struct visitor {
  * JSON), ERR_RATE_LIMITED_UPSTREAM. */
 int innertube_player(const struct site_env *env, const struct fill *ask, json_t **player, struct err *err);
 
-/* Finds the family's visitorData: remembered, else asked for; "" where neither works (the first answer then
- * brings one). */
-void innertube_visitor_get(const struct site_env *env, const struct clients *clients,
-                           const struct client *client, struct visitor *visitor);
+/* Finds the family's visitorData: remembered, else asked for; "" where the site does not give one (the first
+ * answer to a question then brings it). Errors: the transport's, so that a dead host is not waited for twice.
+ */
+int innertube_visitor_get(const struct site_env *env, const struct clients *clients,
+                          const struct client *client, struct visitor *visitor, struct err *err);
 /* Takes the visitorData an answer carries; false where it has none, or the one we have. */
 bool innertube_visitor_adopt(struct visitor *visitor, const json_t *player);
 /* Remembers it for the other calls of this family. */

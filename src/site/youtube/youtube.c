@@ -54,8 +54,12 @@ static void ask(const struct site_env *env, const struct clients *clients, const
 {
     struct visitor visitor;
     struct fill fill;
+    struct err err = {.code = ERR_OK};
     json_t *player = NULL;
-    innertube_visitor_get(env, clients, client, &visitor);
+    if (innertube_visitor_get(env, clients, client, &visitor, &err) < 0) {
+        outcome_failed(o, &err);
+        return;
+    }
     bool had_visitor = visitor.data[0] != '\0';
     if (fill_init(&fill, client, id, visitor.data) < 0) {
         outcome_set(o, client, CLASS_FAILED, "the request cannot be built");
