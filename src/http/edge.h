@@ -18,6 +18,10 @@ struct listener {
 
 /* Descriptor `fd` is a socket that somebody else has set to listen. */
 bool listener_is(int fd);
+/* The socket was made by Apache's mod_fcgid, for a process it started. To an answer that breaks off it
+ * appends an error page, which would end up inside a file that is resumed later; an answer shorter than its
+ * Content-Length but properly ended makes Apache close the connection after its keep-alive timeout. */
+bool listener_is_mod_fcgid(int fd);
 /* `spec`: the path of a Unix socket (mode 0660; one that nobody serves any more is replaced) or ":port" on
  * 127.0.0.1. */
 int listener_open(struct listener *l, const char *spec, struct err *err);
@@ -34,8 +38,9 @@ struct fcgi;
 /* Once per process, after own signal handlers are set: libfcgi takes SIGTERM and SIGUSR1 if they are free. */
 int fcgi_init(struct err *err);
 /* Takes the connection and reads the request with its whole body. Sending gives up when no byte moves for
- * `send_timeout_s`. On -1 the connection is closed: the peer said nothing sensible or left. */
-int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s);
+ * `send_timeout_s`. `end_short`: see listener_is_mod_fcgid(). On -1 the connection is closed: the peer said
+ * nothing sensible or left. */
+int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s, bool end_short);
 const char *fcgi_getenv(void *fcgi, const char *name); /* an http_getenv_fn */
 const struct buf *fcgi_body(const struct fcgi *fcgi);
 struct http_sink fcgi_sink(struct fcgi *fcgi);

@@ -25,6 +25,7 @@ enum {
     RECORD_MAX_BYTES = 65528, /* 65535 by format; a multiple of 8 as the specification advises */
     RECORDS_PER_WRITE = 16,   /* 1 MiB */
     HEADER_BYTES = 8,
+    BREAK_OFF_PAUSE_MS = 100,
     TYPE_END_REQUEST = 3,
     TYPE_STDOUT = 6,
 };
@@ -33,7 +34,9 @@ struct fcgi {
     FCGX_Request request;
     int fd;
     struct buf body;
-    bool ended; /* END_REQUEST is out */
+    bool end_short;
+    bool begun, ended; /* the first record, END_REQUEST is out */
+    bool left;         /* sending failed */
 };
 
 int fcgi_init(struct err *err)
@@ -74,7 +77,7 @@ static int read_body(struct fcgi *f)
     return 0;
 }
 
-int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s)
+int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s, bool end_short)
 {
     auto_ptr(fcgi) struct fcgi *f = calloc(1, sizeof *f);
     if (!f) {
@@ -91,6 +94,7 @@ int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s)
     f->request.ipcFd = fd;
     f->request.keepConnection = 1;
     f->request.detached = 1;
+    f->end_short = end_short;
     f->fd = -1;
     if (FCGX_Accept_r(&f->request) != 0)
         return -1;
@@ -110,18 +114,6 @@ const char *fcgi_getenv(void *fcgi, const char *name)
 const struct buf *fcgi_body(const struct fcgi *fcgi)
 {
     return &fcgi->body;
-}
-
-void fcgi_close(struct fcgi *f)
-{
-    if (!f)
-        return;
-    if (f->fd >= 0) {
-        FCGX_Free(&f->request, 0); /* memory only */
-        (void)close(f->fd);
-    }
-    buf_fini(&f->body);
-    free(f);
 }
 
 /* --- sending --- */
@@ -158,6 +150,7 @@ static void put_header(uint8_t out[HEADER_BYTES], uint8_t type, int id, size_t l
 static int send_records(struct fcgi *f, const char *data, size_t len, bool end)
 {
     int id = f->request.requestId;
+    f->begun = true;
     /* Empty STDOUT; END_REQUEST with status 0, FCGI_REQUEST_COMPLETE. */
     uint8_t tail[3 * HEADER_BYTES] = {0};
     put_header(tail, TYPE_STDOUT, id, 0);
@@ -176,9 +169,12 @@ static int send_records(struct fcgi *f, const char *data, size_t len, bool end)
         }
         if (end && len == 0)
             iov[count++] = (struct iovec){tail, sizeof tail};
-        if (send_all(f->fd, iov, count) < 0)
+        if (send_all(f->fd, iov, count) < 0) {
+            f->left = true;
             return -1;
+        }
     } while (len);
+    f->ended = end;
     return 0;
 }
 
@@ -189,14 +185,42 @@ static int write_some(void *ctx, const void *data, size_t len)
 
 static int write_last(void *ctx, const void *data, size_t len)
 {
-    struct fcgi *f = ctx;
-    if (send_records(f, data, len, true) < 0)
-        return -1;
-    f->ended = true;
-    return 0;
+    return send_records(ctx, data, len, true);
 }
 
 struct http_sink fcgi_sink(struct fcgi *fcgi)
 {
     return (struct http_sink){write_some, fcgi, write_last};
+}
+
+/* --- the end --- */
+
+/* Makes the web server break its answer off, so that the client sees an error. Closing the connection without
+ * END_REQUEST does for lighttpd and mod_proxy_fcgi. nginx takes the bare end of the connection for the end of
+ * the answer; a record that is no record makes it, and the others too, give up. The pause is for lighttpd,
+ * which would still send what it has as a whole answer of unknown length if its headers had not left yet. */
+static void break_off(struct fcgi *f)
+{
+    static const uint8_t nonsense[HEADER_BYTES] = {0}; /* version 0 */
+    struct iovec iov = {(void *)(uintptr_t)nonsense, sizeof nonsense};
+    clock_sleep_ms(BREAK_OFF_PAUSE_MS);
+    (void)send_all(f->fd, &iov, 1);
+}
+
+void fcgi_close(struct fcgi *f)
+{
+    if (!f)
+        return;
+    if (f->begun && !f->ended && !f->left) {
+        if (f->end_short)
+            (void)send_records(f, NULL, 0, true);
+        else
+            break_off(f);
+    }
+    if (f->fd >= 0) {
+        FCGX_Free(&f->request, 0); /* memory only */
+        (void)close(f->fd);
+    }
+    buf_fini(&f->body);
+    free(f);
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,6 +29,19 @@ bool listener_is(int fd)
     int listening = 0;
     socklen_t len = sizeof listening;
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+bool listener_is_mod_fcgid(int fd)
+{
+    struct sockaddr_un address = {0};
+    socklen_t len = sizeof address - 1; /* always terminated */
+    char name[32]; /* DIRECTORY/PID.COUNTER (mod_fcgid 2.3.9, fcgid_proc_unix.c), by the process that starts
+                      us */
+    (void)snprintf(name, sizeof name, "/%ld.", (long)getppid());
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 || address.sun_family != AF_UNIX)
+        return false;
+    const char *slash = strrchr(address.sun_path, '/');
+    return slash && text_starts_with(slash, name);
 }
 
 static int fail(struct listener *l, struct err *err, const char *what, const char *spec)

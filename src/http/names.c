@@ -130,13 +130,17 @@ static bool is_device_name(const char *name)
 int http_file_name(struct buf *out, const char *title, const char *extension)
 {
     auto_(buf) struct buf valid = BUF_INIT(3 * TITLE_MAX_BYTES); /* U+FFFD takes three bytes */
+    auto_(buf) struct buf clean = BUF_INIT(3 * TITLE_MAX_BYTES);
     auto_(buf) struct buf name = BUF_INIT(32 * TITLE_MAX_BYTES);
     utf8proc_uint8_t *nfc = NULL;
     size_t extension_len = strlen(extension);
     (void)text_utf8_clean(&valid, title, strnlen(title, TITLE_MAX_BYTES));
-    if (!valid.failed && utf8proc_map((const utf8proc_uint8_t *)buf_str(&valid), 0, &nfc,
-                                      UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE) >= 0)
-        add_clean(&name, (const char *)nfc);
+    add_clean(&clean, buf_str(&valid));
+    /* Behind the cleaning: what it takes out may have kept a letter and its accent apart. No canonical
+     * composition yields a character that cleaning removes. */
+    if (utf8proc_map((const utf8proc_uint8_t *)buf_str(&clean), 0, &nfc,
+                     UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE) >= 0)
+        (void)buf_adds(&name, (const char *)nfc);
     free(nfc);
     cut(&name, extension_len + 2 < NAME_MAX_BYTES ? NAME_MAX_BYTES - 2 - extension_len : 0); /* '.', '_' */
 

@@ -278,7 +278,8 @@ void http_problem(struct http_response *res, const struct http_request *req, con
     if (shown.code == ERR_OK) /* a handler that failed without saying why */
         shown.code = ERR_INTERNAL;
     const struct err_info *info = err_info(shown.code);
-    res->error = shown.code;
+    if (!res->left) /* else nothing has failed but the client */
+        res->error = shown.code;
     if (res->state != STATE_HEADERS) {
         res->broken = !res->complete;
         return;
@@ -317,6 +318,11 @@ void http_problem(struct http_response *res, const struct http_request *req, con
 bool http_begun(const struct http_response *res)
 {
     return res->state != STATE_HEADERS;
+}
+
+bool http_left(const struct http_response *res)
+{
+    return res->left;
 }
 
 int http_status(const struct http_response *res)

@@ -32,6 +32,7 @@ int http_write(struct http_response *res, const void *data, size_t len);
 int http_send(struct http_response *res, const char *content_type, const void *body, size_t len);
 
 bool http_begun(const struct http_response *res);
+bool http_left(const struct http_response *res); /* the client has */
 int http_status(const struct http_response *res);
 uint64_t http_bytes_sent(const struct http_response *res); /* body bytes */
 

@@ -76,14 +76,14 @@ static void log_answer(const struct http_route *route, const struct http_request
     char status[8];
     char ms[24];
     char bytes[24];
-    bool whole = http_response_end(res) == 0;
+    const char *end = http_response_end(res) == 0 ? "whole" : http_left(res) ? "left" : "short";
     enum err_code code = http_error(res);
     (void)snprintf(status, sizeof status, "%d", http_status(res));
     (void)snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_us() - started_us) / 1000);
     (void)snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)http_bytes_sent(res));
     log_event(http_status(res) >= 500 ? LOG_WARN : LOG_INFO, "request", "id", req->id, "route",
               route ? route->path : "-", "status", status, "code", err_info(code)->name, "ms", ms, "bytes",
-              bytes, "end", whole ? "whole" : "short", err->text[0] ? "error" : NULL, err->text, NULL);
+              bytes, "end", end, err->text[0] ? "error" : NULL, err->text, NULL);
 }
 
 void http_dispatch(const struct http_route *routes, size_t count, unsigned program, struct app *app,

@@ -43,6 +43,7 @@ struct server {
     struct http_server_opts opts;
     struct listener own;
     int listen_fd;
+    bool end_short; /* how to break an answer off */
     atomic_bool stopping;
     atomic_uint alive;
     unsigned worker_count;
@@ -92,7 +93,7 @@ static void serve_connection(struct worker *w, int fd)
 {
     const struct http_server_opts *o = &w->server->opts;
     auto_ptr(fcgi) struct fcgi *f = NULL;
-    if (fcgi_open(&f, fd, o->send_timeout_s) < 0)
+    if (fcgi_open(&f, fd, o->send_timeout_s, w->server->end_short) < 0)
         return;
     set_connection(w, fd);
     const struct http_sink sink = fcgi_sink(f);
@@ -263,6 +264,7 @@ static int serve_fastcgi(const struct http_server_opts *o, struct err *err)
         return -1;
     }
     s->listen_fd = o->socket ? s->own.fd : STDIN_FILENO;
+    s->end_short = listener_is_mod_fcgid(s->listen_fd);
     start_workers(s);
     if (s->worker_count == 0) {
         listener_close(&s->own);
