@@ -139,6 +139,8 @@ static int set_path(struct http_request *req, const char *path, const char *root
 {
     auto_(buf) struct buf decoded = BUF_INIT(HTTP_TARGET_MAX_BYTES);
     size_t prefix_len = (size_t)(root - path);
+    if (*path != '/' && *path != '\0') /* "javascript:…/livez" must not become a link */
+        return err_set(err, ERR_BAD_URL, "the path does not begin with /");
     if (prefix_len > PREFIX_MAX_BYTES)
         return err_set(err, ERR_BAD_URL, "the folder's name is longer than %d bytes", PREFIX_MAX_BYTES);
     if (text_percent_decode(&decoded, path, prefix_len, false) < 0 || text_has_control(buf_str(&decoded)))
