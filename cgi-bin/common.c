@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/config.h"
 #include "base/log.h"
@@ -56,6 +57,8 @@ static int serve(const char *name, unsigned program, const char *config_file, co
     int rc = http_serve(&opts, &err);
     if (rc < 0)
         log_event(LOG_ERROR, "cannot-serve", "error", err.text, NULL);
+    if (rc < 0 && err.code == ERR_BUSY)
+        _exit(1); /* handlers that did not end in time are still using the app */
     app_close(&app);
     return rc < 0 ? 1 : 0;
 }

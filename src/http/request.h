@@ -1,6 +1,6 @@
 /* One HTTP request as handlers see it: typed, bounded, already validated. Built by the edge (http/server.h)
  * from FastCGI parameters or a CGI environment; lives until the handler returns. All strings are borrowed,
- * UTF-8 is not guaranteed, none holds control characters. */
+ * UTF-8 is not guaranteed, none holds control characters (header values may hold a tab). */
 #ifndef SLUICE_HTTP_REQUEST_H
 #define SLUICE_HTTP_REQUEST_H
 
@@ -36,7 +36,7 @@ struct http_request {
     char *path;   /* the route, after the prefix: "/api/v1/info"; never NULL */
     struct http_param params[HTTP_PARAMS_MAX]; /* query, then form or flat JSON body */
     size_t param_count;
-    /* Header values, borrowed from the environment; NULL when absent or empty. A tab may be in them. */
+    /* Header values, borrowed from the environment; NULL when absent or empty. */
     const char *range, *if_range, *if_none_match, *accept, *authorization, *api_key, *content_type, *host,
         *origin;
     const char *remote_addr; /* for limits only, never logged */

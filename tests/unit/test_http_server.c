@@ -95,6 +95,14 @@ static int run_slow(struct app *a, const struct http_request *req, struct http_r
     return http_send(res, "text/plain", "slow", 4);
 }
 
+static int run_hang(struct app *a, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    (void)req, (void)res;
+    atomic_fetch_add(&a->entered, 1);
+    clock_sleep_ms(60000);
+    return err_set(err, ERR_INTERNAL, "woke up");
+}
+
 static int run_busy(struct app *a, const struct http_request *req, struct http_response *res, struct err *err)
 {
     (void)a, (void)req, (void)res;
@@ -107,6 +115,7 @@ static const struct http_route routes[] = {
     {"/api/v1/big", HTTP_GET, HTTP_ROUTE_INFO, run_big},
     {"/api/v1/short", HTTP_GET, HTTP_ROUTE_INFO, run_short},
     {"/api/v1/slow", HTTP_GET, HTTP_ROUTE_INFO, run_slow},
+    {"/api/v1/hang", HTTP_GET, HTTP_ROUTE_INFO, run_hang},
     {"/api/v1/busy", HTTP_GET, HTTP_ROUTE_INFO, run_busy},
     {"/api/v1/stream", HTTP_GET, HTTP_ROUTE_STREAM, run_hello},
 };
@@ -658,6 +667,23 @@ static void endless_requests_are_cut(void **state)
     }
 }
 
+/* What does not even end when its connection is gone is reported; every further signal shortens a wait. */
+static void handlers_that_never_return(void **state)
+{
+    (void)state;
+    pid_t pid = start(socket_path, -1, 2);
+    int fd = connect_to(socket_path);
+    send_request(fd, &(struct ask){.uri = "/api/v1/hang"});
+    wait_until(&app->entered, 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(kill(pid, SIGTERM), 0);
+        clock_sleep_ms(200);
+    }
+    assert_exits(pid, 91);
+    assert_log_contains("1 requests do not end", true);
+    (void)close(fd);
+}
+
 /* --- sockets --- */
 
 static void inherited_socket(void **state)
@@ -946,6 +972,7 @@ int main(void)
         cmocka_unit_test(threads_work_side_by_side),
         cmocka_unit_test(running_requests_end_first),
         cmocka_unit_test(endless_requests_are_cut),
+        cmocka_unit_test(handlers_that_never_return),
         cmocka_unit_test(inherited_socket),
         cmocka_unit_test(mod_fcgid),
         cmocka_unit_test(own_socket_path),
