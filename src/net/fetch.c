@@ -15,9 +15,11 @@
 #include "net/span.h"
 #include "net/wire.h"
 
+/* Measured over TLS: 0.6 to 0.7 s of CPU per GB, the same with buffers from 64 to 400 KB; memory is what
+ * differs (130 KB in all for an open fetch with these, 200 KB and more with larger ones). */
 enum {
-    READ_BYTES = 64 * 1024,   /* libcurl reads at once */
-    ENOUGH_BYTES = 64 * 1024, /* handed out together, when they are there */
+    READ_BYTES = 16 * 1024,                       /* libcurl reads at once: a TLS record */
+    ENOUGH_BYTES = FETCH_RING_BYTES - READ_BYTES, /* handed out together, when they are there */
     ATTEMPTS = 4,
     PROGRESS_BYTES = 64 * 1024, /* so many since the last failure and it does not count any more */
     RETRY_AFTER_MAX_S = 5,      /* a server that wants us to wait longer is a failure */
@@ -128,7 +130,7 @@ static void fail(struct fetch *f, CURLcode code)
     if (f->span.next - f->failed_at >= PROGRESS_BYTES)
         f->failures = 0;
     f->failed_at = f->span.next;
-    f->failures++;
+    f->failures += code == CURLE_OPERATION_TIMEDOUT ? 2 : 1; /* somebody has waited long enough after two */
     if (f->failures >= f->attempts || retry_after_s > RETRY_AFTER_MAX_S || !is_retryable(f, code)) {
         set_failure(f, code, retry_after_s, &f->over);
         return;
@@ -176,6 +178,11 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     memcpy(f->bytes + f->len, data, take);
     f->len += take;
     f->span.next += take;
+    if (f->len >= ENOUGH_BYTES && f->span.next < f->span.stop && !f->paused) {
+        /* Before libcurl reads bytes there is no room for: it would have to copy them aside. */
+        f->paused = true;
+        (void)curl_easy_pause(f->wire->easy, CURLPAUSE_RECV);
+    }
     return take == len ? len : 0;
 }
 

@@ -3,16 +3,21 @@
  * connections, holding at most FETCH_RING_BYTES.
  *
  * A request that fails (reset, stall, 5xx, 429, short answer) is repeated from the first missing byte with
- * growing pauses, a bounded number of times; progress resets the count. A Content-Range that is not what was
- * asked, or a total that changes, ends the fetch: bytes of another file are never delivered. 403, 404, 410:
+ * growing pauses, a bounded number of times; 64 KiB of progress reset the count, and a stall counts double. A
+ * Content-Range that is not what was asked, or a total or validator that changes, ends the fetch: bytes of
+ * another file are never delivered. A 200 is taken only from the first byte on. 403, 404, 410:
  * ERR_UPSTREAM_FAILED with upstream_status set, so that the caller can extract again and go on at the same
- * byte. Threads: one consumer; fetch_cancel() from any thread. */
+ * byte. 429 that lasts: ERR_RATE_LIMITED_UPSTREAM with retry_after_s. A caller that is slow is no stall:
+ * while it is busy nothing is read, and TCP slows the sender. Where a redirect led is remembered for the
+ * following ranges; after a failure the original URL is asked again.
+ *
+ * Threads: one consumer; fetch_cancel() from any thread. */
 #ifndef SLUICE_NET_FETCH_H
 #define SLUICE_NET_FETCH_H
 
 #include "net/net.h"
 
-enum { FETCH_RANGE_MAX = 10 * 1024 * 1024, FETCH_RING_BYTES = 160 * 1024 };
+enum { FETCH_RANGE_MAX = 10 * 1024 * 1024, FETCH_RING_BYTES = 64 * 1024 };
 
 struct fetch;
 
@@ -32,7 +37,7 @@ int fetch_open(struct fetch **out, struct net *net, const struct fetch_opts *opt
 int fetch_next(struct fetch *f, const void **data, size_t *len, struct err *err);
 /* Size of the whole resource; 0 unknown. */
 uint64_t fetch_total(const struct fetch *f);
-/* Makes a blocked or later call return an error soon. */
+/* Makes a blocked or later fetch_next() return an error soon. */
 void fetch_cancel(struct fetch *f);
 void fetch_close(struct fetch *f); /* NULL is fine */
 

@@ -161,7 +161,7 @@ bool head_redirects(const struct head *h)
 
 uint64_t head_total(const struct head *h)
 {
-    if (h->ranges)
+    if (h->status == 206 || h->status == 416)
         return h->ranges == 1 ? h->range_total : 0;
     return h->status == 200 && h->has_length && !h->chunked && !h->encoded ? h->length : 0;
 }

@@ -2,10 +2,18 @@
  *
  * Refused before any connection: schemes but http and https, user info, ports outside `ports`, literal
  * addresses that are not global (loopback, private, link-local, CGNAT, multicast, v4-mapped, 6to4, Teredo,
- * NAT64, …, in any notation). Refused at connect time, on the real socket address: the same ranges, which
- * defeats DNS rebinding and covers every redirect. Environment proxies are ignored; a configured proxy is
- * allowed by its exact host:port only, and then names are resolved there. Threads: a struct net is shared by
- * all. The only layer that includes <curl/…>. */
+ * NAT64, …, in any notation), names for local use (localhost, .local, .internal, .home.arpa, names without a
+ * dot). Refused at connect time, on the real socket address: the same ranges, which defeats DNS rebinding and
+ * covers every redirect. Environment proxies are ignored.
+ *
+ * With a configured proxy, libcurl connects to nothing else, and names are resolved there: then only the
+ * checks before the connection remain, and a public name that resolves to a private address is the proxy's to
+ * refuse.
+ *
+ * Redirects: at most 5, never from https to http. To another host go only Accept, Accept-Language, Origin and
+ * Referer of the caller's header fields, and no POST.
+ *
+ * Threads: a struct net is shared by all. The only layer that includes <curl/…>. */
 #ifndef SLUICE_NET_NET_H
 #define SLUICE_NET_NET_H
 
@@ -38,7 +46,7 @@ struct net_call {
     const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
     const char *body;           /* non-NULL: POST */
     size_t body_len;
-    uint64_t max_bytes;    /* of the decoded body; more: ERR_UPSTREAM_FAILED */
+    uint64_t max_bytes;    /* of the decoded body; more: ERR_UPSTREAM_FAILED, but cut where status >= 400 */
     int timeout_ms;        /* 0: the gate's */
     bool compressed;       /* accept gzip (JSON, text); media is always identity */
     uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */

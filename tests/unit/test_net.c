@@ -55,6 +55,8 @@ int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints
         *out = one_address("::ffff:127.0.0.1", port, NULL);
     else if (strcmp(host, "both.example") == 0)
         *out = one_address("::1", port, one_address("127.0.0.1", port, NULL));
+    else if (strcmp(host, "slow.example") == 0)
+        return clock_sleep_ms(500), EAI_AGAIN;
     else if (strcmp(host, "any.example") == 0)
         *out = one_address("0.0.0.0", port, NULL);
     else
@@ -534,6 +536,21 @@ static void time_is_bounded(void **state)
     assert_in_range(clock_mono_us() - start_us, 140000, 900000);
 }
 
+/* A name server that does not answer: libc cannot be interrupted, so it is left behind. */
+static void slow_names(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    auto_(net_answer) struct net_answer a;
+    struct net *net = open_net(NULL, "80");
+    const struct net_call call = {.url = "http://slow.example/", .max_bytes = 100, .timeout_ms = 100};
+    int64_t start_us = clock_mono_us();
+    assert_int_equal(net_call(net, &call, &a, &err), -1);
+    net_close(net);
+    assert_in_range(clock_mono_us() - start_us, 90000, 400000);
+    clock_sleep_ms(600);
+}
+
 static void connections_are_reused(void **state)
 {
     struct fixture *f = *state;
@@ -748,6 +765,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(secrets_stay_with_their_host, set_up, tear_down),
         cmocka_unit_test_setup_teardown(header_injection, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_is_bounded, set_up, tear_down),
+        cmocka_unit_test(slow_names),
         cmocka_unit_test_setup_teardown(connections_are_reused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_connection_is_made, set_up, tear_down),

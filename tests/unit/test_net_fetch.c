@@ -349,6 +349,7 @@ static void failures_that_end_it(void **state)
         {"410", 0, 0, 0, ERR_UPSTREAM_FAILED, 410, 0, 1, NULL},
         {"403-later", 0, 0, 0, ERR_UPSTREAM_FAILED, 403, 10 * MIB, 2, NULL},
         {"204", 0, 0, 0, ERR_UPSTREAM_FAILED, 204, 0, 1, NULL},
+        {"silent", 0, 0, 0, ERR_UPSTREAM_FAILED, 0, 0, 2, "no byte for 1 s"},
         {"500", 0, 0, 0, ERR_UPSTREAM_FAILED, 500, 0, 4, NULL},
         {"429-long", 0, 0, 0, ERR_RATE_LIMITED_UPSTREAM, 429, 0, 1, NULL},
         {"truncated-early", 0, 0, 0, ERR_UPSTREAM_FAILED, 0, MIB + 30, 4, NULL},
