@@ -33,7 +33,7 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
     if (site_describe(&job->app->site, &job->link, &d, err) < 0)
         return -1;
     *expires_unix_s = keep_until(job->app, d);
-    return description_to_json(d, value) < 0 ? err_set(err, ERR_INTERNAL, "description too large") : 0;
+    return description_serialise(d, value) < 0 ? err_set(err, ERR_INTERNAL, "description too large") : 0;
 }
 
 static int parse_link(struct link *link, const char *text, struct err *err)
@@ -57,12 +57,12 @@ int serve_describe(struct app *app, const char *link_text, const struct descript
     char key[HASH_HEX_LEN + 16];
     if (parse_link(&job.link, link_text, err) < 0)
         return -1;
-    /* d1: the version of the private form; a changed form changes the key */
-    memcpy(key, "d1:", 3);
+    /* d2: the version of the private form; a changed form changes the key */
+    memcpy(key, "d2:", 3);
     hash_sha256_hex(job.link.url, strlen(job.link.url), key + 3);
 
     auto_(buf) struct buf old = BUF_INIT(DESCRIPTION_MAX_BYTES);
-    if (stale && description_to_json(stale, &old) < 0)
+    if (stale && description_serialise(stale, &old) < 0)
         return err_set(err, ERR_INTERNAL, "description too large");
     auto_(buf) struct buf value = BUF_INIT(DESCRIPTION_MAX_BYTES);
     if (cache_get(app->cache, key, stale ? &old : NULL, produce, &job, &value, cached, err) < 0)

@@ -1,7 +1,7 @@
 /* A description: what a link leads to, and how each of its formats is fetched.
  *
  * Strings are valid UTF-8 (cleaned on the way in) but hostile in meaning: escape them where they go. The
- * private JSON form below is for our own cache only: it holds source URLs, which clients never see. */
+ * private form below is for our own cache only: it holds source URLs, which clients never see. */
 #ifndef SLUICE_SITE_DESCRIPTION_H
 #define SLUICE_SITE_DESCRIPTION_H
 
@@ -77,9 +77,10 @@ int description_set_text(char **to, const char *s, size_t len, size_t max);
 int description_set_line(char **to, const char *s, size_t len, size_t max);
 const struct format *description_format(const struct description *d, const char *id);
 
-/* Private form, complete and lossless; parse treats its input as hostile all the same. */
-int description_to_json(const struct description *d, struct buf *out);
-int description_parse(struct description **out, const char *json, size_t len, struct err *err);
+/* Private form, complete and lossless, the same bytes for the same content; -1: out of memory, over out->max,
+ * or a text that must not be NULL is. parse treats its input as hostile. Errors: ERR_INTERNAL. */
+int description_serialise(const struct description *d, struct buf *out);
+int description_parse(struct description **out, const void *data, size_t len, struct err *err);
 
 DEFINE_AUTO_PTR(description, description_free)
 

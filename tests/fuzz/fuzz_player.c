@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)hash_init(&err);
     if (youtube_describe(&env, "dQw4w9WgXcQ", &d, &err) < 0)
         return 0;
-    if (d->format_count == 0 || description_to_json(d, &json) < 0 ||
+    if (d->format_count == 0 || description_serialise(d, &json) < 0 ||
         description_parse(&back, buf_str(&json), json.len, &err) < 0 || back->format_count != d->format_count)
         abort();
     return 0;

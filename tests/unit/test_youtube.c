@@ -635,7 +635,7 @@ static void recorded_plain_video(void **state)
 
     auto_(buf) struct buf json = BUF_INIT(1 << 20);
     auto_ptr(description) struct description *back = NULL;
-    assert_int_equal(description_to_json(d, &json), 0);
+    assert_int_equal(description_serialise(d, &json), 0);
     assert_int_equal(description_parse(&back, buf_str(&json), json.len, &err), 0);
     assert_int_equal(back->format_count, 8);
 }
