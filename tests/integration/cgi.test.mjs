@@ -2,7 +2,7 @@
 // mod_cgi in a sub-folder, as on a shared host.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
@@ -39,6 +39,7 @@ beforeEach(() => origin.reset());
 after(async () => {
   await origin.stop();
   assertNoSanitizerReports(scratch);
+  rmSync(scratch, { recursive: true, force: true });
 });
 
 const fileOf = (name) => readFileSync(origin.media[name].path);

@@ -48,24 +48,27 @@ async function linkTo(stack, choice = 'format-140') {
 describe('start and end', () => {
   let link;
 
-  test('Ctrl-C ends everything', async () => {
+  test('Ctrl-C ends everything', async (t) => {
     const stack = await startStack({ dataDir, origin });
+    t.after(() => stack.stop());
     for (const name of ['info.fcgi', 'stream.fcgi', 'lighttpd']) assert.equal(stack.processes(name).length, 1, name);
     link = await linkTo(stack);
     assert.match(stack.log(), new RegExp(`http://127\\.0\\.0\\.1:${stack.port}/`));
     await stack.stop({ signal: 'SIGINT' });
   });
 
-  test('the next run has the same data: links of the first one work, and nothing is asked again', async () => {
+  test('the next run has the same data: links of the first one work, and nothing is asked again', async (t) => {
     await origin.reset();
     const stack = await startStack({ dataDir, origin });
+    t.after(() => stack.stop());
     assert.equal((await stack.get(link)).body.length, origin.media['short-140.m4a'].size);
     assert.equal((await origin.requests()).filter((entry) => entry.video).length, 0);
     await stack.stop({ signal: 'SIGTERM' });
   });
 
-  test('with streams under way', async () => {
+  test('with streams under way', async (t) => {
     const stack = await startStack({ origin });
+    t.after(() => stack.stop());
     await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: 200000 } });
     const answers = [1, 2, 3].map(() => stack.stream(watch('sluiceBig01'), 'format-137'));
     await until(async () => (await stack.get('/health')).json().workers.active === 3, 'three streams');
@@ -135,11 +138,12 @@ describe('violent deaths', () => {
 
   test('/health answers within 2 s while stream.fcgi is away', async () => {
     for (let i = 0; i < 3; i++) {
-      process.kill(stack.processes('stream.fcgi')[0].pid, 'SIGKILL');
+      const [{ pid }] = stack.processes('stream.fcgi');
+      process.kill(pid, 'SIGKILL');
       const answer = await stack.get('/health', { timeoutMs: 2000 });
       assert.equal(answer.status, 200);
       assert.deepEqual(Object.keys(answer.json().workers).sort(), ['active', 'max', 'waiting']);
-      await until(() => stack.processes('stream.fcgi').length === 1, 'stream.fcgi', 5000);
+      await until(() => stack.processes('stream.fcgi').some((row) => row.pid !== pid), 'the new process', 5000);
     }
   });
 
@@ -184,8 +188,9 @@ describe('violent deaths', () => {
     await until(async () => (await stack.get('/readyz')).status === 200, '/readyz', 10000);
   });
 
-  test('kill -9 of sluice itself takes the programs with it', async () => {
+  test('kill -9 of sluice itself takes the programs with it', async (t) => {
     const doomed = await startStack({ origin });
+    t.after(() => doomed.stop().catch(() => {}));
     const family = doomed.processes().map((row) => row.pid);
     assert.ok(family.length >= 3);
     process.kill(doomed.pid, 'SIGKILL');

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { answerText, makeRule, send, takeAction } from './answer.mjs';
 import { makeDirect } from './direct.mjs';
 import { prepare } from './prepare.mjs';
-import { makeYoutube } from './youtube.mjs';
+import { makeYoutube, mediaVideo } from './youtube.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const logMax = 20000;
@@ -84,7 +84,7 @@ export async function startOrigin({ port = 0 } = {}) {
     res.on('close', () => (entry.aborted = !res.writableFinished));
     res.on('error', () => {});
     const body = req.method === 'POST' ? await readBody(req) : undefined;
-    entry.video = seen.video = body?.videoId ?? body?.playerRequest?.videoId;
+    entry.video = seen.video = body?.videoId ?? body?.playerRequest?.videoId ?? mediaVideo(url);
     entry.client = seen.client = body?.context?.client?.clientName;
     const full = { ...seen, headers: req.headers, body, address: req.socket.remoteAddress };
     if (settings.latencyMs) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));

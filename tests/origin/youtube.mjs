@@ -10,6 +10,12 @@ const rangeLimit = 10 * 1024 * 1024;
 const types = { mp4: 'video/mp4', m4a: 'audio/mp4' };
 const nameOf = { 101: 'VISIONOS', 3: 'ANDROID', 1: 'WEB', 2: 'MWEB', 5: 'IOS', 56: 'WEB_EMBEDDED_PLAYER' };
 
+// The video a media URL belongs to.
+export function mediaVideo(url) {
+  const id = url.pathname === '/videoplayback' ? url.searchParams.get('id') : null;
+  return id?.startsWith('o-') ? Buffer.from(id.slice(2), 'base64url').toString() : undefined;
+}
+
 export function makeYoutube({ media, settings }) {
   let secret = Buffer.from('sluice test origin'); // the same in every run: URLs survive a restart of the stand-in
   const visitors = new Map(); // visitorData → client name
@@ -241,8 +247,7 @@ export function makeYoutube({ media, settings }) {
   function playback({ url, headers, address, host }) {
     const param = (name) => url.searchParams.get(name);
     const refuse = answerText(403, 'text/plain', '');
-    const id = Buffer.from((param('id') ?? '').slice(2), 'base64url').toString();
-    const video = videoOf(id);
+    const video = videoOf(mediaVideo(url));
     const rows = video?.formats ? [...rowsOf(video), { itag: '18' }] : [];
     const row = rows.find((one) => one.itag === param('itag') && tagsOf(one) === (param('xtags') ?? ''));
     if (!row || !param('sparams') || signature(url, headers['user-agent']) !== param('sig')) return refuse;
