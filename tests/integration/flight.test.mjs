@@ -8,7 +8,7 @@ import { assertProblem, programEnv, programs, run, startStack, until } from './h
 
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
 const times = (n, make) => Promise.all(Array.from({ length: n }, (_, i) => make(i)));
-const calls = async (video) => (await stack.origin.requests()).filter((entry) => entry.video === video).length;
+const calls = async (video) => (await stack.origin.requests()).filter((entry) => entry.client && entry.video === video).length;
 let stack;
 let other;
 

@@ -7,7 +7,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { assertProblem, startStack } from './harness.mjs';
 
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
-const playerCalls = (log, video) => log.filter((entry) => entry.video === video && entry.status === 200);
+const playerCalls = (log, video) => log.filter((entry) => entry.client && entry.video === video);
 let stack;
 let origin;
 

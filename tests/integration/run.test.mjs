@@ -62,7 +62,7 @@ describe('start and end', () => {
     const stack = await startStack({ dataDir, origin });
     t.after(() => stack.stop());
     assert.equal((await stack.get(link)).body.length, origin.media['short-140.m4a'].size);
-    assert.equal((await origin.requests()).filter((entry) => entry.video).length, 0);
+    assert.equal((await origin.requests()).filter((entry) => entry.client).length, 0);
     await stack.stop({ signal: 'SIGTERM' });
   });
 
@@ -149,9 +149,12 @@ describe('violent deaths', () => {
 
   test('kill -9 with streams under way gives their places back', async () => {
     await until(async () => (await stack.get('/api/v1/stream')).status === 400, 'stream.fcgi');
+    await origin.reset();
     await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: 200000 } });
     const answers = [1, 2, 3].map(() => stack.stream(watch('sluiceBig01'), 'format-137'));
-    await until(async () => (await stack.get('/health')).json().workers.active === 3, 'three streams');
+    const sent = async () => (await origin.requests()).filter((entry) => entry.path === '/videoplayback' && entry.bytes > 100000);
+    await until(async () => (await sent()).length === 3, 'three streams');
+    assert.equal((await stack.get('/health')).json().workers.active, 3);
     process.kill(stack.processes('stream.fcgi')[0].pid, 'SIGKILL');
     for (const answer of await Promise.all(answers)) assert.equal(answer.complete, false, 'a cut stream does not look whole');
     await sleep(1000);
@@ -162,7 +165,7 @@ describe('violent deaths', () => {
   test('kill -9 of the process that asks the site: another one asks', async () => {
     await origin.script({ match: { path: '/youtubei/*', video: 'sluiceDubs1' }, times: 1, action: { type: 'stall', after: -1 } });
     const first = stack.info(watch('sluiceDubs1'));
-    await until(async () => (await origin.requests()).some((entry) => entry.video === 'sluiceDubs1'), 'the call');
+    await until(async () => (await origin.requests()).some((entry) => entry.client && entry.video === 'sluiceDubs1'), 'the call');
     process.kill(stack.processes('info.fcgi')[0].pid, 'SIGKILL');
     await first;
     const answer = await until(
