@@ -57,7 +57,8 @@ case "$1" in
     omit='--omit=dev'
     case "$1" in test | lint | bench) omit='' ;; npm) [ -e www/node_modules/.with-dev ] && omit='' ;; esac
     stamp=www/node_modules/.stamp
-    if [ ! -e "$stamp" ] || [ www/package-lock.json -nt "$stamp" ] || { [ -z "$omit" ] && [ ! -e www/node_modules/.with-dev ]; }; then
+    fresh=$(find "$stamp" -newer www/package-lock.json 2>/dev/null || true)
+    if [ -z "$fresh" ] || { [ -z "$omit" ] && [ ! -e www/node_modules/.with-dev ]; }; then
       # shellcheck disable=SC2086
       (cd www && npm ci --silent $omit)
       [ -n "$omit" ] || touch www/node_modules/.with-dev

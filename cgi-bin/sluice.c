@@ -63,7 +63,7 @@ static int serve(int argc, char **argv)
     char docroot[PATH_MAX];
     char program[PATH_MAX];
     char data_dir[PATH_MAX];
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < argc; i += 2) { /* option, value */
         uint64_t port;
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!value)
@@ -86,7 +86,6 @@ static int serve(int argc, char **argv)
         } else {
             return misuse("unknown option");
         }
-        i++;
     }
     if (opts.data_dir && setenv("SLUICE_DATA_DIR", opts.data_dir, 1) < 0)
         return misuse("out of memory");

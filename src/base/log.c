@@ -23,7 +23,8 @@ void log_init(const char *program, enum log_level least)
 static size_t add_escaped(char *out, size_t room, const char *value)
 {
     size_t n = 0;
-    for (size_t i = 0; i < VALUE_MAX_BYTES && value[i] && n + 5 < room; i++) {
+    size_t len = strnlen(value, VALUE_MAX_BYTES);
+    for (size_t i = 0; i < len && n + 5 < room; i++) {
         unsigned char c = (unsigned char)value[i];
         if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
             n += (size_t)snprintf(out + n, room - n, "\\x%02x", c);

@@ -1,6 +1,5 @@
 /* /livez (the process answers, no I/O), /readyz (it can work), /health (what an operator's monitor wants). */
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -8,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "serve/serve.h"
 
 enum { DISK_LEAST_BYTES = 16 << 20 }; /* below this the database cannot be expected to grow */
@@ -56,17 +56,22 @@ int serve_readyz(struct app *app, const struct http_request *req, struct http_re
 /* This process's memory and its share of the machine's, from /proc; zeroes where it cannot be read. */
 static json_t *memory_json(void)
 {
-    unsigned long long vms_pages = 0;
-    unsigned long long rss_pages = 0;
+    uint64_t pages[2] = {0, 0}; /* all, resident: the first two numbers */
     struct err ignored;
     auto_(buf) struct buf text = BUF_INIT(4096);
-    if (io_read_file("/proc/self/statm", &text, &ignored) == 0)
-        (void)sscanf(buf_str(&text), "%llu %llu", &vms_pages, &rss_pages);
-    unsigned long long page = (unsigned long long)sysconf(_SC_PAGESIZE);
+    if (io_read_file("/proc/self/statm", &text, &ignored) == 0) {
+        const char *p = buf_str(&text);
+        for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+            size_t len = strcspn(p, " \n");
+            (void)text_parse_u64n(p, len, 0, UINT64_MAX, &pages[i]);
+            p += len + (p[len] != '\0');
+        }
+    }
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     double all = (double)sysconf(_SC_PHYS_PAGES);
-    return json_pack("{s:I, s:I, s:f}", "rss", (json_int_t)(rss_pages * page), "vms",
-                     (json_int_t)(vms_pages * page), "percent",
-                     all > 0 ? 100.0 * (double)rss_pages / all : 0.0);
+    return json_pack("{s:I, s:I, s:f}", "rss", (json_int_t)(pages[1] * page), "vms",
+                     (json_int_t)(pages[0] * page), "percent",
+                     all > 0 ? 100.0 * (double)pages[1] / all : 0.0);
 }
 
 int serve_health(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
