@@ -70,7 +70,7 @@ const nextStep = {
 // ------------------------------------------------------------------------------------------------------------
 // Numbers and names for people
 
-const numbers = new Intl.NumberFormat();
+const numbers = new Intl.NumberFormat('en');
 
 function humanUnits(value, units) {
   let step = 0;
@@ -93,7 +93,7 @@ function humanDuration(seconds) {
 
 /* RFC 6381 names by their beginning, as people know them. */
 const codecNames = [
-  [/^(avc1|avc3)/, 'H.264'], [/^(hev1|hvc1)/, 'H.265'], [/^(vp9|vp09)/, 'VP9'], [/^(vp8|vp08)/, 'VP8'],
+  [/^(avc1|avc3)/, 'H.264'], [/^(hev1|hvc1)/, 'HEVC'], [/^(vp9|vp09)/, 'VP9'], [/^(vp8|vp08)/, 'VP8'],
   [/^av01/, 'AV1'], [/^mp4a\.(69|6b|40\.34)/i, 'MP3'], [/^mp4a/, 'AAC'], [/^opus/i, 'Opus'], [/^vorbis/, 'Vorbis'],
   [/^ac-3/, 'AC-3'], [/^ec-3/, 'E-AC-3'], [/^flac/i, 'FLAC'], [/^mp3/, 'MP3'],
 ];
@@ -173,6 +173,12 @@ function sizeText(choice) {
   return (choice.size_exact === false ? '≈ ' : '') + humanSize(choice.size_bytes);
 }
 
+function exactSizeText(choice) {
+  if (choice.size_bytes === null || choice.size_bytes === undefined)
+    return 'The source does not say';
+  return `${choice.size_exact === false ? 'about ' : ''}${numbers.format(choice.size_bytes)} bytes`;
+}
+
 /* The server's label begins with what tells a choice from its neighbours ("1080p · MP4 · H.264"); the rest of it
  * has places of its own in the row. A file of which nothing is known has only its container there. */
 function nameOf(choice) {
@@ -220,9 +226,7 @@ function choiceRow(choice, formats, isBest) {
   if (href === null)
     return null;
   const name = nameOf(choice);
-  const bytes = choice.size_bytes ?? null;
-  const size = el('span', { class: 'choice-size', title: bytes === null ? 'The source does not say' : `${numbers.format(bytes)} bytes` },
-    sizeText(choice) ?? 'size unknown');
+  const size = el('span', { class: 'choice-size', title: exactSizeText(choice) }, sizeText(choice) ?? 'size unknown');
   const link = el('a', { class: 'choice-link', href, download: '' },
     el('span', { class: 'choice-label' }, name), choiceFacts(choice, formats), size);
   link.addEventListener('click', () => say(`Download started: ${name}`));

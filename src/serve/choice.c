@@ -10,7 +10,7 @@
 enum { NO_LIMIT = 1 << 20 };
 
 /* "1080p · MP4 · H.264" reads better than the raw codec string, which the answer carries too. */
-static const char *codec_name(const char *codecs)
+const char *choice_codec_name(const char *codec)
 {
     static const struct {
         const char *prefix, *name;
@@ -20,7 +20,7 @@ static const char *codec_name(const char *codecs)
         {"vorbis", "Vorbis"}, {"ac-3", "AC-3"},  {"ec-3", "E-AC-3"}, {"mp3", "MP3"},  {"flac", "FLAC"},
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (text_starts_with(codecs, names[i].prefix))
+        if (text_starts_with(codec, names[i].prefix))
             return names[i].name;
     }
     return "";
@@ -35,7 +35,7 @@ static int codec_rank(const struct format *f)
 static void set_label(struct choice *c, const char *name, const char *codecs, const char *language)
 {
     char container[16];
-    const char *codec = codec_name(codecs);
+    const char *codec = choice_codec_name(codecs);
     (void)snprintf(container, sizeof container, "%s", c->container);
     for (char *p = container; *p; p++) {
         if (*p >= 'a' && *p <= 'z')

@@ -38,4 +38,13 @@ int choice_list(const struct description *d, struct choice **out, size_t *count,
 int choice_find(const struct description *d, const char *wanted, const char *language, struct choice *out,
                 struct err *err);
 
+/* What people call the codec of this RFC 6381 name: "avc1.640028" → "H.264"; "" unknown. */
+const char *choice_codec_name(const char *codec);
+
+/* Whether size_bytes is that of the file to come, to the byte. */
+static inline bool choice_size_exact(const struct choice *c)
+{
+    return c->size_bytes && c->make == CHOICE_AS_IS;
+}
+
 #endif

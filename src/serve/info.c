@@ -64,7 +64,7 @@ static json_t *choice_json(const struct choice *c, json_t *stream_url)
         "{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o}", "id", c->id, "label", c->label, "kind",
         c->kind == FORMAT_AUDIO ? "audio" : "video", "formats", formats, "container", c->container, "codecs",
         c->codecs, "height", number_or_null((uint64_t)c->height), "size_bytes", number_or_null(c->size_bytes),
-        "size_exact", c->size_bytes != 0, "resumable", c->size_bytes != 0, "stream_url", stream_url);
+        "size_exact", choice_size_exact(c), "resumable", c->size_bytes != 0, "stream_url", stream_url);
 }
 
 static int add_choices(struct app *app, const struct http_request *req, const struct description *d,
