@@ -199,7 +199,7 @@ function choiceFacts(choice, formats) {
     facts.push(el('span', { title: choice.codecs }, humanCodecs(choice.codecs)));
   if (fps > 30 && !name.endsWith(`p${fps}`))
     facts.push(el('span', null, `${fps} fps`));
-  if (bitrate > 0 && !name.endsWith('bit/s'))
+  if (bitrate > 0 && !name.includes('bit/s'))
     facts.push(el('span', null, humanRate(bitrate)));
   for (const format of parts) {
     if (format.language && manyVoices(formats))

@@ -192,7 +192,7 @@ static void add_facts(const struct page *p, const struct choice *c)
     (void)snprintf(rate, sizeof rate, "p%.0f ·", fps);
     if (fps >= 30.5 && !strstr(c->label, rate))
         (void)buf_addf(out, "<span>%.0f fps</span>", fps);
-    if (bitrate > 0 && !strstr(c->label, "bit/s ·")) {
+    if (bitrate > 0 && !strstr(c->label, "bit/s")) {
         (void)buf_adds(out, "<span>");
         add_rate(out, bitrate);
         (void)buf_adds(out, "</span>");

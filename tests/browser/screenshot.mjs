@@ -22,7 +22,7 @@ try {
   await browser.close();
   await stack.stop();
 }
-// 255 colours are enough for it and make it a third of the size.
-execFileSync('ffmpeg', ['-loglevel', 'error', '-y', '-i', raw, '-vf', 'split[a][b];[a]palettegen=max_colors=255[p];[b][p]paletteuse=dither=none', target]);
+// 255 colours are enough for it and make it a fraction of the size.
+execFileSync('ffmpeg', ['-loglevel', 'error', '-y', '-i', raw, '-vf', 'split[a][b];[a]palettegen=max_colors=255[p];[b][p]paletteuse=dither=bayer:bayer_scale=4', target]);
 rmSync(raw);
 process.stdout.write(`${target}: ${statSync(target).size} bytes\n`);
