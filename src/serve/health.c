@@ -69,9 +69,9 @@ static json_t *memory_json(void)
     }
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     double all = (double)sysconf(_SC_PHYS_PAGES);
-    json_int_t vms = (json_int_t)(pages[0] * page);
-    json_int_t rss = (json_int_t)(pages[1] * page);
-    return json_pack("{s:I, s:I, s:f}", "rss", rss, "vms", vms, "percent",
+    uint64_t vms = pages[0] * page;
+    uint64_t rss = pages[1] * page;
+    return json_pack("{s:I, s:I, s:f}", "rss", (json_int_t)rss, "vms", (json_int_t)vms, "percent",
                      all > 0 ? 100.0 * (double)pages[1] / all : 0.0);
 }
 
