@@ -77,8 +77,7 @@ static const struct shape subtitle_shape = {subtitle_fields, ARRAY_LEN(subtitle_
 static const struct shape description_shape = {description_fields, ARRAY_LEN(description_fields),
                                                sizeof(struct description)};
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Life */
 
 static void free_texts(const struct shape *shape, void *row)
@@ -186,8 +185,7 @@ const struct format *description_format(const struct description *d, const char 
     return NULL;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Writing */
 
 static int write_text(const char *text, bool may_be_null, struct buf *out)
@@ -242,8 +240,7 @@ int description_serialise(const struct description *d, struct buf *out)
     return write_rows(&subtitle_shape, d->subtitles, d->subtitle_count, out);
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Reading */
 
 struct input {

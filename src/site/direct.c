@@ -12,8 +12,7 @@
 
 enum { TITLE_MAX = 500, URL_MAX = 8192, ID_HEX = 16, EXTENSION_MAX = 5 };
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Looking at the file */
 
 /* Serves libavformat's reads: the head is in hand, everything else costs one range. */
@@ -97,8 +96,7 @@ static int read_at(void *ctx, uint64_t offset, void *to, size_t len, size_t *got
     return 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* The first answer */
 
 static int check_status(const struct net_answer *answer, struct err *err)
@@ -161,8 +159,7 @@ static int look_first(struct look *l, const char *url, struct net_answer *answer
     return 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* The description */
 
 static const struct {

@@ -34,8 +34,7 @@ struct parts {
     struct slice path, query;
 };
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Characters and slices */
 
 static char lower(char c)
@@ -116,8 +115,7 @@ static struct slice take(struct slice *s, struct slice set)
     return head;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Hosts */
 
 /* The WHATWG rule: a last label of digits, or of the form 0x…, makes the host an IPv4 address. */
@@ -242,8 +240,7 @@ static bool split(struct parts *u, struct slice text)
     return read_authority(u, (struct slice){text.p, end});
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Writing */
 
 struct writer {
@@ -325,8 +322,7 @@ static enum link_kind finish_video(struct link *out, struct slice id)
     return LINK_YOUTUBE_VIDEO;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* YouTube */
 
 /* 11 base64url characters; two words of embed paths have that shape too. */
@@ -491,8 +487,7 @@ static enum link_kind read_site(struct link *out, const struct parts *u, int dep
     return LINK_DIRECT;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 
 static bool is_space(char c)
 {

@@ -2,6 +2,7 @@
 #include "site/site.h"
 
 #include "site/direct.h"
+#include "site/youtube/clients.h"
 #include "site/youtube/youtube.h"
 
 int site_describe(const struct site_env *env, const struct link *link, struct description **out,
@@ -18,4 +19,10 @@ int site_describe(const struct site_env *env, const struct link *link, struct de
         break;
     }
     return err_set(err, ERR_BAD_URL, "not a link");
+}
+
+int site_check(const struct site_env *env, struct err *err)
+{
+    auto_ptr(clients) struct clients *clients = clients_acquire(env->clients_file);
+    return clients ? 0 : err_set(err, ERR_INTERNAL, "no client profiles");
 }

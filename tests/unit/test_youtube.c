@@ -59,8 +59,7 @@ static void fake_fini(struct fake_site *f)
 }
 DEFINE_AUTO(fake_site, fake_fini)
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Which client is asked, and what is reported */
 
 #define VISITOR_ID                                                                                           \
@@ -251,8 +250,7 @@ static void second_client_is_asked_as_itself(void **state)
     assert_string_equal(f.memo_key, "visitor:ANDROID");
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Visitors and bot checks */
 
 #define BOT(visitor)                                                                                         \
@@ -326,8 +324,7 @@ static void visitor_that_is_no_header_value_is_ignored(void **state)
     assert_string_equal(f.memo_value, "Cgt2aXNpdG9y%3D%3D");
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Formats */
 
 /* Describes a video with these rows of adaptiveFormats. */
@@ -537,8 +534,7 @@ static void details_and_subtitles(void **state)
     assert_false(d->subtitles[1].is_auto);
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Recorded answers: ../shared/recorded beside the sources, which is no part of them */
 
 static char recorded[4000];

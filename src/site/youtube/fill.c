@@ -112,8 +112,7 @@ json_t *fill_json(const struct fill *f, const json_t *value)
     return out;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Checking, once, when the file is read: filling can then fail for want of memory only. */
 
 struct check {

@@ -114,8 +114,7 @@ int innertube_player(const struct site_env *env, const struct fill *ask, json_t 
     return rc == 0 ? 0 : err_set(err, ERR_UPSTREAM_FAILED, "%s: no player response", ask->client->key);
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* visitorData */
 
 /* It goes into a header: only characters it is made of (base64url, percent-encoded padding). */

@@ -20,8 +20,7 @@ static const struct type {
     {"audio/mp4", false, "m4a"}, {"audio/webm", false, "webm"},
 };
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* One format */
 
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -264,8 +263,7 @@ static int read_list(const struct context *x, const json_t *list, bool muxed)
     return 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Order */
 
 static int compare_numbers(int64_t a, int64_t b)

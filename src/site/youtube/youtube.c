@@ -78,8 +78,7 @@ static void ask(const struct site_env *env, const struct clients *clients, const
     json_decref(player);
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 /* Which client next */
 
 struct round {
@@ -118,8 +117,7 @@ static const struct client *next_client(const struct round *r, const struct clie
     return next_in_order(r);
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------------------------------ */
 
 /* The size of what the site does not state it for: two bytes by range, and the total in the answer. A format
  * that does not answer keeps its size unknown. */
