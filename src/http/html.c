@@ -1,10 +1,17 @@
 /* HTML escaping; see html.h. */
 #include "http/html.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/text.h"
+
+/* Turns the direction of what follows, beyond the element too: no text needs it, but deceivers do. */
+static bool is_turn(uint32_t c)
+{
+    return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
 
 /* The same five characters serve text and double-quoted attributes: one table cannot be picked wrongly.
  * Control characters, which HTML forbids even as references, are dropped. */
@@ -27,7 +34,7 @@ static int add_escaped(struct buf *out, const char *s)
             (void)buf_adds(out, "&quot;");
         } else if (c == '\'') {
             (void)buf_adds(out, "&#39;");
-        } else if ((c >= 0x20 && c < 0x7f) || c >= 0xa0 || c == '\t' || c == '\n') {
+        } else if (((c >= 0x20 && c < 0x7f) || c >= 0xa0 || c == '\t' || c == '\n') && !is_turn(c)) {
             (void)buf_add(out, s, n);
         }
     }

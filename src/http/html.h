@@ -1,4 +1,6 @@
-/* HTML escaping, named by the place the text goes to. All append to *out; input is cleaned to valid UTF-8. */
+/* HTML escaping, named by the place the text goes to. All append to *out; input is cleaned to valid UTF-8.
+ * Dropped between tags and in attributes: control characters, and marks that turn the direction of what
+ * follows. */
 #ifndef SLUICE_HTTP_HTML_H
 #define SLUICE_HTTP_HTML_H
 

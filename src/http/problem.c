@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "http/html.h"
 
@@ -29,24 +30,35 @@ static const char page[] =
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s · Sluice</title>\n"
-    "<link rel=\"icon\" href=\"%s/favicon.svg\" type=\"image/svg+xml\">\n"
-    "<link rel=\"stylesheet\" href=\"%s/vendor/bootstrap.min.css\">\n"
-    "<link rel=\"stylesheet\" href=\"%s/sluice.css\">\n</head>\n<body>\n"
-    "<header class=\"top\"><a class=\"brand\" href=\"%s/\">Sluice</a></header>\n<main class=\"page\">\n"
+    "<link rel=\"icon\" href=\"%sfavicon.svg\" type=\"image/svg+xml\">\n"
+    "<link rel=\"stylesheet\" href=\"%svendor/bootstrap.min.css\">\n"
+    "<link rel=\"stylesheet\" href=\"%ssluice.css\">\n</head>\n<body>\n"
+    "<header class=\"top\"><a class=\"brand\" href=\"%s\"><img src=\"%sfavicon.svg\" alt=\"\" width=\"32\" "
+    "height=\"32\">Sluice</a></header>\n<main class=\"page\">\n"
     "<div class=\"problem\" role=\"alert\"><h1 class=\"problem-title\">%s</h1><p>%s</p>"
-    "<p><a href=\"%s/\">Try another link</a></p></div>\n"
+    "<p><a href=\"%s\">Try another link</a></p></div>\n"
     "<p class=\"small text-body-secondary\">%s %s</p>\n</main>\n</body>\n</html>\n";
+
+/* The way from a route to the pages' folder. Relative, so that it is right also where the web server hides
+ * the name of the folder from us: "/api/v1/page" → "./../../". */
+static int add_way_up(struct buf *out, const char *path)
+{
+    (void)buf_adds(out, "./");
+    for (const char *p = path; *p && (p = strchr(p + 1, '/'));)
+        (void)buf_adds(out, "../");
+    return out->failed ? -1 : 0;
+}
 
 int problem_html(struct buf *out, const struct http_request *req, const struct err *err)
 {
     const struct err_info *info = err_info(err->code);
-    auto_(buf) struct buf base = BUF_INIT(out->max);
+    auto_(buf) struct buf up = BUF_INIT(out->max);
     auto_(buf) struct buf title = BUF_INIT(out->max);
     auto_(buf) struct buf text = BUF_INIT(out->max);
-    if (html_attr(&base, req ? req->prefix : "") < 0 || html_text(&title, info->title) < 0 ||
+    if (add_way_up(&up, req ? req->path : "") < 0 || html_text(&title, info->title) < 0 ||
         html_text(&text, info->text) < 0)
         return -1;
-    const char *at = buf_str(&base);
-    return buf_addf(out, page, buf_str(&title), at, at, at, at, buf_str(&title), buf_str(&text), at,
+    const char *at = buf_str(&up);
+    return buf_addf(out, page, buf_str(&title), at, at, at, at, at, buf_str(&title), buf_str(&text), at,
                     info->name, req ? req->id : "");
 }

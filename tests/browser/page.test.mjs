@@ -355,4 +355,12 @@ describe('in a sub-folder', () => {
     const file = await download(page, page.locator('.choice a[href*="/api/v1/stream"]').first());
     assert.ok(file.data.length > 0);
   }));
+
+  test('an error page too', () => withPage(browser, base, { refused: 1 }, async (page) => {
+    await page.goto(`${base}/api/v1/page?url=https://youtu.be/sluicePriv1`);
+    await page.locator('.brand img').evaluate((img) => img.decode());
+    assert.equal(await page.evaluate(() => getComputedStyle(document.body).display), 'flex', 'styled');
+    await page.locator('.problem a').click();
+    await page.waitForURL(`${base}/`);
+  }));
 });

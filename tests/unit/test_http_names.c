@@ -143,6 +143,7 @@ static void html(void **state)
         {"tab\tand\nline", "tab\tand\nline", "tab%09and%0Aline"},
         {"\xff<", "\xef\xbf\xbd&lt;", "%EF%BF%BD%3C"},
         {"\xf0\x9f\x8e\xb5", "\xf0\x9f\x8e\xb5", "%F0%9F%8E%B5"},
+        {"\xe2\x80\xaegpj\xe2\x81\xa6", "gpj", "%E2%80%AEgpj%E2%81%A6"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         auto_(buf) struct buf text = BUF_INIT(256);
