@@ -1,6 +1,7 @@
 /* See describe.h. */
 #include "serve/describe.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -50,16 +51,34 @@ static int parse_link(struct link *link, const char *text, struct err *err)
     return err_set(err, ERR_BAD_URL, "not a usable link");
 }
 
+static void link_key(const struct link *link, const char *kind, const char *salt, char key[SERVE_KEY_MAX])
+{
+    char hex[HASH_HEX_LEN + 1];
+    auto_(buf) struct buf text = BUF_INIT(LINK_MAX_BYTES * 4);
+    (void)buf_addf(&text, "%s\n%s", link->url, salt);
+    hash_sha256_hex(buf_str(&text), text.len, hex);
+    (void)snprintf(key, SERVE_KEY_MAX, "%s:%s", kind, hex);
+}
+
+int serve_link_key(const char *link_text, const char *kind, const char *salt, char key[SERVE_KEY_MAX],
+                   struct err *err)
+{
+    struct link link;
+    if (parse_link(&link, link_text, err) < 0)
+        return -1;
+    link_key(&link, kind, salt, key);
+    return 0;
+}
+
 int serve_describe(struct app *app, const char *link_text, const struct description *stale,
                    struct description **out, bool *cached, struct err *err)
 {
     struct job job = {.app = app};
-    char key[HASH_HEX_LEN + 16];
+    char key[SERVE_KEY_MAX];
     if (parse_link(&job.link, link_text, err) < 0)
         return -1;
-    /* d2: the version of the private form; a changed form changes the key */
-    memcpy(key, "d2:", 3);
-    hash_sha256_hex(job.link.url, strlen(job.link.url), key + 3);
+    link_key(&job.link, "d2", "",
+             key); /* 2: the version of the private form; a changed form changes the key */
 
     auto_(buf) struct buf old = BUF_INIT(DESCRIPTION_MAX_BYTES);
     if (stale && description_serialise(stale, &old) < 0)

@@ -10,4 +10,11 @@
 int serve_describe(struct app *app, const char *link_text, const struct description *stale,
                    struct description **out, bool *cached, struct err *err);
 
+enum { SERVE_KEY_MAX = HASH_HEX_LEN + 16 };
+
+/* A cache key of what a link leads to: `kind` (a few letters with a version) and a hash of the canonical link
+ * and `salt` (may be ""). Two links to one video have one key. Errors as above for the link itself. */
+int serve_link_key(const char *link_text, const char *kind, const char *salt, char key[SERVE_KEY_MAX],
+                   struct err *err);
+
 #endif

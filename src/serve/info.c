@@ -10,7 +10,11 @@
 #include "serve/small.h"
 #include "serve/token.h"
 
-enum { LINK_TEXT_MAX = 24576 };
+enum {
+    LINK_TEXT_MAX = 24576,
+    ANSWER_MAX_BYTES = 4 << 20,
+    ANSWER_TTL_S = 60, /* its links live so much shorter than token_ttl_s at most */
+};
 
 static json_t *text_or_null(const char *s)
 {
@@ -135,24 +139,50 @@ static json_t *description_json(struct app *app, const struct http_request *req,
     return root;
 }
 
+static int send_answer(struct http_response *res, const char *text, size_t len)
+{
+    (void)http_set_header(res, "Cache-Control", "private, no-store");
+    (void)http_send(res, "application/json", text, len);
+    return 0;
+}
+
+/* Keeps the answer, as the next callers get it (from the cache), for a moment: making it anew costs ten times
+ * as much as reading it. Failing to keep it is no error. */
+static void keep_answer(struct app *app, json_t *root, const char *key)
+{
+    int64_t expires = clock_unix_s() + ANSWER_TTL_S;
+    struct err ignored;
+    (void)json_object_set_new(root, "cached", json_true());
+    char *text = app->config.cache_ttl_s ? json_dumps(root, JSON_COMPACT) : NULL;
+    if (text)
+        (void)store_cache_put(app->store, key, text, strlen(text), expires, &ignored);
+    free(text);
+}
+
 int serve_info(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
     const char *link = http_param(req, "url");
+    char key[SERVE_KEY_MAX];
     bool cached = false;
     auto_ptr(description) struct description *d = NULL;
+    auto_(buf) struct buf kept = BUF_INIT(ANSWER_MAX_BYTES);
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
+    if (serve_link_key(link, "i1", req->prefix, key, err) < 0)
+        return -1;
+    if (store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1)
+        return send_answer(res, buf_str(&kept), kept.len);
+    *err = (struct err){0};
     if (serve_describe(app, link, NULL, &d, &cached, err) < 0)
         return -1;
     json_t *root = description_json(app, req, d, cached, err);
     if (!root)
         return -1;
     char *text = json_dumps(root, JSON_COMPACT);
+    if (text)
+        keep_answer(app, root, key);
     json_decref(root);
-    if (!text)
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    (void)http_set_header(res, "Cache-Control", "private, no-store");
-    (void)http_send(res, "application/json", text, strlen(text));
+    int rc = text ? send_answer(res, text, strlen(text)) : err_set(err, ERR_INTERNAL, "out of memory");
     free(text);
-    return 0;
+    return rc;
 }
