@@ -75,7 +75,7 @@ fuzz-check: $(FUZZERS:%=$(B)/asan/fuzz/%.ok) ## Every fuzz target over its corpu
 
 check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tests, corpora, integration
 
-integration: $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
+integration: all $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
 	SLUICE_BIN=$(CURDIR)/$(B)/asan/cgi-bin node --test --test-reporter=spec tests/integration/*.test.mjs
 
 browser: all ## The pages in headless Chromium

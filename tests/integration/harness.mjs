@@ -163,14 +163,15 @@ export function run(file, args, options = {}) {
 
 // `env`: settings (SLUICE_…). `dataDir`: keep using that one; otherwise a fresh one, removed at the end.
 // `origin`: one that runs already (it is then not stopped here); false: no proxy, Sluice connects by itself.
-export async function startStack({ env = {}, port, dataDir, origin } = {}) {
+// `bin`: other programs than $SLUICE_BIN.
+export async function startStack({ env = {}, port, dataDir, origin, bin = programs } = {}) {
   const scratch = scratchDir();
   const data = dataDir ?? path.join(scratch, 'data');
   const ownOrigin = origin === undefined ? await forkOrigin() : undefined;
   const outside = origin === undefined ? ownOrigin : origin;
   const listen = port ?? (await freePort());
   const base = `http://127.0.0.1:${listen}`;
-  const child = spawn(path.join(programs, 'sluice'), ['serve', '--port', String(listen), '--data-dir', data], {
+  const child = spawn(path.join(bin, 'sluice'), ['serve', '--port', String(listen), '--data-dir', data], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: programEnv(scratch, {
       ...(outside && { PROXY_URL: outside.proxyUrl, SLUICE_UPSTREAM_CA_FILE: outside.caFile }),
@@ -193,7 +194,7 @@ export async function startStack({ env = {}, port, dataDir, origin } = {}) {
   async function stop({ signal = 'SIGINT', code = 0 } = {}) {
     const family = [child.pid, ...descendants(child.pid).map((row) => row.pid)];
     if (!gone) child.kill(signal);
-    const end = await Promise.race([ended, sleep(20000)]);
+    const end = await Promise.race([ended, sleep(20000, undefined, { ref: false })]);
     try {
       assert.ok(end, `sluice serve did not end within 20 s\n${log}`);
       assert.equal(end.code, code, `exit code (signal ${end.signal})\n${log}`);
