@@ -32,6 +32,8 @@ struct config {
     int64_t plan_wait_s; /* how long the headers for a merged file may take before the layout that needs fewer
                             is used */
     int64_t progressive_max_s; /* longer videos are merged in the layout that needs fewer headers */
+    int64_t plan_cache_bytes;  /* plans of merged files on disk; 0: none */
+    int64_t prepare;           /* 1: plan the likely choice while its description is being read */
     int64_t info_threads;      /* requests at once in info.fcgi */
 };
 

@@ -24,6 +24,14 @@ void hash_sha256_hex(const void *data, size_t len, char out[HASH_HEX_LEN + 1])
     sodium_bin2hex(out, HASH_HEX_LEN + 1, digest, sizeof digest);
 }
 
+uint64_t hash_check64(const void *data, size_t len)
+{
+    static const unsigned char key[crypto_shorthash_KEYBYTES] = "sluice:no secret";
+    uint64_t check;
+    crypto_shorthash((unsigned char *)&check, data, len, key);
+    return check;
+}
+
 void hash_random(void *out, size_t len)
 {
     randombytes_buf(out, len);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,7 +48,7 @@ int io_write_all(int fd, const void *data, size_t len)
     return 0;
 }
 
-int io_write_file(const char *path, const void *data, size_t len, struct err *err)
+static int replace_file(const char *path, const void *data, size_t len, bool durable, struct err *err)
 {
     char tmp[4096];
     if (snprintf(tmp, sizeof tmp, "%s.XXXXXX", path) >= (int)sizeof tmp)
@@ -55,7 +56,8 @@ int io_write_file(const char *path, const void *data, size_t len, struct err *er
     int fd = mkostemp(tmp, O_CLOEXEC);
     if (fd < 0)
         return fail(err, "cannot create", tmp);
-    int rc = io_write_all(fd, data, len) < 0 || fsync(fd) < 0 ? fail(err, "cannot write", tmp) : 0;
+    bool written = io_write_all(fd, data, len) == 0 && (!durable || fsync(fd) == 0);
+    int rc = written ? 0 : fail(err, "cannot write", tmp);
     if (close(fd) < 0 && rc == 0)
         rc = fail(err, "cannot write", tmp);
     if (rc == 0 && rename(tmp, path) < 0)
@@ -63,6 +65,16 @@ int io_write_file(const char *path, const void *data, size_t len, struct err *er
     if (rc < 0)
         (void)unlink(tmp);
     return rc;
+}
+
+int io_write_file(const char *path, const void *data, size_t len, struct err *err)
+{
+    return replace_file(path, data, len, true, err);
+}
+
+int io_write_cache_file(const char *path, const void *data, size_t len, struct err *err)
+{
+    return replace_file(path, data, len, false, err);
 }
 
 int io_make_dirs(const char *path, struct err *err)

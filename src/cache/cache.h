@@ -23,6 +23,8 @@ enum {
     CACHE_TRANSIENT_TTL_S = 5,
     CACHE_HANDOVER_TTL_S = 2,
     CACHE_WAIT_MAX_MS = 60000,
+    CACHE_FAILURE_MAX_BYTES =
+        512, /* a remembered failure passes through the caller's buffer: room for that */
     CACHE_VALUE_MAX_BYTES = STORE_VALUE_MAX_BYTES - 16, /* the rest says what kind of entry it is */
 };
 
