@@ -44,6 +44,11 @@ static const struct err_info table[ERR_CODE_COUNT] = {
                             "This video does not come in that quality or format."},
     [ERR_BAD_RANGE] = {"bad_range", 416, false, "Range not satisfiable",
                        "The file does not have those bytes."},
+    [ERR_PRECONDITION_FAILED] =
+        {"precondition_failed", 412, false, "Another version",
+         "The file is no longer the one you have a part of. Fetch it from the start."},
+    [ERR_SOURCE_CHANGED] = {"source_changed", 409, true, "The source has changed",
+                            "The video was replaced while it was being fetched. Start again."},
     [ERR_AUTH_REQUIRED] = {"auth_required", 401, false, "Key required", "This server asks for an API key."},
     [ERR_BAD_KEY] = {"bad_key", 401, false, "Unknown key", "That API key is not known here."},
     [ERR_KEY_DISABLED] = {"key_disabled", 403, false, "Key disabled", "That API key has been disabled."},

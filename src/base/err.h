@@ -32,6 +32,8 @@ enum err_code {
     ERR_REFUSED_ADDRESS,
     ERR_NO_SUCH_CHOICE,
     ERR_BAD_RANGE,
+    ERR_PRECONDITION_FAILED, /* If-Match names another version of the file */
+    ERR_SOURCE_CHANGED,      /* while it was being fetched; asked for again, the new version comes */
     ERR_AUTH_REQUIRED,
     ERR_BAD_KEY,
     ERR_KEY_DISABLED,

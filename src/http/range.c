@@ -89,28 +89,42 @@ static size_t quoted_len(const char *s)
     return end ? (size_t)(end - s) + 1 : 0;
 }
 
-bool http_etag_listed(const char *header, const char *etag)
+/* Whether a list of entity tags, or "*", takes in `etag`. Strong comparison: neither of the two may be weak
+ * (RFC 9110 §8.8.3.2). */
+static bool is_listed(const char *header, const char *etag, bool strong)
 {
-    if (!header)
-        return false;
-    if (text_starts_with(etag, "W/"))
+    if (text_starts_with(etag, "W/")) {
+        if (strong)
+            return false;
         etag += 2;
+    }
     size_t etag_len = strlen(etag);
     header += strspn(header, " \t");
     if (*header == '*')
         return header[1 + strspn(header + 1, " \t")] == '\0';
     for (;;) {
         header += strspn(header, " \t,");
-        if (text_starts_with(header, "W/"))
+        bool weak = text_starts_with(header, "W/");
+        if (weak)
             header += 2;
         size_t n = quoted_len(header);
         if (n == 0)
             return false; /* the end, or no list of entity tags */
-        if (n == etag_len && memcmp(header, etag, n) == 0)
+        if (n == etag_len && memcmp(header, etag, n) == 0 && !(weak && strong))
             return true;
         header += n;
         header += strspn(header, " \t");
         if (*header != ',' && *header != '\0')
             return false;
     }
+}
+
+bool http_etag_listed(const char *header, const char *etag)
+{
+    return header && is_listed(header, etag, false);
+}
+
+bool http_if_match_holds(const char *header, const char *etag)
+{
+    return !header || is_listed(header, etag, true);
 }

@@ -1,4 +1,7 @@
-/* Range, If-Range and If-None-Match (RFC 9110 §13, §14), for bodies of known length. Pure. */
+/* Range and the conditions of a request (RFC 9110 §13, §14), for bodies of known length. Pure.
+ *
+ * In this order (§13.2.2), each only when those before it let the request through: If-Match, else 412;
+ * If-None-Match, else 304; then Range, if If-Range holds. */
 #ifndef SLUICE_HTTP_RANGE_H
 #define SLUICE_HTTP_RANGE_H
 
@@ -21,6 +24,8 @@ struct http_range {
 struct http_range http_range_parse(const char *header, uint64_t total);
 /* If-Range holds for this strong ETag (quotes included). NULL header: true. A weak tag or a date: false. */
 bool http_if_range_holds(const char *header, const char *etag);
+/* If-Match lists the ETag (strong comparison) or is "*". NULL header: true. `etag` "": the body has none. */
+bool http_if_match_holds(const char *header, const char *etag);
 /* If-None-Match lists the ETag (weak comparison) or is "*". NULL header: false. */
 bool http_etag_listed(const char *header, const char *etag);
 

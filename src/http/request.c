@@ -63,6 +63,7 @@ static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx
     } headers[] = {
         {"HTTP_RANGE", NULL, &req->range},
         {"HTTP_IF_RANGE", NULL, &req->if_range},
+        {"HTTP_IF_MATCH", NULL, &req->if_match},
         {"HTTP_IF_NONE_MATCH", NULL, &req->if_none_match},
         {"HTTP_ACCEPT", NULL, &req->accept},
         /* Apache renames what a rewrite rule has set. */

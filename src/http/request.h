@@ -37,8 +37,8 @@ struct http_request {
     struct http_param params[HTTP_PARAMS_MAX]; /* query, then form or flat JSON body */
     size_t param_count;
     /* Header values, borrowed from the environment; NULL when absent or empty. */
-    const char *range, *if_range, *if_none_match, *accept, *authorization, *api_key, *content_type, *host,
-        *origin;
+    const char *range, *if_range, *if_match, *if_none_match, *accept, *authorization, *api_key, *content_type,
+        *host, *origin;
     const char *remote_addr; /* for limits only, never logged */
     bool https;
     char id[17]; /* random hex: in logs and in problem bodies */

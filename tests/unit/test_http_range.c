@@ -72,31 +72,37 @@ static void conditions(void **state)
     (void)state;
     static const struct {
         const char *header, *etag;
-        bool holds, listed;
+        bool holds, listed, matches;
     } cases[] = {
-        {NULL, "\"a\"", true, false},
-        {"", "\"a\"", false, false},
-        {"\"a\"", "\"a\"", true, true},
-        {" \"a\"\t", "\"a\"", true, true},
-        {"\"b\"", "\"a\"", false, false},
-        {"W/\"a\"", "\"a\"", false, true},
-        {"\"a\"", "W/\"a\"", false, true},
-        {"a", "\"a\"", false, false},
-        {"\"a", "\"a\"", false, false},
-        {"*", "\"a\"", false, true},
-        {"*, \"a\"", "\"a\"", false, false},
-        {"\"b\", \"a\"", "\"a\"", false, true},
-        {"\"b\",W/\"c\" ,, \"a\"", "\"a\"", false, true},
-        {"\"b\" \"a\"", "\"a\"", false, false},
-        {"\"x,\\\"a\", \"a\"", "\"a\"", false, false}, /* no escapes in entity tags: a malformed list */
-        {"\"a,b\", \"c\"", "\"a,b\"", false, true},
-        {"Wed, 21 Oct 2015 07:28:00 GMT", "\"a\"", false, false},
+        {NULL, "\"a\"", true, false, true},
+        {"", "\"a\"", false, false, false},
+        {"\"a\"", "\"a\"", true, true, true},
+        {" \"a\"\t", "\"a\"", true, true, true},
+        {"\"b\"", "\"a\"", false, false, false},
+        {"W/\"a\"", "\"a\"", false, true, false},
+        {"\"a\"", "W/\"a\"", false, true, false},
+        {"a", "\"a\"", false, false, false},
+        {"\"a", "\"a\"", false, false, false},
+        {"*", "\"a\"", false, true, true},
+        {"*, \"a\"", "\"a\"", false, false, false},
+        {"\"b\", \"a\"", "\"a\"", false, true, true},
+        {"\"b\",W/\"c\" ,, \"a\"", "\"a\"", false, true, true},
+        {"\"b\" \"a\"", "\"a\"", false, false, false},
+        {"\"x,\\\"a\", \"a\"", "\"a\"", false, false,
+         false}, /* no escapes in entity tags: a malformed list */
+        {"\"a,b\", \"c\"", "\"a,b\"", false, true, true},
+        {"Wed, 21 Oct 2015 07:28:00 GMT", "\"a\"", false, false, false},
+        {"W/\"a\", \"a\"", "\"a\"", false, true, true},
+        {"\"\"", "", false, false, false},
+        {"*", "", false, true, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         if (http_if_range_holds(cases[i].header, cases[i].etag) != cases[i].holds)
             fail_msg("If-Range %s for %s", cases[i].header, cases[i].etag);
         if (http_etag_listed(cases[i].header, cases[i].etag) != cases[i].listed)
             fail_msg("If-None-Match %s for %s", cases[i].header, cases[i].etag);
+        if (http_if_match_holds(cases[i].header, cases[i].etag) != cases[i].matches)
+            fail_msg("If-Match %s for %s", cases[i].header, cases[i].etag);
     }
 }
 

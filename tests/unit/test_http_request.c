@@ -249,6 +249,7 @@ static void headers(void **state)
                           "HTTP_RANGE=bytes=0-1",
                           "HTTP_IF_RANGE=\"a\"",
                           "HTTP_IF_NONE_MATCH=\"b\"",
+                          "HTTP_IF_MATCH=\"c\"",
                           "HTTP_ACCEPT=text/html,\tx/y",
                           "HTTP_AUTHORIZATION=",
                           "REDIRECT_HTTP_AUTHORIZATION=Bearer k",
@@ -264,6 +265,7 @@ static void headers(void **state)
     assert_string_equal(req.range, "bytes=0-1");
     assert_string_equal(req.if_range, "\"a\"");
     assert_string_equal(req.if_none_match, "\"b\"");
+    assert_string_equal(req.if_match, "\"c\"");
     assert_string_equal(req.accept, "text/html,\tx/y");
     assert_string_equal(req.authorization, "Bearer k");
     assert_string_equal(req.api_key, "key");
