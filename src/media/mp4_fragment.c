@@ -73,6 +73,11 @@ static int add_samples(struct fragment *f, struct mp4_reader *r, uint32_t flags,
         f->data_at = f->base + (uint64_t)(int64_t)offset;
     }
     uint32_t first_flags = flags & TRUN_FIRST_FLAGS ? mp4_read_u32(r) : f->defaults.flags;
+    /* A few bytes must not claim millions of samples that no data could be for. */
+    if (!(flags & TRUN_SIZE) && count > 0 &&
+        (f->defaults.size == 0 || f->data_at > f->moof->end ||
+         count > (f->moof->end - f->data_at) / f->defaults.size))
+        return broken(err, "trun");
     for (uint32_t i = 0; i < count && !r->bad; i++) {
         struct mp4_sample s;
         s.duration = flags & TRUN_DURATION ? mp4_read_u32(r) : f->defaults.duration;

@@ -72,8 +72,9 @@ static int admit(struct plan *p, const struct plan_segment *s, struct err *err)
 static int append(struct plan *p, uint32_t source, uint64_t offset, uint64_t length, struct err *err)
 {
     struct plan_segment s = {.out = p->length, .offset = offset, .length = length, .source = source};
-    struct plan_segment *last = p->count ? &p->own_segments[p->count - 1] : NULL;
-    bool joins = last && last->source == source && last->offset + last->length == offset;
+    size_t last = p->count - 1;
+    bool joins = p->count > 0 && p->own_segments[last].source == source &&
+                 p->own_segments[last].offset + p->own_segments[last].length == offset;
     if (!joins && p->count == p->capacity) {
         size_t capacity = p->capacity ? p->capacity * 2 : 16;
         struct plan_segment *grown = realloc(p->own_segments, capacity * sizeof *grown);
@@ -85,7 +86,7 @@ static int append(struct plan *p, uint32_t source, uint64_t offset, uint64_t len
     if (admit(p, &s, err) < 0)
         return -1;
     if (joins)
-        last->length += length;
+        p->own_segments[last].length += length;
     else
         p->own_segments[p->count++] = s;
     return 0;

@@ -154,6 +154,8 @@ static void select_references(struct splice *s)
             }
             if (o->end_ms)
                 t->end = reference_at(x, o->end_ms + CLIP_MARGIN_MS, 1000) + 1;
+            if (t->end <= t->first) /* ends before it starts: refused once there are samples */
+                t->end = t->first + 1;
             t->next_fresh = t->next_read = t->first;
         }
     }
@@ -347,6 +349,8 @@ int splice_feed(struct splice *s, const struct splice_range *range, const void *
         else
             high = middle;
     }
+    if (low == t->next_fresh)
+        return err_set(err, ERR_INTERNAL, "splice: bytes that were not asked for");
     for (; low < t->next_fresh && refs[low].offset < end; low++) {
         const struct splice_reading *g = &t->readings[low];
         uint64_t from = g->at ? g->at + g->tail.len : refs[low].offset;

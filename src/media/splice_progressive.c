@@ -194,43 +194,42 @@ static void place_chunks(struct layout *l)
 
 /* Where the next bytes of a source's media are. */
 struct payload {
-    const struct mp4_payload_run *run;
+    size_t run;
     uint64_t used; /* of that run */
 };
 
-/* Passes over `bytes` of the media, adding them to the plan if there is one. The runs hold exactly the bytes
- * of the samples, so they last. */
-static int advance(struct payload *p, uint64_t bytes, struct plan *plan, unsigned source, struct err *err)
+/* Passes over `bytes` of the media of `t`, adding them to the plan if there is one. */
+static int advance(struct payload *p, const struct splice_track *t, uint64_t bytes, struct plan *plan,
+                   struct err *err)
 {
-    while (bytes > 0) {
-        if (p->used == p->run->bytes) {
-            p->run++;
-            p->used = 0;
-        }
-        uint64_t n = p->run->bytes - p->used;
+    while (bytes > 0 && p->run < t->samples.payload_count) {
+        const struct mp4_payload_run *run = &t->samples.payloads[p->run];
+        uint64_t n = run->bytes - p->used;
         n = n < bytes ? n : bytes;
-        if (plan && plan_add_source(plan, source, p->run->offset + p->used, n, err) < 0)
+        if (plan && plan_add_source(plan, t->source, run->offset + p->used, n, err) < 0)
             return -1;
         p->used += n;
         bytes -= n;
+        if (p->used == run->bytes)
+            *p = (struct payload){.run = p->run + 1};
     }
-    return 0;
+    return bytes == 0 ? 0 : err_set(err, ERR_INTERNAL, "splice: fewer bytes than samples");
 }
 
 static int add_media(const struct splice *s, struct layout *l, struct plan *plan, struct err *err)
 {
-    struct payload payloads[MP4_TRACKS_MAX];
+    struct payload payloads[MP4_TRACKS_MAX] = {{0}};
     size_t placed[MP4_TRACKS_MAX] = {0};
     size_t which = 0;
     const struct mp4_movie_track *t;
-    for (size_t i = 0; i < s->track_count; i++) {
-        payloads[i] = (struct payload){.run = s->tracks[i].samples.payloads};
-        (void)advance(&payloads[i], l->stretches[i].skip_bytes, NULL, 0, err);
-    }
-    while ((t = next_in_file(&l->movie, placed, &which)))
-        if (advance(&payloads[which], t->chunks[placed[which]++].bytes, plan, s->tracks[which].source, err) <
-            0)
+    for (size_t i = 0; i < s->track_count; i++)
+        if (advance(&payloads[i], &s->tracks[i], l->stretches[i].skip_bytes, NULL, err) < 0)
             return -1;
+    while ((t = next_in_file(&l->movie, placed, &which))) {
+        uint64_t bytes = t->chunks[placed[which]++].bytes;
+        if (advance(&payloads[which], &s->tracks[which], bytes, plan, err) < 0)
+            return -1;
+    }
     return 0;
 }
 

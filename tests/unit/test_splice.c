@@ -138,6 +138,9 @@ static void run(struct buf *out, const char *fmt, const char *arg, const char *p
     "ffprobe -v error -select_streams %s -show_packets -show_data_hash md5 "                                 \
     "-show_entries packet=pts,dts,size,flags,data_hash -of csv=p=0 '%s' | "                                  \
     "sed -zE 's/,Skip Samples[^\\n]*\\n//g; s/([K_])[D_],/\\1,/g'"
+/* Hashes of the frames a player shows. */
+#define FRAMES                                                                                               \
+    "ffmpeg -nostdin -v error -copyts -i '%2$s' -map 0:v %1$s -fps_mode passthrough -f framehash -hash md5 - | grep -v '^#' | sed 's/.*, //'"
 #define TIMES "ffprobe -v error -show_entries format=start_time,duration -of csv=p=0%s '%s'"
 
 /* When a file's presentation begins and ends. */
@@ -177,6 +180,18 @@ static size_t find_box(const struct buf *file, const char *type)
         at += (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
     }
     return SIZE_MAX;
+}
+
+/* Writes the whole of a plan to a file of its own. */
+static void write_out(const struct plan *plan, struct sources *s, const char *name, char path[MEDIA_PATH_MAX])
+{
+    struct err err;
+    size_t len = (size_t)plan_length(plan);
+    auto_(buf) struct buf file = BUF_INIT(256 << 20);
+    assert_non_null(buf_reserve(&file, len));
+    execute(plan, s, 0, len, file.data);
+    (void)snprintf(path, MEDIA_PATH_MAX, "%.300s/out-%.100s.mp4", media_dir(), name);
+    assert_int_equal(io_write_file(path, file.data, len, &err), 0);
 }
 
 static void check_merge(const char *name, const char *const paths[2], size_t count, enum splice_layout layout)
@@ -306,10 +321,91 @@ static void packets_are_the_sources(void **state)
     }
 }
 
+/* What players show of a clip: exactly the frames whose time is in it. (Not AV1: ffmpeg's libdav1d wrapper
+ * shows frames that the edit list hides.) */
+static void clips_show_what_was_asked(void **state)
+{
+    static const struct {
+        const char *name, *picture, *sound;
+        uint32_t start_ms, end_ms;
+    } cases[] = {
+        {"clip", "e-h264.mp4", "e-aac.mp4", 3100, 7300},
+        {"clip-from-start", "e-h264.mp4", "f-aac.mp4", 0, 4000},
+        {"clip-no-edits", "f-h264.mp4", "f-aac.mp4", 2100, 6500},
+        {"clip-to-end", "e-h264.mp4", "e-aac.mp4", 6500, 0},
+        {"clip-vp9", "f-vp9.mp4", "e-opus.mp4", 1234, 5678},
+        {"clip-long", "e-h264-long.mp4", "e-aac-long.mp4", 31000, 52500},
+    };
+    (void)state;
+    if (!media_have_ffmpeg())
+        skip();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *paths[2] = {path_of(cases[i].picture), path_of(cases[i].sound)};
+        struct splice_opts opts = {cases[i].start_ms, cases[i].end_ms};
+        struct sources s;
+        struct err err;
+        auto_ptr(plan) struct plan *plan = NULL;
+        auto_(buf) struct buf want = BUF_INIT(1 << 20);
+        auto_(buf) struct buf got = BUF_INIT(1 << 20);
+        char clip[MEDIA_PATH_MAX];
+        char filter[200];
+        double from_s, to_s;
+        open_sources(&s, paths, 2);
+        if (make_plan(&s, SPLICE_PROGRESSIVE, &opts, NULL, &plan, &err) < 0)
+            fail_msg("%s: %s", cases[i].name, err.text);
+        write_out(plan, &s, cases[i].name, clip);
+        (void)snprintf(filter, sizeof filter, "-vf \"select='gte(t,%.3f)*lt(t,%.3f)'\"",
+                       cases[i].start_ms / 1000.0, cases[i].end_ms ? cases[i].end_ms / 1000.0 : 1e6);
+        run(&got, FRAMES, "", clip);
+        run(&want, FRAMES, filter, paths[0]);
+        assert_true(want.len > 1000);
+        if (strcmp(buf_str(&want), buf_str(&got)) != 0)
+            fail_msg("%s: other frames than asked for: %zu bytes of hashes instead of %zu", cases[i].name,
+                     got.len, want.len);
+        presentation(clip, &from_s, &to_s);
+        double wanted_s = (cases[i].end_ms ? cases[i].end_ms : 10000) / 1000.0 - cases[i].start_ms / 1000.0;
+        print_message("    %-16s %.3f s from %zu bytes of headers\n", cases[i].name, to_s, s.asked_bytes);
+        assert_true(to_s > wanted_s - 0.05 && to_s < wanted_s + 0.05);
+        close_sources(&s);
+    }
+}
+
+static void tags_are_read(void **state)
+{
+    (void)state;
+    if (!media_have_ffmpeg())
+        skip();
+    const char *paths[1] = {path_of("f-aac.mp4")};
+    char path[MEDIA_PATH_MAX];
+    auto_(buf) struct buf cover = BUF_INIT(1 << 20);
+    auto_(buf) struct buf out = BUF_INIT(1 << 16);
+    for (int layout = SPLICE_PROGRESSIVE; layout <= SPLICE_FRAGMENTED; layout++) {
+        struct sources s;
+        struct err err;
+        auto_ptr(plan) struct plan *plan = NULL;
+        assert_true(media_make(path, "cover.jpg", "-f lavfi -i testsrc2=s=64x64 -frames:v 1 -f mjpeg"));
+        buf_clear(&cover);
+        assert_int_equal(io_read_file(path, &cover, &err), 0);
+        struct mp4_tags tags = {"A \"title\" \xe2\x98\x83",          "Somebody", "2026-11-20",
+                                "https://example.org/watch?v=1&t=2", cover.data, cover.len};
+        open_sources(&s, paths, 1);
+        assert_int_equal(make_plan(&s, layout, NULL, &tags, &plan, &err), 0);
+        write_out(plan, &s, "tags", path);
+        run(&out, "ffprobe -v error -show_entries format_tags:stream=codec_name -of csv=p=0%s '%s'", "",
+            path);
+        assert_non_null(strstr(buf_str(&out), "aac\nmjpeg\nM4A ,"));
+        assert_non_null(strstr(buf_str(&out), ",\"A \"\"title\"\" \xe2\x98\x83\",Somebody,2026-11-20,"
+                                              "https://example.org/watch?v=1&t=2\n"));
+        close_sources(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_are_the_sources),
+        cmocka_unit_test(clips_show_what_was_asked),
+        cmocka_unit_test(tags_are_read),
     };
     return cmocka_run_group_tests(tests, make_media, NULL);
 }
