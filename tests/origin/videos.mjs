@@ -30,6 +30,7 @@ const videos = {
     captions,
   },
   sluiceBig01: { title: 'Sluice demo: a large file', author: 'Sluice', set: 'big', formats: ['137', '140'] },
+  sluiceAv101: { title: 'Sluice demo: AV1 only', author: 'Sluice', set: 'short', formats: ['398', '140'] },
   // Made for children: one client says no, the other has the small muxed file and does not state its size.
   sluiceKids1: {
     title: 'Sluice demo: for children',
