@@ -1,6 +1,7 @@
 /* Boxes; see mp4_box.h. */
 #include "media/mp4_box.h"
 
+#include <endian.h>
 #include <string.h>
 
 static uint64_t big_endian(const unsigned char *p, size_t len)
@@ -120,12 +121,11 @@ void mp4_write(struct mp4_writer *w, const void *data, size_t len)
     w->len += len;
 }
 
-static void put(struct mp4_writer *w, uint64_t v, size_t len)
+/* The low `len` bytes of v, most significant first. */
+static inline void put(struct mp4_writer *w, uint64_t v, size_t len)
 {
-    unsigned char bytes[8];
-    for (size_t i = 0; i < len; i++)
-        bytes[i] = (unsigned char)(v >> 8 * (len - 1 - i));
-    mp4_write(w, bytes, len);
+    uint64_t bytes = htobe64(v << (64 - 8 * len));
+    mp4_write(w, &bytes, len);
 }
 
 void mp4_write_u8(struct mp4_writer *w, unsigned v)

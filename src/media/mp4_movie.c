@@ -1,8 +1,6 @@
 /* ftyp and moov; see mp4_movie.h. Section numbers are those of ISO/IEC 14496-12:2020. */
 #include "media/mp4_movie.h"
 
-#include <string.h>
-
 enum { TRACK_ENABLED_IN_MOVIE = 3, DATA_IS_HERE = 1, RATE_1 = 0x10000, VOLUME_1 = 0x100 };
 
 static const unsigned char unity_matrix[36] = {[1] = 1, [17] = 1, [32] = 0x40}; /* 16.16, 16.16, 2.30 */

@@ -252,7 +252,9 @@ static int walk(struct splice_track *t, struct splice_reading *g, uint64_t end, 
         len -= step;
         g->at += h.size;
     }
-    return g->tail.failed || g->moofs.failed ? err_set(err, ERR_INTERNAL, "splice: out of memory") : 0;
+    if (g->tail.failed || g->moofs.failed)
+        return err_set(err, ERR_UNSUPPORTED_SITE, "splice: fragment headers are too large");
+    return 0;
 }
 
 /* Hands bytes to one reference; they begin where what it has ends. */

@@ -1,6 +1,4 @@
 /* The progressive layout: ftyp, moov with full tables, mdat. See splice.h. */
-#include <string.h>
-
 #include "media/splice_impl.h"
 
 enum { CHUNKS_PER_SECOND = 2, CHUNKS_MAX = 1024 * 1024 /* 6 days */ };

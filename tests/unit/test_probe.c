@@ -75,10 +75,6 @@ static void every_container(void **state)
         if (media_probe(&file.reader, &got, &err) < 0)
             fail_msg("%s: %s", k->name, err.text);
         (void)close(file.fd);
-        print_message(
-            "    %-10s %-4s %-24s %dx%d %.2f fps %d Hz %d ch %d ms %d b/s in %zu reads, %zu of %d bytes\n",
-            k->name, got.container, got.codecs, got.width, got.height, got.fps, got.sample_rate, got.channels,
-            (int)got.duration_ms, (int)got.bitrate, file.reads, file.bytes, (int)file.reader.size);
         assert_string_equal(got.container, k->container);
         assert_string_equal(got.codecs, k->codecs);
         assert_int_equal(got.has_video, k->fps > 0);
