@@ -17,7 +17,7 @@
 //   lie {…}             a wrong range: start or total: added to the numbers in Content-Range; missing: no
 //                       Content-Range; whole: 200 and the whole file; short: n bytes fewer than asked, stated
 //                       honestly; flip: the byte at this absolute offset is inverted (right headers, wrong data)
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 function fits(pattern, value) {
@@ -161,4 +161,3 @@ export function answerFile({ file, size, type, rangeHeader, headers = {}, strict
 
 export const answerText = (status, type, body) => ({ status, headers: { 'Content-Type': type }, body });
 export const answerJson = (status, value) => answerText(status, 'application/json; charset=UTF-8', JSON.stringify(value));
-export const readWhole = (file) => readFileSync(file);
