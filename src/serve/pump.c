@@ -60,10 +60,18 @@ static int reader_open(struct pump *p, unsigned source, uint64_t offset, struct 
     return fetch_open(&r->fetch, p->job.net, &opts, err);
 }
 
+/* A dead URL is renewed as often as allowed; any other failure, after the retries of fetch.h, only once: a
+ * source that stalls for good must not be waited for five times. */
+static bool may_renew(const struct pump *p, const struct err *err)
+{
+    bool dead = err->upstream_status == 403 || err->upstream_status == 404 || err->upstream_status == 410;
+    return p->job.renew && err->code == ERR_UPSTREAM_FAILED && p->renewals < (dead ? RENEWALS_MAX : 1);
+}
+
 /* Extracts again and opens `source` at `offset` with the fresh URL. *err says why the old one failed. */
 static int reader_renew(struct pump *p, unsigned source, uint64_t offset, struct err *err)
 {
-    while (p->job.renew && err->code == ERR_UPSTREAM_FAILED && p->renewals < RENEWALS_MAX) {
+    while (may_renew(p, err)) {
         p->renewals++;
         log_event(LOG_WARN, "source-renewed", "why", err->text, NULL);
         for (unsigned i = 0; i < PLAN_SOURCES_MAX; i++)
