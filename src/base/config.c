@@ -42,7 +42,7 @@ static const struct config_key keys[] = {
         "How long the headers for a merged file may take; then the fragmented layout, which needs fewer, is used."),
     INT(progressive_max_s, "21600", 0, 1000000, "s",
         "Longer videos are merged in the fragmented layout at once."),
-    INT(plan_cache_bytes, "268435456", 0, INT64_C(1) << 44, "bytes",
+    INT(plan_cache_bytes, "268435456", 0, 17592186044416, "bytes",
         "Disk for plans of merged files, so that they start and resume at once; 0: none."),
     INT(prepare, "1", 0, 1, "",
         "1: while somebody reads what a video comes in, the choice they will most likely make is planned."),
