@@ -198,19 +198,24 @@ static int read_trak(struct mp4_track *t, struct mp4_reader r, struct err *err)
     return r.bad ? broken(err, "trak") : 0;
 }
 
+/* 8.8.3: the defaults of our track; there may be those of others. */
 static int read_mvex(struct mp4_track *t, struct mp4_reader r, struct err *err)
 {
     struct mp4_box box;
     uint8_t version;
-    if (!mp4_find(&r, MP4_CC('t', 'r', 'e', 'x'), &box)) /* 8.8.3 */
-        return broken(err, "mvex");
-    (void)mp4_read_full(&box.body, &version);
-    uint32_t id = mp4_read_u32(&box.body);
-    t->defaults.description = mp4_read_u32(&box.body);
-    t->defaults.duration = mp4_read_u32(&box.body);
-    t->defaults.size = mp4_read_u32(&box.body);
-    t->defaults.flags = mp4_read_u32(&box.body);
-    return box.body.bad || id != t->id ? broken(err, "trex") : 0;
+    while (mp4_next(&r, &box)) {
+        if (box.type != MP4_CC('t', 'r', 'e', 'x'))
+            continue;
+        (void)mp4_read_full(&box.body, &version);
+        uint32_t id = mp4_read_u32(&box.body);
+        t->defaults.description = mp4_read_u32(&box.body);
+        t->defaults.duration = mp4_read_u32(&box.body);
+        t->defaults.size = mp4_read_u32(&box.body);
+        t->defaults.flags = mp4_read_u32(&box.body);
+        if (id == t->id)
+            return box.body.bad ? broken(err, "trex") : 0;
+    }
+    return broken(err, "mvex");
 }
 
 static int read_moov(struct mp4_track *t, struct mp4_span moov, struct err *err)
