@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "serve/app.h"
+#include "serve/prepare.h"
 
 static enum log_level level_of(const char *name)
 {
@@ -54,11 +55,13 @@ static int serve(const char *name, unsigned program, const char *config_file, co
         .route_count = serve_route_count,
         .app = &app,
     };
+    if (program == HTTP_ROUTE_INFO && http_serves_on(socket) && prepare_start(&app, &err) < 0)
+        log_event(LOG_WARN, "nothing-is-prepared", "error", err.text, NULL);
     int rc = http_serve(&opts, &err);
     if (rc < 0)
         log_event(LOG_ERROR, "cannot-serve", "error", err.text, NULL);
-    if (rc < 0 && err.code == ERR_BUSY)
-        _exit(1); /* handlers that did not end in time are still using the app */
+    if (!prepare_stop(&app) || (rc < 0 && err.code == ERR_BUSY))
+        _exit(rc < 0 ? 1 : 0); /* something that did not end in time is still using the app */
     app_close(&app);
     return rc < 0 ? 1 : 0;
 }

@@ -157,16 +157,6 @@ function groupOf(choice, formats) {
   return kinds.has('audio') || choice.kind === 'audio' ? 'audio' : 'video';
 }
 
-/* What most people want: picture with sound, up to 1080p, plays everywhere. */
-function bestOf(groups) {
-  const score = (choice) => {
-    const height = choice.height ?? 0;
-    return (height <= 1080 ? height : 1080 / height) + (choice.container === 'mp4' ? 0.5 : 0);
-  };
-  const group = Object.values(groups).find((choices) => choices.length > 0) ?? [];
-  return group.reduce((best, choice) => (best === null || score(choice) > score(best) ? choice : best), null);
-}
-
 function sizeText(choice) {
   if (choice.size_bytes === null || choice.size_bytes === undefined)
     return null;
@@ -265,7 +255,7 @@ function resultCard(info) {
   const groups = { both: [], video: [], audio: [] };
   for (const choice of info.choices ?? [])
     groups[groupOf(choice, formats)].push(choice);
-  const best = bestOf(groups);
+  const best = (info.choices ?? []).find((choice) => choice.id === info.preselected) ?? null;
   const bestHref = best && ownAddress(best.stream_url);
   const engine = (info.engine ?? '').split(':')[1];
 

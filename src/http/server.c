@@ -278,6 +278,11 @@ static int serve_fastcgi(const struct http_server_opts *o, struct err *err)
     return stop(s, err);
 }
 
+bool http_serves_on(const char *socket)
+{
+    return socket || listener_is(STDIN_FILENO);
+}
+
 int http_serve(const struct http_server_opts *opts, struct err *err)
 {
     struct http_server_opts o = *opts;
@@ -288,7 +293,7 @@ int http_serve(const struct http_server_opts *opts, struct err *err)
         o.send_timeout_s = SEND_TIMEOUT_S;
     if (o.grace_s == 0)
         o.grace_s = GRACE_S;
-    if (o.socket || listener_is(STDIN_FILENO))
+    if (http_serves_on(o.socket))
         return serve_fastcgi(&o, err);
     if (!cgi_is())
         return err_set(err, ERR_INTERNAL,

@@ -17,6 +17,9 @@ struct http_server_opts {
     struct app *app;
 };
 
+/* Whether http_serve() with this socket will serve request after request, or answer one as plain CGI. */
+bool http_serves_on(const char *socket);
+
 /* Serves until SIGTERM or SIGINT, then finishes the running requests and returns 0 (a second signal cuts
  * them); in CGI mode after the one request, -1 when its answer fell short. A failing accept (EMFILE) is
  * survived. Blocks SIGTERM and SIGINT in its threads; ignores SIGPIPE; uses SIGURG. Errors: ERR_INTERNAL it

@@ -1,6 +1,7 @@
 /* See app.h. */
 #include "serve/app.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -29,6 +30,14 @@ static void memo_put(void *ctx, const char *key, const char *value, int64_t expi
         log_event(LOG_WARN, "memo-not-kept", "error", err.text, NULL);
 }
 
+static int open_shelf(struct app *app, struct err *err)
+{
+    auto_ptr(char) char *dir = NULL;
+    if (asprintf(&dir, "%s/plans", app->config.data_dir) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return shelf_open(&app->shelf, app->cache, dir, (uint64_t)app->config.plan_cache_bytes, err);
+}
+
 int app_open(struct app *app, struct config *config, struct err *err)
 {
     *app = (struct app){.config = *config};
@@ -49,7 +58,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
     };
     if (hash_init(err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
         store_open(&app->store, c->data_dir, err) < 0 ||
-        cache_open(&app->cache, app->store, c->data_dir, err) < 0 ||
+        cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
         gate_open(&app->gate, c->data_dir, &limits, err) < 0 || net_open(&app->net, &net, err) < 0) {
         app_close(app);
         return -1;
@@ -69,6 +78,7 @@ void app_close(struct app *app)
 {
     net_close(app->net);
     gate_close(app->gate);
+    shelf_close(app->shelf);
     cache_close(app->cache);
     store_close(app->store);
     config_fini(&app->config);

@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "cache/cache.h"
+#include "cache/shelf.h"
 #include "gate/gate.h"
 #include "http/route.h"
 #include "net/net.h"
@@ -15,9 +16,11 @@ struct app {
     struct config config;
     struct store *store;
     struct cache *cache;
+    struct shelf *shelf; /* of plans */
     struct gate *gate;
     struct net *net;
     struct site_env site;
+    struct prepare *prepare; /* NULL: nothing is planned ahead; see prepare.h */
 };
 
 /* Opens everything the programs need, from a loaded config that the app then owns. On error all is closed

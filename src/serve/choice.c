@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-enum { NO_LIMIT = 1 << 20 };
+enum { NO_LIMIT = 1 << 20, USUAL_HEIGHT = 1080 };
 
 /* "1080p · MP4 · H.264" reads better than the raw codec string, which the answer carries too. */
 const char *choice_codec_name(const char *codec)
@@ -56,6 +56,7 @@ static int from_format(struct choice *c, const struct format *f)
         .mime = f->mime,
         .height = f->height,
         .size_bytes = f->size_bytes,
+        .size_exact = f->size_bytes != 0,
     };
     (void)snprintf(c->codecs, sizeof c->codecs, "%s", f->codecs);
     set_label(c, f->label, f->codecs, f->language);
@@ -122,6 +123,7 @@ static void from_sound(struct choice *c, const struct format *sound)
 {
     (void)from_format(c, sound);
     c->make = CHOICE_SPLICE;
+    c->size_exact = false;
     (void)snprintf(c->id, sizeof c->id, "audio-m4a");
     set_label(c, "Audio", sound->codecs, sound->original ? NULL : sound->language);
 }
@@ -233,4 +235,40 @@ int choice_find(const struct description *d, const char *wanted, const char *lan
         *out = *found;
     free(list);
     return found ? 0 : err_set(err, ERR_NO_SUCH_CHOICE, "no choice %s", wanted);
+}
+
+static bool suits_more(const struct choice *a, const struct choice *b)
+{
+    bool a_fits = a->height <= USUAL_HEIGHT;
+    bool b_fits = b->height <= USUAL_HEIGHT;
+    if (a_fits != b_fits)
+        return a_fits;
+    if (a->height != b->height)
+        return a_fits ? a->height > b->height : a->height < b->height;
+    return strcmp(a->container, "mp4") == 0 && strcmp(b->container, "mp4") != 0;
+}
+
+const struct choice *choice_preselect(const struct choice *list, size_t count)
+{
+    static const enum format_kind order[] = {FORMAT_MUXED, FORMAT_VIDEO, FORMAT_AUDIO};
+    const struct choice *best = NULL;
+    for (size_t k = 0; !best && k < ARRAY_LEN(order); k++) {
+        for (size_t i = 0; i < count; i++) {
+            if (list[i].kind == order[k] && (!best || suits_more(&list[i], best)))
+                best = &list[i];
+        }
+    }
+    return best;
+}
+
+bool choice_same_sources(const struct choice *a, const struct choice *b)
+{
+    for (size_t i = 0; i < a->format_count && a->format_count == b->format_count; i++) {
+        const struct format *x = a->formats[i];
+        const struct format *y = b->formats[i];
+        if (strcmp(x->id, y->id) != 0 || x->size_bytes != y->size_bytes ||
+            x->last_modified != y->last_modified)
+            return false;
+    }
+    return a->make == b->make && a->format_count == b->format_count;
 }

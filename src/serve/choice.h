@@ -26,8 +26,8 @@ struct choice {
     const char *mime;
     char codecs[192];
     int height;
-    uint64_t
-        size_bytes; /* exact where it is sent as it is; the sum of its sources where it is made; 0 unknown */
+    uint64_t size_bytes; /* 0 unknown */
+    bool size_exact;     /* to the byte; else the sum of what it is made of */
 };
 
 /* All choices: files with sound and picture, best first, then sound, then every format as it is. *out:
@@ -41,10 +41,11 @@ int choice_find(const struct description *d, const char *wanted, const char *lan
 /* What people call the codec of this RFC 6381 name: "avc1.640028" → "H.264"; "" unknown. */
 const char *choice_codec_name(const char *codec);
 
-/* Whether size_bytes is that of the file to come, to the byte. */
-static inline bool choice_size_exact(const struct choice *c)
-{
-    return c->size_bytes && c->make == CHOICE_AS_IS;
-}
+/* The choice of a list that most people want, which pages put forward and which is prepared while they read:
+ * sound and picture before picture before sound; then the greatest height up to 1080, else the least above
+ * it; then MP4; then the first. NULL: the list is empty. */
+const struct choice *choice_preselect(const struct choice *list, size_t count);
+/* Whether two choices, of two descriptions, are made of the same bytes: formats, sizes, versions. */
+bool choice_same_sources(const struct choice *a, const struct choice *b);
 
 #endif

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
+#include "serve/planned.h"
+#include "serve/prepare.h"
 #include "serve/serve.h"
 #include "serve/small.h"
 #include "serve/token.h"
@@ -14,6 +16,17 @@ enum {
     LINK_TEXT_MAX = 24576,
     ANSWER_MAX_BYTES = 4 << 20,
     ANSWER_TTL_S = 60, /* its links live so much shorter than token_ttl_s at most */
+};
+
+/* What one answer is made of. */
+struct parts {
+    struct app *app;
+    const struct http_request *req;
+    const struct description *d;
+    bool cached;
+    struct choice *choices;
+    size_t choice_count;
+    const struct choice *best; /* the preselected one; NULL: there is no choice */
 };
 
 static json_t *text_or_null(const char *s)
@@ -39,11 +52,10 @@ static const char *kind_name(enum format_kind kind)
 }
 
 /* A stream (or thumbnail) link as a JSON string; NULL on error. */
-static json_t *link_json(struct app *app, const struct http_request *req, const char *route, const char *link,
-                         const char *choice, struct err *err)
+static json_t *link_json(const struct parts *p, const char *route, const char *choice, struct err *err)
 {
     auto_(buf) struct buf url = BUF_INIT(LINK_TEXT_MAX);
-    if (token_link(app, req->prefix, route, link, choice, &url, err) < 0)
+    if (token_link(p->app, p->req->prefix, route, p->d->url, choice, &url, err) < 0)
         return NULL;
     return json_string(buf_str(&url));
 }
@@ -64,41 +76,34 @@ static json_t *choice_json(const struct choice *c, json_t *stream_url)
     json_t *formats = json_array();
     for (size_t i = 0; i < c->format_count; i++)
         (void)json_array_append_new(formats, json_string(c->formats[i]->id));
-    return json_pack(
-        "{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o}", "id", c->id, "label", c->label, "kind",
-        c->kind == FORMAT_AUDIO ? "audio" : "video", "formats", formats, "container", c->container, "codecs",
-        c->codecs, "height", number_or_null((uint64_t)c->height), "size_bytes", number_or_null(c->size_bytes),
-        "size_exact", choice_size_exact(c), "resumable", c->size_bytes != 0, "stream_url", stream_url);
+    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o}", "id", c->id, "label",
+                     c->label, "kind", c->kind == FORMAT_AUDIO ? "audio" : "video", "formats", formats,
+                     "container", c->container, "codecs", c->codecs, "height",
+                     number_or_null((uint64_t)c->height), "size_bytes", number_or_null(c->size_bytes),
+                     "size_exact", c->size_exact, "resumable", c->size_bytes != 0, "stream_url", stream_url);
 }
 
-static int add_choices(struct app *app, const struct http_request *req, const struct description *d,
-                       json_t *root, struct err *err)
+static int add_choices(const struct parts *p, json_t *root, struct err *err)
 {
-    struct choice *list = NULL;
-    size_t count = 0;
-    if (choice_list(d, &list, &count, err) < 0)
-        return -1;
     json_t *array = json_array();
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        json_t *url = link_json(app, req, "stream", d->url, list[i].id, err);
-        rc = url ? json_array_append_new(array, choice_json(&list[i], url)) : -1;
+    for (size_t i = 0; rc == 0 && i < p->choice_count; i++) {
+        json_t *url = link_json(p, "stream", p->choices[i].id, err);
+        rc = url ? json_array_append_new(array, choice_json(&p->choices[i], url)) : -1;
     }
-    free(list);
+    (void)json_object_set_new(root, "preselected", text_or_null(p->best ? p->best->id : NULL));
     if (json_object_set_new(root, "choices", array) < 0 || rc < 0)
         return err->code ? -1 : err_set(err, ERR_INTERNAL, "out of memory");
     return 0;
 }
 
-static int add_subtitles(struct app *app, const struct http_request *req, const struct description *d,
-                         json_t *root, struct err *err)
+static int add_subtitles(const struct parts *p, json_t *root, struct err *err)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < d->subtitle_count; i++) {
-        const struct subtitle *t = &d->subtitles[i];
+    for (size_t i = 0; i < p->d->subtitle_count; i++) {
+        const struct subtitle *t = &p->d->subtitles[i];
         char choice[CHOICE_ID_MAX];
-        json_t *url = subtitle_choice(t, choice) < 0 ? NULL
-                                                     : link_json(app, req, "stream", d->url, choice, err);
+        json_t *url = subtitle_choice(t, choice) < 0 ? NULL : link_json(p, "stream", choice, err);
         if (!url)
             continue;
         (void)json_array_append_new(array, json_pack("{s:s, s:s, s:b, s:o}", "language", t->language, "label",
@@ -108,14 +113,14 @@ static int add_subtitles(struct app *app, const struct http_request *req, const 
     return err->code ? -1 : 0;
 }
 
-static json_t *description_json(struct app *app, const struct http_request *req, const struct description *d,
-                                bool cached, struct err *err)
+static json_t *description_json(const struct parts *p, struct err *err)
 {
+    const struct description *d = p->d;
     char expires[24] = "";
     if (d->expires_unix_s)
         clock_format_utc(d->expires_unix_s, expires, sizeof expires);
     json_t *thumbnail_url = json_null();
-    if (d->thumbnail && !(thumbnail_url = link_json(app, req, "thumbnail", d->url, "thumbnail", err)))
+    if (d->thumbnail && !(thumbnail_url = link_json(p, "thumbnail", "thumbnail", err)))
         return NULL;
     json_t *formats = json_array();
     for (size_t i = 0; i < d->format_count; i++)
@@ -129,12 +134,12 @@ static json_t *description_json(struct app *app, const struct http_request *req,
         (void)err_set(err, ERR_INTERNAL, "cannot write the description");
         return NULL;
     }
-    if (add_choices(app, req, d, root, err) < 0 || add_subtitles(app, req, d, root, err) < 0) {
+    if (add_choices(p, root, err) < 0 || add_subtitles(p, root, err) < 0) {
         json_decref(root);
         return NULL;
     }
     (void)json_object_set_new(root, "engine", json_string(d->engine));
-    (void)json_object_set_new(root, "cached", json_boolean(cached));
+    (void)json_object_set_new(root, "cached", json_boolean(p->cached));
     (void)json_object_set_new(root, "expires_at", text_or_null(*expires ? expires : NULL));
     return root;
 }
@@ -159,30 +164,44 @@ static void keep_answer(struct app *app, json_t *root, const char *key)
     free(text);
 }
 
-int serve_info(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+/* Sends the answer and keeps it; then has the choice that most will make planned ahead. */
+static int make_answer(const struct parts *p, const char *key, struct http_response *res, struct err *err)
 {
-    const char *link = http_param(req, "url");
-    char key[SERVE_KEY_MAX];
-    bool cached = false;
-    auto_ptr(description) struct description *d = NULL;
-    auto_(buf) struct buf kept = BUF_INIT(ANSWER_MAX_BYTES);
-    if (!link || !*link)
-        return err_set(err, ERR_BAD_URL, "no url given");
-    if (serve_link_key(link, "i1", req->prefix, key, err) < 0)
-        return -1;
-    if (store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1)
-        return send_answer(res, buf_str(&kept), kept.len);
-    *err = (struct err){0};
-    if (serve_describe(app, link, NULL, &d, &cached, err) < 0)
-        return -1;
-    json_t *root = description_json(app, req, d, cached, err);
+    json_t *root = description_json(p, err);
     if (!root)
         return -1;
     char *text = json_dumps(root, JSON_COMPACT);
     if (text)
-        keep_answer(app, root, key);
+        keep_answer(p->app, root, key);
     json_decref(root);
     int rc = text ? send_answer(res, text, strlen(text)) : err_set(err, ERR_INTERNAL, "out of memory");
     free(text);
+    if (rc == 0 && p->best && !p->best->size_exact)
+        prepare_choice(p->app, p->d->url, p->best, key);
+    return rc;
+}
+
+int serve_info(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    const char *link = http_param(req, "url");
+    char key[SERVE_KEY_MAX];
+    auto_ptr(description) struct description *d = NULL;
+    auto_(buf) struct buf kept = BUF_INIT(ANSWER_MAX_BYTES);
+    struct parts parts = {.app = app, .req = req};
+    if (!link || !*link)
+        return err_set(err, ERR_BAD_URL, "no url given");
+    if (serve_link_key(link, "i2", req->prefix, key, err) < 0)
+        return -1;
+    if (store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1)
+        return send_answer(res, buf_str(&kept), kept.len);
+    *err = (struct err){0};
+    if (serve_describe(app, link, NULL, &d, &parts.cached, err) < 0 ||
+        choice_list(d, &parts.choices, &parts.choice_count, err) < 0)
+        return -1;
+    planned_sizes(app, d, parts.choices, parts.choice_count);
+    parts.d = d;
+    parts.best = choice_preselect(parts.choices, parts.choice_count);
+    int rc = make_answer(&parts, key, res, err);
+    free(parts.choices);
     return rc;
 }

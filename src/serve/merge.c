@@ -2,22 +2,19 @@
 #include "serve/merge.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "media/splice.h"
 
 enum {
-    LAYOUT_VERSION =
-        1, /* part of every ETag and cache key: raise it when other bytes are made of the same sources */
     PARALLEL =
         8, /* header ranges under way at once: the media hosts take it, more brings nothing (measured) */
     HEAD_MAX_BYTES = 4 << 20,
     COVER_MAX_BYTES = 2 << 20,
-    PLAN_MAX_BYTES = 256 << 20,
+    ATTEMPTS = 3,    /* of one header range */
+    AGAIN_MS = 5000, /* an attempt that took longer is not repeated */
+    PAUSE_MS = 100,  /* before the second; twice as long before the third */
 };
 
 /* One plan being made: workers take ranges from the splice and feed it, all under `lock`. */
@@ -34,6 +31,23 @@ struct work {
     struct err err; /* the first failure */
 };
 
+/* A hiccup of one range must not cost the hundred others. */
+static int call_again(struct app *app, const struct net_call *call, struct net_answer *answer,
+                      struct err *err)
+{
+    for (unsigned attempt = 1;; attempt++) {
+        int64_t start_us = clock_mono_us();
+        int rc = net_call(app->net, call, answer, err);
+        bool hiccup = rc < 0 ? err->code == ERR_UPSTREAM_FAILED
+                             : answer->status >= 500 || answer->status == 429;
+        if (!hiccup || attempt == ATTEMPTS || clock_mono_us() - start_us > AGAIN_MS * INT64_C(1000))
+            return rc;
+        if (rc == 0)
+            net_answer_fini(answer);
+        clock_sleep_ms(PAUSE_MS * attempt);
+    }
+}
+
 static int fetch_bytes(struct app *app, const struct format *f, uint64_t offset, uint64_t length,
                        struct net_answer *answer, struct err *err)
 {
@@ -44,7 +58,7 @@ static int fetch_bytes(struct app *app, const struct format *f, uint64_t offset,
         .range_offset = offset,
         .range_length = length,
     };
-    if (net_call(app->net, &call, answer, err) < 0)
+    if (call_again(app, &call, answer, err) < 0)
         return -1;
     if (answer->status == 206 && answer->body.len == length)
         return 0;
@@ -141,8 +155,8 @@ static void fetch_cover(struct app *app, const struct description *d, struct net
         log_event(LOG_INFO, "no-cover", "why", err.text, NULL);
 }
 
-static int splice_choice(struct app *app, const struct description *d, const struct choice *c,
-                         const struct merge_opts *opts, struct plan **out, struct err *err)
+int merge_plan(struct app *app, const struct description *d, const struct choice *c,
+               const struct merge_opts *opts, struct merged *out, struct err *err)
 {
     const struct splice_opts clip = {.start_ms = opts->start_ms, .end_ms = opts->end_ms};
     auto_ptr(splice) struct splice *splice = splice_new(&clip);
@@ -158,6 +172,7 @@ static int splice_choice(struct app *app, const struct description *d, const str
     w.until_mono_us = clock_mono_us() + app->config.plan_wait_s * 1000000;
     if (opts->start_ms || opts->end_ms)
         w.layout = SPLICE_PROGRESSIVE; /* the only one that clips */
+    enum splice_layout wanted = w.layout;
     if (!opts->no_tags)
         fetch_cover(app, d, &cover);
     if (cover.status == 200) {
@@ -166,45 +181,6 @@ static int splice_choice(struct app *app, const struct description *d, const str
     }
     if (fetch_headers(&w, err) < 0)
         return -1;
-    return splice_plan(splice, w.layout, opts->no_tags ? NULL : &tags, out, err);
-}
-
-static int make_plan(struct app *app, const struct description *d, const struct choice *c,
-                     const struct merge_opts *opts, struct plan **out, struct err *err)
-{
-    if (c->make == CHOICE_SPLICE)
-        return splice_choice(app, d, c, opts, out, err);
-    auto_ptr(plan) struct plan *p = plan_new();
-    if (!p || plan_add_source(p, 0, 0, c->size_bytes, err) < 0)
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    *out = steal(&p);
-    return 0;
-}
-
-/* What the bytes come from: the sources, not their URLs, which change with every extraction. */
-static int add_identity(struct buf *out, const struct description *d, const struct choice *c)
-{
-    (void)buf_addf(out, "%d %s %s", LAYOUT_VERSION, d->site, d->id);
-    for (size_t i = 0; i < c->format_count; i++) {
-        const struct format *f = c->formats[i];
-        (void)buf_addf(out, " %s %llu %llu", f->id, (unsigned long long)f->last_modified,
-                       (unsigned long long)c->formats[i]->size_bytes);
-    }
-    return out->failed ? -1 : 0;
-}
-
-int merge_plan(struct app *app, const struct description *d, const struct choice *c,
-               const struct merge_opts *opts, struct plan **out, char etag[MERGE_ETAG_MAX], struct err *err)
-{
-    char hex[HASH_HEX_LEN + 1];
-    auto_ptr(plan) struct plan *p = NULL;
-    auto_(buf) struct buf text = BUF_INIT(PLAN_MAX_BYTES);
-    if (make_plan(app, d, c, opts, &p, err) < 0)
-        return -1;
-    if (add_identity(&text, d, c) < 0 || plan_serialise(p, &text) < 0)
-        return err_set(err, ERR_INTERNAL, "the plan is too large");
-    hash_sha256_hex(text.data, text.len, hex);
-    (void)snprintf(etag, MERGE_ETAG_MAX, "\"%.32s\"", hex);
-    *out = steal(&p);
-    return 0;
+    out->hurried = w.layout != wanted;
+    return splice_plan(splice, w.layout, opts->no_tags ? NULL : &tags, &out->plan, err);
 }

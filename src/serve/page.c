@@ -11,6 +11,8 @@
 #include "http/html.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
+#include "serve/planned.h"
+#include "serve/prepare.h"
 #include "serve/serve.h"
 #include "serve/small.h"
 #include "serve/token.h"
@@ -70,7 +72,7 @@ static void add_units(struct buf *out, double value, const char *const units[5])
 static void add_size(struct buf *out, const struct choice *c)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    (void)buf_adds(out, choice_size_exact(c) ? "" : "≈ ");
+    (void)buf_adds(out, c->size_exact ? "" : "≈ ");
     add_units(out, (double)c->size_bytes, units);
 }
 
@@ -220,7 +222,7 @@ static int add_row(const struct page *p, const struct choice *c, bool best, stru
     (void)buf_adds(out, "</span>");
     add_facts(p, c);
     if (c->size_bytes) {
-        (void)buf_addf(out, "<span class=\"choice-size\" title=\"%s", choice_size_exact(c) ? "" : "about ");
+        (void)buf_addf(out, "<span class=\"choice-size\" title=\"%s", c->size_exact ? "" : "about ");
         add_grouped(out, c->size_bytes);
         (void)buf_adds(out, " bytes\">");
         add_size(out, c);
@@ -333,28 +335,16 @@ static int add_about(const struct page *p, const struct choice *best, bool cache
     return buf_adds(out, "</div>\n</header>\n");
 }
 
-/* What most people want: with sound where there is, up to 1080p. */
-static const struct choice *best_of(const struct description *d, const struct choice *list, size_t count)
-{
-    struct choice best;
-    struct err ignored;
-    if (choice_find(d, "<=1080p", NULL, &best, &ignored) < 0 &&
-        choice_find(d, "best", NULL, &best, &ignored) < 0)
-        return NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(list[i].id, best.id) == 0)
-            return &list[i];
-    }
-    return NULL;
-}
-
 static int add_result(const struct page *p, bool cached, struct err *err)
 {
     struct choice *list = NULL;
     size_t count = 0;
     if (choice_list(p->d, &list, &count, err) < 0)
         return -1;
-    const struct choice *best = best_of(p->d, list, count);
+    planned_sizes(p->app, p->d, list, count);
+    const struct choice *best = choice_preselect(list, count);
+    if (best && !best->size_exact)
+        prepare_choice(p->app, p->d->url, best, "");
     int rc = add_about(p, best, cached, err);
     for (int group = 0; rc == 0 && group < GROUPS; group++)
         rc = add_group(p, (enum group)group, list, count, best, err);

@@ -9,7 +9,7 @@
 #include "net/fetch.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
-#include "serve/merge.h"
+#include "serve/planned.h"
 #include "serve/pump.h"
 #include "serve/serve.h"
 #include "serve/small.h"
@@ -23,15 +23,15 @@ struct stream {
     const char *language; /* of the sound; NULL: the original */
     struct choice choice;
     struct merge_opts merge;
-    struct plan *plan;
+    struct planned planned;
     uint64_t length; /* 0: unknown until the end */
-    char etag[MERGE_ETAG_MAX];
 };
 
 static void stream_fini(struct stream *s)
 {
-    plan_free(s->plan);
-    description_free(s->description);
+    planned_fini(&s->planned);
+    description_free(steal(&s->description));
+    s->length = 0;
 }
 
 DEFINE_AUTO(stream, stream_fini)
@@ -47,27 +47,6 @@ static uint64_t probe_size(struct app *app, const struct format *f)
     return answer.total_size;
 }
 
-/* Source URLs may die before their time: one fresh extraction is worth it. */
-static int plan_or_renew(struct stream *s, struct err *err)
-{
-    if (merge_plan(s->app, s->description, &s->choice, &s->merge, &s->plan, s->etag, err) == 0)
-        return 0;
-    struct description *fresh = NULL;
-    struct choice choice;
-    struct err again = {0};
-    if (err->code != ERR_UPSTREAM_FAILED ||
-        serve_describe(s->app, s->link, s->description, &fresh, NULL, &again) < 0)
-        return -1;
-    if (choice_find(fresh, s->choice.id, s->language, &choice, &again) < 0) {
-        description_free(fresh);
-        return -1;
-    }
-    description_free(s->description);
-    s->description = fresh;
-    s->choice = choice;
-    return merge_plan(s->app, s->description, &s->choice, &s->merge, &s->plan, s->etag, err);
-}
-
 static int prepare(struct stream *s, const char *wanted, struct err *err)
 {
     if (serve_describe(s->app, s->link, NULL, &s->description, NULL, err) < 0 ||
@@ -79,9 +58,16 @@ static int prepare(struct stream *s, const char *wanted, struct err *err)
         s->choice.size_bytes = probe_size(s->app, s->choice.formats[0]);
     if (s->choice.size_bytes == 0)
         return 0;
-    if (plan_or_renew(s, err) < 0)
+    const struct planned_wish wish = {
+        .link = s->link,
+        .language = s->language,
+        .description = &s->description,
+        .choice = &s->choice,
+        .opts = &s->merge,
+    };
+    if (planned_get(s->app, &wish, &s->planned, err) < 0)
         return -1;
-    s->length = plan_length(s->plan);
+    s->length = plan_length(s->planned.plan);
     return 0;
 }
 
@@ -105,13 +91,8 @@ static int renew(void *ctx, struct pump_job *job, struct err *err)
     if (serve_describe(s->app, s->link, s->description, &fresh, NULL, err) < 0 ||
         choice_find(fresh, s->choice.id, s->language, &fresh_choice, err) < 0)
         return -1;
-    for (size_t i = 0; i < s->choice.format_count; i++) {
-        const struct format *was = s->choice.formats[i];
-        const struct format *is = fresh_choice.formats[i];
-        if (strcmp(was->id, is->id) != 0 || was->size_bytes != is->size_bytes ||
-            was->last_modified != is->last_modified)
-            return err_set(err, ERR_UPSTREAM_FAILED, "the source changed while it was being sent");
-    }
+    if (!choice_same_sources(&s->choice, &fresh_choice))
+        return err_set(err, ERR_SOURCE_CHANGED, "the source changed while it was being sent");
     description_free(s->description);
     s->description = steal(&fresh);
     s->choice = fresh_choice;
@@ -119,7 +100,8 @@ static int renew(void *ctx, struct pump_job *job, struct err *err)
     return 0;
 }
 
-static int set_headers(struct http_response *res, const struct stream *s)
+/* `part` NULL: of all of it. */
+static int set_headers(struct http_response *res, const struct stream *s, const struct http_range *part)
 {
     auto_(buf) struct buf name = BUF_INIT(1024);
     auto_(buf) struct buf disposition = BUF_INIT(4096);
@@ -134,8 +116,13 @@ static int set_headers(struct http_response *res, const struct stream *s)
     rc |= http_set_header(res, "X-Sluice-Choice", s->choice.id);
     rc |= http_set_header(res, "Accept-Ranges", s->length ? "bytes" : "none");
     if (s->length)
-        rc |= http_set_header(res, "ETag", s->etag);
-    return rc;
+        rc |= http_set_header(res, "ETag", s->planned.etag);
+    if (!part || part->kind != HTTP_RANGE_PART)
+        return rc;
+    rc |= http_set_status(res, 206);
+    return rc | http_set_headerf(
+                    res, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)part->offset,
+                    (unsigned long long)(part->offset + part->length - 1), (unsigned long long)s->length);
 }
 
 /* A source that never told its size: sent to its end, without length or ranges. */
@@ -147,7 +134,7 @@ static int send_unsized(struct stream *s, const struct http_request *req, struct
     size_t len = 0;
     struct fetch_opts opts = {.url = s->choice.formats[0]->url,
                               .user_agent = s->choice.formats[0]->user_agent};
-    if (set_headers(res, s) < 0)
+    if (set_headers(res, s, NULL) < 0)
         return err_set(err, ERR_INTERNAL, "a header was refused");
     if (req->method == HTTP_HEAD)
         return http_begin(res, HTTP_LENGTH_UNKNOWN);
@@ -171,7 +158,7 @@ static int send_range(struct stream *s, const struct http_range *range, struct h
     auto_ptr(pump) struct pump *pump = NULL;
     struct pump_job job = {
         .net = s->app->net,
-        .plan = s->plan,
+        .plan = s->planned.plan,
         .offset = range->offset,
         .length = range->length,
         .renew = renew,
@@ -180,6 +167,8 @@ static int send_range(struct stream *s, const struct http_range *range, struct h
     fill_sources(s, &job);
     if (pump_open(&pump, &job, err) < 0)
         return -1;
+    if (set_headers(res, s, range) < 0)
+        return err_set(err, ERR_INTERNAL, "a header was refused");
     if (http_begin(res, range->length) < 0)
         return 0;
     struct err why = {0};
@@ -190,46 +179,59 @@ static int send_range(struct stream *s, const struct http_range *range, struct h
     return 0;
 }
 
+/* No condition stands against the body. */
 static int answer(struct stream *s, const struct http_request *req, struct http_response *res,
                   struct err *err)
 {
     if (s->length == 0)
         return send_unsized(s, req, res, err);
-    if (http_etag_listed(req->if_none_match, s->etag)) {
-        (void)http_set_status(res, 304);
-        (void)http_set_header(res, "ETag", s->etag);
-        return http_begin(res, 0) < 0 ? err_set(err, ERR_INTERNAL, "a header was refused") : 0;
-    }
-    bool part = http_if_range_holds(req->if_range, s->etag);
+    bool part = http_if_range_holds(req->if_range, s->planned.etag);
     struct http_range range = http_range_parse(part ? req->range : NULL, s->length);
     if (range.kind == HTTP_RANGE_BAD) {
         (void)http_set_headerf(res, "Content-Range", "bytes */%llu", (unsigned long long)s->length);
         return err_set(err, ERR_BAD_RANGE, "range not satisfiable");
     }
-    if (set_headers(res, s) < 0)
+    if (req->method != HTTP_HEAD)
+        return send_range(s, &range, res, err);
+    if (set_headers(res, s, &range) < 0)
         return err_set(err, ERR_INTERNAL, "a header was refused");
-    if (range.kind == HTTP_RANGE_PART) {
-        (void)http_set_status(res, 206);
-        (void)http_set_headerf(res, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)range.offset,
-                               (unsigned long long)(range.offset + range.length - 1),
-                               (unsigned long long)s->length);
-    }
-    if (req->method == HTTP_HEAD)
-        return http_begin(res, range.length);
-    return send_range(s, &range, res, err);
+    return http_begin(res, range.length);
 }
 
-/* Bodies take a place among the streams that run at once; answers without a body do not. */
+/* Conditions in the order of http/range.h. Bodies take a place among the streams that run at once; answers
+ * without a body do not. */
 static int admit_and_answer(struct stream *s, const struct http_request *req, struct http_response *res,
                             struct err *err)
 {
-    if (req->method == HTTP_HEAD || http_etag_listed(req->if_none_match, s->etag))
+    if (!http_if_match_holds(req->if_match, s->planned.etag))
+        return err_set(err, ERR_PRECONDITION_FAILED, "it is another version now");
+    if (s->length && http_etag_listed(req->if_none_match, s->planned.etag)) {
+        (void)http_set_status(res, 304);
+        (void)http_set_header(res, "ETag", s->planned.etag);
+        return http_begin(res, 0) < 0 ? err_set(err, ERR_INTERNAL, "a header was refused") : 0;
+    }
+    if (req->method == HTTP_HEAD)
         return answer(s, req, res, err);
     if (gate_enter(s->app->gate, err) < 0)
         return -1;
     int rc = answer(s, req, res, err);
     gate_leave(s->app->gate);
     return rc;
+}
+
+/* Finds, plans and sends. A source that turns out to have changed before anything was sent is begun with
+ * anew: the conditions of the request then decide about the new version. */
+static int find_and_send(struct stream *s, const char *wanted, const struct http_request *req,
+                         struct http_response *res, struct err *err)
+{
+    for (bool again = false;; again = true) {
+        if (prepare(s, wanted, err) == 0 && admit_and_answer(s, req, res, err) == 0)
+            return 0;
+        if (again || err->code != ERR_SOURCE_CHANGED || http_begun(res))
+            return -1;
+        stream_fini(s);
+        *err = (struct err){0};
+    }
 }
 
 /* "90", "1:30", "0:01:30.5" → ms; -1: not a time. */
@@ -299,7 +301,5 @@ int serve_stream(struct app *app, const struct http_request *req, struct http_re
         return serve_subtitle(app, s.link, choice, res, err);
     if (read_options(&s, req, err) < 0)
         return -1;
-    if (prepare(&s, choice && *choice ? choice : "best", err) < 0)
-        return -1;
-    return admit_and_answer(&s, req, res, err);
+    return find_and_send(&s, choice && *choice ? choice : "best", req, res, err);
 }

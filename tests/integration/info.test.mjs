@@ -12,7 +12,8 @@ let stack;
 let origin;
 
 before(async () => {
-  stack = await startStack({ env: { SLUICE_UPSTREAM_TIMEOUT_MS: '3000' } });
+  // What one request makes us fetch is counted here, so nothing else may be fetched meanwhile.
+  stack = await startStack({ env: { SLUICE_UPSTREAM_TIMEOUT_MS: '3000', SLUICE_PREPARE: '0' } });
   origin = stack.origin;
 });
 beforeEach(() => origin.reset());

@@ -130,9 +130,96 @@ static void a_sound_file_is_its_own_best(void **state)
     assert_int_equal(choice_find(empty, "best", NULL, &c, &err), -1);
 }
 
+static void preselection(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct choice list[4];
+        int expected; /* -1: none */
+    } cases[] = {
+        {"nothing", {{0}}, -1},
+        {"1080p before 720p and 2160p",
+         {{.kind = FORMAT_MUXED, .container = "mp4", .height = 2160},
+          {.kind = FORMAT_MUXED, .container = "mp4", .height = 1080},
+          {.kind = FORMAT_MUXED, .container = "mp4", .height = 720}},
+         1},
+        {"only more than is usual: the least of it",
+         {{.kind = FORMAT_MUXED, .container = "mp4", .height = 4320},
+          {.kind = FORMAT_MUXED, .container = "mp4", .height = 1440},
+          {.kind = FORMAT_MUXED, .container = "mp4", .height = 2160}},
+         1},
+        {"sound before height",
+         {{.kind = FORMAT_VIDEO, .container = "mp4", .height = 1080},
+          {.kind = FORMAT_MUXED, .container = "mp4", .height = 360}},
+         1},
+        {"MP4 of two equals",
+         {{.kind = FORMAT_MUXED, .container = "webm", .height = 720},
+          {.kind = FORMAT_MUXED, .container = "mp4", .height = 720}},
+         1},
+        {"height before MP4",
+         {{.kind = FORMAT_MUXED, .container = "webm", .height = 720},
+          {.kind = FORMAT_MUXED, .container = "mp4", .height = 360}},
+         0},
+        {"the first of equals",
+         {{.kind = FORMAT_AUDIO, .container = "m4a"}, {.kind = FORMAT_AUDIO, .container = "m4a"}},
+         0},
+        {"a picture without sound before sound",
+         {{.kind = FORMAT_AUDIO, .container = "m4a"},
+          {.kind = FORMAT_VIDEO, .container = "mp4", .height = 144}},
+         1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t count = 0;
+        while (count < ARRAY_LEN(cases[i].list) && cases[i].list[count].container)
+            count++;
+        const struct choice *c = choice_preselect(cases[i].list, count);
+        if ((c ? (int)(c - cases[i].list) : -1) != cases[i].expected)
+            fail_msg("%s", cases[i].name);
+    }
+}
+
+static void sources_are_compared(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *id;
+        uint64_t size, version;
+        size_t count;
+        bool same;
+    } cases[] = {
+        {"nothing changed", "140", 10, 7, 2, true}, {"another format", "141", 10, 7, 2, false},
+        {"another size", "140", 11, 7, 2, false},   {"another version", "140", 10, 8, 2, false},
+        {"fewer", "140", 10, 7, 1, false},
+    };
+    char ids[2][4] = {"137", "140"};
+    char urls[2][24] = {"https://old.example/", "https://new.example/"};
+    struct format picture = {.id = ids[0], .size_bytes = 100, .last_modified = 5};
+    struct format sound = {.id = ids[1], .size_bytes = 10, .last_modified = 7, .url = urls[0]};
+    const struct choice was = {.make = CHOICE_SPLICE, .formats = {&picture, &sound}, .format_count = 2};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct format now = sound;
+        char id[4];
+        (void)snprintf(id, sizeof id, "%s", cases[i].id);
+        now.id = id;
+        now.size_bytes = cases[i].size;
+        now.last_modified = cases[i].version;
+        now.url = urls[1];
+        struct choice is = {
+            .make = CHOICE_SPLICE, .formats = {&picture, &now}, .format_count = cases[i].count};
+        if (choice_same_sources(&was, &is) != cases[i].same)
+            fail_msg("%s", cases[i].name);
+        is.make = CHOICE_AS_IS;
+        assert_false(choice_same_sources(&was, &is));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(preselection),
+        cmocka_unit_test(sources_are_compared),
         cmocka_unit_test(wishes),
         cmocka_unit_test(never_silently_higher),
         cmocka_unit_test(list_has_complete_files_first),
