@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 
 VERSION  := 0.1.0
 PORT     ?= 8080
-DATA_DIR ?= $(CURDIR)/build/run
+DATA_DIR ?=
 prefix   ?= /usr/local
 DESTDIR  ?=
 
@@ -59,11 +59,11 @@ all: $(PROGRAMS) $(B)/www/.stamp ## Build the programs and the pages
 
 run: deps-run ## Install what is missing, build, serve on http://127.0.0.1:8080 (PORT=, DATA_DIR=)
 	@$(MAKE) --no-print-directory all
-	@exec $(B)/cgi-bin/sluice serve --port $(PORT) --data-dir $(DATA_DIR)
+	@exec $(B)/cgi-bin/sluice serve --port '$(PORT)' --data-dir '$(or $(DATA_DIR),$(CURDIR)/build/run)'
 
 demo: deps-demo ## The same with a bundled stand-in for the internet: sample links work without network
 	@$(MAKE) --no-print-directory all
-	@exec node tests/origin/demo.mjs --port $(PORT) --data-dir $(DATA_DIR)/demo
+	@exec node tests/origin/demo.mjs --port '$(PORT)' --data-dir '$(or $(DATA_DIR),$(CURDIR)/build/run/demo)'
 
 test: deps-test ## Everything CI runs: unit tests, fuzz corpora, integration, browser
 	@$(MAKE) --no-print-directory all unit fuzz-check check-layers
@@ -76,10 +76,10 @@ fuzz-check: $(FUZZERS:%=$(B)/asan/fuzz/%.ok) ## Every fuzz target over its corpu
 check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tests, corpora, integration
 
 integration: all $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
-	SLUICE_BIN=$(CURDIR)/$(B)/asan/cgi-bin node --test --test-reporter=spec tests/integration/*.test.mjs
+	SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' node --test --test-reporter=spec tests/integration/*.test.mjs
 
 browser: all ## The pages in headless Chromium
-	SLUICE_BIN=$(CURDIR)/$(B)/cgi-bin node --test --test-reporter=spec tests/browser/*.test.mjs
+	SLUICE_BIN='$(CURDIR)/$(B)/cgi-bin' node --test --test-reporter=spec tests/browser/*.test.mjs
 
 bench: deps-bench ## Measure, with peers in the same run; prints the table (BENCH="info stream": only these)
 	@$(MAKE) --no-print-directory all $(B)/bench/empty
@@ -89,22 +89,22 @@ fuzz: deps-lint ## Fuzz every target with libFuzzer for FUZZ_S seconds each (def
 	@$(MAKE) --no-print-directory $(FUZZERS:%=$(B)/fuzz/%)
 	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $(B)/fuzz/found/$$f; \
 	  ( cd $(B)/fuzz && ./$$f -max_total_time=$${FUZZ_S:-60} -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-	    found/$$f $(CURDIR)/tests/fuzz/corpus/$${f#fuzz_} ) || exit 1; done
+	    found/$$f '$(CURDIR)'/tests/fuzz/corpus/$${f#fuzz_} ) || exit 1; done
 
 lint: deps-lint ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer, layers, shellcheck, eslint
 	@$(MAKE) --no-print-directory check-layers check-format check-tidy check-cppcheck check-analyzer check-shell check-js
 	@echo 'make lint: clean'
 
 install: all ## Place files by the FHS below $(DESTDIR)$(prefix)
-	install -d $(DESTDIR)$(prefix)/lib/sluice/cgi-bin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/share/sluice \
-	  $(DESTDIR)$(prefix)/share/doc/sluice
-	install -m 755 $(DOORS:%=$(B)/cgi-bin/%.fcgi) $(DESTDIR)$(prefix)/lib/sluice/cgi-bin/
-	install -m 755 $(B)/cgi-bin/sluice $(DESTDIR)$(prefix)/bin/sluice
-	cp -R $(B)/www $(DESTDIR)$(prefix)/share/sluice/
-	rm -f $(DESTDIR)$(prefix)/share/sluice/www/.stamp
-	install -m 644 src/site/youtube/clients.json $(DESTDIR)$(prefix)/share/sluice/clients.json
-	install -m 644 README.md $(wildcard cgi-bin/*.conf) $(DESTDIR)$(prefix)/share/doc/sluice/
-	$(B)/cgi-bin/sluice config --example > $(DESTDIR)$(prefix)/share/doc/sluice/sluice.conf.example
+	to='$(DESTDIR)$(prefix)' && \
+	install -d "$$to/lib/sluice/cgi-bin" "$$to/bin" "$$to/share/sluice" "$$to/share/doc/sluice" && \
+	install -m 755 $(DOORS:%=$(B)/cgi-bin/%.fcgi) "$$to/lib/sluice/cgi-bin/" && \
+	install -m 755 $(B)/cgi-bin/sluice "$$to/bin/sluice" && \
+	cp -R $(B)/www "$$to/share/sluice/" && rm -f "$$to/share/sluice/www/.stamp" && \
+	chmod -R a+rX "$$to/share/sluice/www" && \
+	install -m 644 src/site/youtube/clients.json "$$to/share/sluice/clients.json" && \
+	install -m 644 README.md $(wildcard cgi-bin/*.conf) "$$to/share/doc/sluice/" && \
+	$(B)/cgi-bin/sluice config --example > "$$to/share/doc/sluice/sluice.conf.example"
 
 clean: ## Remove everything built (keeps build/run, where `make run` has its data)
 	rm -rf $(filter-out $(B)/run,$(wildcard $(B)/*))
@@ -154,7 +154,7 @@ $(1)/tests/test_%: $(1)/obj/tests/unit/test_%.o $(1)/libsluice.a
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS) -lcmocka -lm
 $(1)/tests/%.ok: $(1)/tests/%
 	@echo '  test $$*'
-	@SLUICE_SOURCE_DIR=$(CURDIR) $$< && touch $$@
+	@SLUICE_SOURCE_DIR='$(CURDIR)' $$< && touch $$@
 $(1)/fuzz/fuzz_%: $(1)/obj/tests/fuzz/fuzz_%.o $(1)/obj/tests/fuzz/corpus_main.o $(1)/libsluice.a
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/defs.h"
 #include "base/embed.h"
 #include "base/err.h"
 #include "base/io.h"
@@ -30,6 +31,7 @@ enum {
     STOP_WAIT_MS = 5000, /* then SIGKILL */
     RESTART_MIN_MS = 50, /* first pause before a restart; doubles while it keeps dying at once */
     RESTART_MAX_MS = 2000,
+    ANNOUNCE_EVERY_MS = 20,
     LIVED_US = 5 * 1000000, /* a child that lived so long starts with the first pause again */
     BACKLOG = 4096,
     PATH_ROOM = 4096,
@@ -44,11 +46,14 @@ struct child {
     int64_t started_mono_us;
     int64_t restart_mono_us;
     unsigned pause_ms;
+    unsigned starts;
 };
 
 enum { INFO, STREAM, WEB, CHILDREN };
 
-/* A Unix socket that listens, at a path too long for sockaddr_un if need be: bound by a relative name. */
+static const char *const sockets[] = {[INFO] = "info.sock", [STREAM] = "stream.sock"};
+static const char web_config[] = "lighttpd.conf";
+
 static int listen_unix(const char *dir, const char *name, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -94,11 +99,10 @@ static void child_exec(const struct child *c)
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)setpgid(0, 0); /* Ctrl-C reaches only us; we stop them in order */
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (c->listen_fd >= 0 && dup2(c->listen_fd, STDIN_FILENO) < 0)
         _exit(127);
     if (*c->config)
-        (void)execl(c->path, c->path, "-D", "-f", c->config, (char *)NULL);
+        (void)execlp(c->path, c->path, "-D", "-f", c->config, (char *)NULL);
     else
         (void)execl(c->path, c->path, (char *)NULL);
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", c->path, strerror(errno));
@@ -112,19 +116,28 @@ static int child_start(struct child *c)
     if (pid < 0)
         return -1;
     if (pid == 0) {
-        if (getppid() != parent)
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent) /* it ended before we asked to be told */
             _exit(127);
         child_exec(c);
     }
     c->pid = pid;
+    c->starts++;
     c->started_mono_us = clock_mono_us();
     return 0;
 }
 
-static void child_ended(struct child *c, int status)
+/* -1: it does not start at all, so that trying again would not help. */
+static int child_ended(struct child *c, int status)
 {
     int64_t now = clock_mono_us();
     c->pid = 0;
+    if (c->starts == 1 && WIFEXITED(status) && WEXITSTATUS(status) != 0 &&
+        now - c->started_mono_us < LIVED_US) {
+        fprintf(stderr, "sluice: %s does not start (exit %d); what it said is above\n", c->name,
+                WEXITSTATUS(status));
+        return -1;
+    }
     c->pause_ms = now - c->started_mono_us > LIVED_US || c->pause_ms == 0 ? RESTART_MIN_MS : c->pause_ms * 2;
     if (c->pause_ms > RESTART_MAX_MS)
         c->pause_ms = RESTART_MAX_MS;
@@ -132,22 +145,26 @@ static void child_ended(struct child *c, int status)
     fprintf(stderr, "sluice: %s ended (%s %d), starting it again\n", c->name,
             WIFSIGNALED(status) ? "signal" : "exit",
             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    return 0;
 }
 
-static void reap(struct child *children, bool restart)
+/* `restart`: whoever has ended will be started again; -1 when that is in vain. */
+static int reap(struct child *children, bool restart)
 {
+    int rc = 0;
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         for (int i = 0; i < CHILDREN; i++) {
             if (children[i].pid != pid)
                 continue;
-            if (restart)
-                child_ended(&children[i], status);
-            else
+            if (!restart)
                 children[i].pid = 0;
+            else if (child_ended(&children[i], status) < 0)
+                rc = -1;
         }
     }
+    return rc;
 }
 
 static bool any_running(const struct child *children)
@@ -174,7 +191,7 @@ static void stop_all(struct child *children)
             }
         }
         clock_sleep_ms(10);
-        reap(children, false);
+        (void)reap(children, false);
     }
 }
 
@@ -197,23 +214,19 @@ static int start_due(struct child *children)
     return wait_ms;
 }
 
-static void announce_when_ready(const struct supervise_opts *o)
+/* Says where it can be reached, once it can. */
+static bool announce(const struct supervise_opts *o)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o->port)};
     (void)inet_pton(AF_INET, o->address, &address.sin_addr);
-    for (int i = 0; i < 100; i++) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int rc = connect(fd, (struct sockaddr *)&address, sizeof address);
-        (void)close(fd);
-        if (rc == 0) {
-            printf("Sluice is at http://%s:%u/  (data in %s, Ctrl-C ends it)\n", o->address, o->port,
-                   o->data_dir);
-            (void)fflush(stdout);
-            return;
-        }
-        clock_sleep_ms(50);
-    }
-    fprintf(stderr, "sluice: the web server does not answer yet\n");
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int rc = connect(fd, (struct sockaddr *)&address, sizeof address);
+    (void)close(fd);
+    if (rc < 0)
+        return false;
+    printf("Sluice is at http://%s:%u/  (data in %s, Ctrl-C ends it)\n", o->address, o->port, o->data_dir);
+    (void)fflush(stdout);
+    return true;
 }
 
 static int run(const struct supervise_opts *o, struct child *children, int signals)
@@ -222,10 +235,8 @@ static int run(const struct supervise_opts *o, struct child *children, int signa
     for (;;) {
         struct pollfd p = {.fd = signals, .events = POLLIN};
         int wait_ms = start_due(children);
-        if (!announced) {
-            announce_when_ready(o);
-            announced = true;
-        }
+        if (!announced && !(announced = announce(o)) && (wait_ms < 0 || wait_ms > ANNOUNCE_EVERY_MS))
+            wait_ms = ANNOUNCE_EVERY_MS;
         if (poll(&p, 1, wait_ms) <= 0)
             continue;
         struct signalfd_siginfo info;
@@ -233,7 +244,8 @@ static int run(const struct supervise_opts *o, struct child *children, int signa
             continue;
         if (info.ssi_signo != SIGCHLD)
             return 0;
-        reap(children, true);
+        if (reap(children, true) < 0)
+            return 1;
     }
 }
 
@@ -246,23 +258,33 @@ static const char *embedded(const char *name)
     return "";
 }
 
-/* The directory of sockets and the web server's file: in the data directory, or where paths are short enough.
- */
+/* The directory of sockets and of the web server's file: in the data directory, or where paths are short
+ * enough. Its name holds the address, which is ours alone: several may run with the same data. */
 static int make_run_dir(const struct supervise_opts *o, char *dir, size_t room, struct err *err)
 {
     static const size_t longest = 90; /* sun_path holds 108 bytes, the longest name of ours is 12 */
-    int n = snprintf(dir, room, "%s/sockets", o->data_dir);
+    int n = snprintf(dir, room, "%s/run-%s-%u", o->data_dir, o->address, o->port);
     if (n > 0 && n < (int)longest)
         return io_make_dirs(dir, err);
     (void)snprintf(dir, room, "/tmp/sluice-XXXXXX");
     return mkdtemp(dir) ? 0 : err_set(err, ERR_INTERNAL, "mkdtemp: %s", strerror(errno));
 }
 
+static void remove_run_dir(const char *dir)
+{
+    const char *const names[] = {sockets[INFO], sockets[STREAM], web_config};
+    char path[PATH_ROOM + sizeof web_config];
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(dir);
+}
+
 static int prepare(const struct supervise_opts *o, struct child *children, const char *dir, struct err *err)
 {
-    static const char *const sockets[] = {"info.sock", "stream.sock"};
     static const char *const names[] = {"info.fcgi", "stream.fcgi"};
-    const char *text = embedded("lighttpd.conf");
+    const char *text = embedded(web_config);
     char port[16];
     for (int i = INFO; i <= STREAM; i++) {
         children[i].name = names[i];
@@ -275,7 +297,7 @@ static int prepare(const struct supervise_opts *o, struct child *children, const
     *web = (struct child){.name = "lighttpd", .listen_fd = -1};
     (void)snprintf(web->path, PATH_ROOM, "%s",
                    access("/usr/sbin/lighttpd", X_OK) == 0 ? "/usr/sbin/lighttpd" : "lighttpd");
-    if (snprintf(web->config, PATH_ROOM, "%s/lighttpd.conf", dir) >= PATH_ROOM)
+    if (snprintf(web->config, PATH_ROOM, "%s/%s", dir, web_config) >= PATH_ROOM)
         return err_set(err, ERR_INTERNAL, "path too long: %s", dir);
     (void)snprintf(port, sizeof port, "%u", o->port);
     if (setenv("SLUICE_DATA_DIR", o->data_dir, 1) < 0 || setenv("SLUICE_RUN_DIR", dir, 1) < 0 ||
@@ -298,7 +320,7 @@ int supervise(const struct supervise_opts *o)
 {
     struct err err = {0};
     struct child children[CHILDREN] = {{.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
-    char dir[PATH_ROOM];
+    char dir[PATH_ROOM] = "";
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
@@ -321,6 +343,8 @@ int supervise(const struct supervise_opts *o)
         if (children[i].listen_fd >= 0)
             (void)close(children[i].listen_fd);
     }
+    if (*dir)
+        remove_run_dir(dir);
     if (signals >= 0)
         (void)close(signals);
     return rc;

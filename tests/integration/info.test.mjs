@@ -466,6 +466,17 @@ describe('hostile links', () => {
     assertProblem(await stack.get('/api/v1/nothing'), 404, 'not_found');
     assert.equal((await stack.info(watch(id), { method: 'HEAD' })).body.length, 0);
   });
+
+  test('bodies that are too long are refused, the longest before they are stored anywhere', async () => {
+    const post = (length) =>
+      stack.get('/api/v1/info', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+        body: `url=${'x'.repeat(length)}`,
+      });
+    assertProblem(await post(70000), 400, 'bad_request');
+    assert.equal((await post(1 << 20)).status, 413);
+  });
 });
 
 test('names that resolve to private addresses are refused, and nothing is connected', async () => {

@@ -2,7 +2,7 @@
 // death of any of its processes.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -99,6 +99,33 @@ describe('start and end', () => {
     });
     assert.notEqual(out.exit, 0);
     assert.match(out.stderr, /SLUICE_TOKEN_TTL_S/);
+  });
+
+  test('a program that does not start ends everything, and says why', async () => {
+    const data = path.join(scratch, 'damaged');
+    mkdirSync(data);
+    writeFileSync(path.join(data, 'sluice.db'), 'no database at all '.repeat(100));
+    const out = await run(path.join(programs, 'sluice'), ['serve', '--port', String(await freePort()), '--data-dir', data], {
+      env: programEnv(scratch),
+      timeout: 20000,
+    });
+    assert.equal(out.exit, 1);
+    assert.match(out.stderr, /sluice\.db is damaged/);
+    assert.match(out.stderr, /(info|stream)\.fcgi does not start/);
+  });
+
+  test('a second run on another port, with the same data, leaves the first one alone', async (t) => {
+    const [one, two] = [await startStack({ dataDir, origin }), await startStack({ dataDir, origin })];
+    t.after(() => Promise.all([one.stop(), two.stop()]));
+    const served = (stack) => stack.log().split('route="/livez"').length - 1;
+    const before = served(two);
+    assert.equal((await one.get('/livez')).status, 200);
+    assert.equal(served(two), before, 'answered by the other run');
+    await two.stop();
+    assert.equal((await one.get('/livez')).status, 200);
+    assert.equal((await one.get('/api/v1/stream')).status, 400);
+    await one.stop();
+    assert.deepEqual(readdirSync(dataDir).filter((name) => name.startsWith('run')), [], 'sockets are taken away');
   });
 
   test('a data directory that cannot be written is named', async () => {

@@ -282,6 +282,15 @@ describe('names and links', () => {
   });
 });
 
+test('the web server makes no ranges of its own where Sluice has none', async () => {
+  const { subtitles } = (await stack.info(watch('sluiceDemo1'))).json();
+  for (const target of ['/livez', '/health', `/api/v1/info?url=${watch('sluiceDemo1')}`, subtitles[0].stream_url]) {
+    const answer = await stack.get(target, { headers: { Range: 'bytes=0-9' } });
+    assert.deepEqual([answer.status, answer.headers['content-range']], [200, undefined], target);
+    assert.ok(answer.body.length > 10, target);
+  }
+});
+
 describe('sources without length or ranges', () => {
   for (const name of ['norange.mp4', 'chunked.mp4']) {
     test(name, async () => {
