@@ -31,6 +31,13 @@ const videos = {
   },
   sluiceBig01: { title: 'Sluice demo: a large file', author: 'Sluice', set: 'big', formats: ['137', '140'] },
   sluiceAv101: { title: 'Sluice demo: AV1 only', author: 'Sluice', set: 'short', formats: ['398', '140'] },
+  // Nobody says which version of the files these are.
+  sluiceVers1: {
+    title: 'Sluice demo: of no known version',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['136', '140'].map((itag) => ({ itag, without: ['lastModified'] })),
+  },
   // Made for children: one client says no, the other has the small muxed file and does not state its size.
   sluiceKids1: {
     title: 'Sluice demo: for children',

@@ -70,7 +70,7 @@ export function makeYoutube({ media, settings }) {
       rqh: 1,
       ...(row.itag !== '18' && { gir: 'yes', clen: file.size }),
       dur: file.durationMs / 1000,
-      lmt: stamp(file.file),
+      ...(!row.without?.includes('lastModified') && { lmt: stamp(file.file) }),
       c: asker.client,
     };
     for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
