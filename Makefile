@@ -82,7 +82,7 @@ browser: all ## The pages in headless Chromium
 	SLUICE_BIN='$(CURDIR)/$(B)/cgi-bin' node --test --test-reporter=spec tests/browser/*.test.mjs
 
 bench: deps-bench ## Measure, with peers in the same run; prints the table (BENCH="info stream": only these)
-	@$(MAKE) --no-print-directory all $(B)/bench/empty
+	@$(MAKE) --no-print-directory all $(B)/bench/empty $(B)/bench/tunnel
 	@node tests/bench/bench.mjs $(BENCH)
 
 fuzz: deps-lint ## Fuzz every target with libFuzzer for FUZZ_S seconds each (default 60)

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { prepare } from '../origin/prepare.mjs';
-import { cpuOf, descendants, drain, freePort, median, start, startSluice, startTunnel, temporaryDirectory, waitFor } from './tools.mjs';
+import { cpuOf, descendants, drain, freePort, median, memoryPerStream, start, startSluice, startTunnel, temporaryDirectory, waitFor } from './tools.mjs';
 
 const bytes = 1 << 30;
 const rounds = 3;
@@ -71,4 +71,6 @@ export async function benchStream(table) {
   }
   const gb = bytes / 1e9;
   table.push(['passthrough over TLS, CPU s per GB', (median(ours) / gb).toFixed(2), `nginx proxy_pass ${(median(theirs) / gb).toFixed(2)}`, (median(ours) / median(theirs)).toFixed(2)]);
+  const each = await memoryPerStream(sluice, through);
+  table.push(['passthrough over TLS, kB of memory per slow stream', (each / 1000).toFixed(0), 'limit 200', (each / 200000).toFixed(2)]);
 }

@@ -89,20 +89,11 @@ export async function startSluice(env) {
   return { base, pid: child.pid, cpu: (name) => descendants(child.pid, name).reduce((sum, pid) => sum + cpuOf(pid), 0) };
 }
 
-// A bare CONNECT proxy to one local port, whatever name is asked for.
+// A bare CONNECT proxy to one local port, whatever name is asked for (tunnel.c).
 export async function startTunnel(targetPort) {
-  const server = http.createServer();
-  server.on('connect', (req, client) => {
-    const upstream = net.connect(targetPort, '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 OK\r\n\r\n');
-      client.pipe(upstream).pipe(client);
-    });
-    for (const socket of [client, upstream]) socket.on('error', () => { client.destroy(); upstream.destroy(); });
-  });
-  server.listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  atEnd(() => { server.closeAllConnections?.(); server.close(); });
-  return `http://127.0.0.1:${server.address().port}`;
+  const child = start(path.join(root, 'build/bench/tunnel'), [String(targetPort)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const port = await new Promise((resolve) => child.stdout.once('data', (text) => resolve(String(text).trim())));
+  return `http://127.0.0.1:${port}`;
 }
 
 // wrk's figures: { rps, p50_ms, p99_ms, errors }.
@@ -132,4 +123,21 @@ export function get(url, headers = {}) {
 export async function drain(url) {
   const { stdout } = await promisify(execFile)('curl', ['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download}', url]);
   return Number(stdout);
+}
+
+// Bytes of resident memory that each of `count` slow clients (50 kB/s) adds to stream.fcgi, after a first one has warmed it.
+export async function memoryPerStream(sluice, url, count = 100) {
+  const rss = () => descendants(sluice.pid, 'stream.fcgi').reduce((sum, pid) => sum + rssOf(pid), 0);
+  const clients = [];
+  const join = () => clients.push(spawn('curl', ['-sS', '-o', '/dev/null', '--limit-rate', '50k', url], { stdio: 'ignore' }));
+  join();
+  await sleep(2000);
+  const before = rss();
+  for (let i = 0; i < count; i++) join();
+  await sleep(8000);
+  const running = clients.filter((child) => child.exitCode === null).length;
+  const each = (rss() - before) / count;
+  for (const child of clients) child.kill();
+  if (running !== clients.length) throw new Error(`only ${running} of ${clients.length} slow streams are running`);
+  return each;
 }
