@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
-import { sha256, startStack } from '../integration/harness.mjs';
+import { sha256, startStack, until } from '../integration/harness.mjs';
 import { judge, launch, look, readCard, sizes, withPage } from './browser.mjs';
 
 const demo = 'https://www.youtube.com/watch?v=sluiceDemo1';
@@ -40,6 +40,11 @@ async function download(page, link) {
 
 describe('the result', () => {
   test('says what the API says', () => withOurPage({}, async (page) => {
+    // the size of the preselected choice becomes exact a moment after the first asking
+    await until(async () => {
+      const { choices, preselected } = (await stack.info(demo)).json();
+      return choices.find(({ id }) => id === preselected).size_exact;
+    }, 'the plan');
     await look(page, stack.base, demo);
     await page.waitForSelector('.result-title');
     const card = await readCard(page);
