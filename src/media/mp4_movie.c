@@ -1,7 +1,9 @@
 /* ftyp and moov; see mp4_movie.h. Section numbers are those of ISO/IEC 14496-12:2020. */
 #include "media/mp4_movie.h"
 
-enum { TRACK_ENABLED_IN_MOVIE = 3, DATA_IS_HERE = 1, RATE_1 = 0x10000, VOLUME_1 = 0x100 };
+#include <string.h>
+
+enum { TRACK_ENABLED = 1, TRACK_IN_MOVIE = 2, DATA_IS_HERE = 1, RATE_1 = 0x10000, VOLUME_1 = 0x100 };
 
 static const unsigned char unity_matrix[36] = {[1] = 1, [17] = 1, [32] = 0x40}; /* 16.16, 16.16, 2.30 */
 
@@ -57,7 +59,8 @@ static void write_tkhd(struct mp4_writer *w, const struct mp4_movie_track *t, bo
 {
     uint64_t duration = fragmented ? 0 : t->duration;
     bool wide = is_wide(duration);
-    uint64_t box = mp4_begin_full(w, MP4_CC('t', 'k', 'h', 'd'), wide, TRACK_ENABLED_IN_MOVIE);
+    uint32_t flags = TRACK_IN_MOVIE | (t->disabled ? 0 : TRACK_ENABLED);
+    uint64_t box = mp4_begin_full(w, MP4_CC('t', 'k', 'h', 'd'), wide, flags);
     mp4_write_zeros(w, wide ? 16 : 8);
     mp4_write_u32(w, t->id);
     mp4_write_u32(w, 0);
@@ -103,6 +106,15 @@ static void write_mdhd(struct mp4_writer *w, const struct mp4_movie_track *t, bo
     write_sized(w, wide, duration);
     mp4_write_u16(w, t->from->language);
     mp4_write_u16(w, 0);
+    mp4_end(w, box);
+}
+
+static void write_elng(struct mp4_writer *w, const char *language) /* 8.4.6 */
+{
+    if (!language)
+        return;
+    uint64_t box = mp4_begin_full(w, MP4_CC('e', 'l', 'n', 'g'), 0, 0);
+    mp4_write(w, language, strlen(language) + 1);
     mp4_end(w, box);
 }
 
@@ -259,6 +271,7 @@ static void write_trak(struct mp4_writer *w, const struct mp4_movie *m, const st
     uint64_t mdia = mp4_begin(w, MP4_CC('m', 'd', 'i', 'a'));
     write_mdhd(w, t, m->fragmented);
     mp4_write_span(w, t->from->handler_box);
+    write_elng(w, t->language);
     uint64_t minf = mp4_begin(w, MP4_CC('m', 'i', 'n', 'f'));
     mp4_write_span(w, t->from->media_header);
     write_dinf(w);

@@ -19,6 +19,8 @@ struct mp4_chunk {
 struct mp4_movie_track {
     const struct mp4_track *from;
     uint32_t id;
+    bool disabled;           /* players show it only when told to */
+    const char *language;    /* elng: BCP 47; NULL: none is written, mdhd has to do */
     uint64_t duration;       /* movie timescale: of the presentation, edits applied */
     uint64_t media_duration; /* media timescale: sum of the samples' durations */
     bool has_edit;

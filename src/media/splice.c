@@ -84,7 +84,7 @@ uint64_t splice_head_bytes(const void *head, size_t len)
 int splice_add_source(struct splice *s, unsigned source, const void *head, size_t len, uint64_t size,
                       struct err *err)
 {
-    if (s->track_count == MP4_TRACKS_MAX || source >= PLAN_SOURCES_MAX || s->selected)
+    if (s->track_count + s->subtitle_count == MP4_TRACKS_MAX || source >= PLAN_SOURCES_MAX || s->selected)
         return err_set(err, ERR_INTERNAL, "splice: too many sources, or too late");
     for (size_t i = 0; i < s->track_count; i++)
         if (s->tracks[i].source == source)
@@ -100,6 +100,15 @@ int splice_add_source(struct splice *s, unsigned source, const void *head, size_
     t->end = t->head.index.count;
     t->readings = calloc(t->end, sizeof *t->readings);
     return t->readings ? 0 : err_set(err, ERR_INTERNAL, "splice: out of memory");
+}
+
+int splice_add_subtitles(struct splice *s, const struct subtitle_cues *cues, const char *language,
+                         struct err *err)
+{
+    if (s->subtitle_count == SPLICE_SUBTITLES_MAX || s->track_count + s->subtitle_count == MP4_TRACKS_MAX)
+        return err_set(err, ERR_INTERNAL, "splice: too many subtitles");
+    s->subtitles[s->subtitle_count++] = (struct splice_subtitles){cues, language};
+    return 0;
 }
 
 uint64_t splice_duration_ms(const struct splice *s)

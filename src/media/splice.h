@@ -32,6 +32,7 @@
 
 #include "media/mp4_tags.h"
 #include "media/plan.h"
+#include "media/subtitle.h"
 
 enum splice_layout {
     /* moov with full tables, then the media interleaved by half seconds. Needs every fragment's header. Opens
@@ -39,7 +40,7 @@ enum splice_layout {
     SPLICE_PROGRESSIVE,
     /* Merged init segment, an index per track, the sources' fragments with their numbers patched. Needs the
      * first fragment's header of each source, and that the others are built alike: for when the rest cannot
-     * be had in time or the video is very long. Not for clips. */
+     * be had in time or the video is very long. Not for clips, nor with subtitles. */
     SPLICE_FRAGMENTED,
 };
 
@@ -52,6 +53,8 @@ struct splice_opts {
     uint64_t start_ms, end_ms;
 };
 
+enum { SPLICE_SUBTITLES_MAX = 4 };
+
 /* `opts` NULL: defaults. NULL: out of memory. */
 struct splice *splice_new(const struct splice_opts *opts);
 void splice_free(struct splice *s);
@@ -60,6 +63,12 @@ void splice_free(struct splice *s);
  * the end of its sidx. `size`: of the whole source, 0 unknown. */
 int splice_add_source(struct splice *s, unsigned source, const void *head, size_t len, uint64_t size,
                       struct err *err);
+/* Adds a track of subtitles, of a picture's file in the progressive layout only, at most
+ * SPLICE_SUBTITLES_MAX. The cues' times are those of the presentation, as a player of the source shows them;
+ * a clip takes its part of them. Players show the first one added unless told otherwise. Both are borrowed
+ * until splice_free(). `language`: BCP 47. */
+int splice_add_subtitles(struct splice *s, const struct subtitle_cues *cues, const char *language,
+                         struct err *err);
 /* How many first bytes splice_add_source() needs, when the site does not say: start with `len` 0. More than
  * `len`: fetch that many and ask again. Not more: enough. 0: no file of this kind. */
 uint64_t splice_head_bytes(const void *head, size_t len);

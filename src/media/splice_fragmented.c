@@ -124,8 +124,8 @@ int splice_plan_fragmented(const struct splice *s, const struct mp4_tags *tags, 
 {
     struct mp4_movie movie;
     struct mp4_writer count = {0};
-    if (splice_is_clip(s))
-        return err_set(err, ERR_UNSUPPORTED_SITE, "splice: a clip needs the progressive layout");
+    if (splice_is_clip(s) || s->subtitle_count)
+        return err_set(err, ERR_UNSUPPORTED_SITE, "splice: clips and subtitles need the progressive layout");
     describe(s, tags, &movie);
     mp4_movie_write(&count, &movie);
     for (size_t i = 0; i < s->track_count; i++) {

@@ -32,10 +32,17 @@ struct splice_track {
     bool uniform;                    /* all read so far can be patched there */
 };
 
+struct splice_subtitles {
+    const struct subtitle_cues *cues;
+    const char *language;
+};
+
 struct splice {
     struct splice_opts opts;
     struct splice_track tracks[MP4_TRACKS_MAX];
     size_t track_count;
+    struct splice_subtitles subtitles[SPLICE_SUBTITLES_MAX];
+    size_t subtitle_count;
     bool selected; /* first and end are set */
 };
 

@@ -1,4 +1,5 @@
 /* The progressive layout: ftyp, moov with full tables, mdat. See splice.h. */
+#include "media/mp4_text.h"
 #include "media/splice_impl.h"
 
 enum { CHUNKS_PER_SECOND = 2, CHUNKS_MAX = 1024 * 1024 /* 6 days */ };
@@ -13,7 +14,8 @@ struct stretch {
 };
 
 struct layout {
-    struct mp4_movie movie;
+    struct mp4_movie movie; /* its tracks: first those of the sources, then the texts */
+    struct mp4_text texts[SPLICE_SUBTITLES_MAX];
     struct stretch stretches[MP4_TRACKS_MAX];
     uint64_t content_bytes; /* of the mdat */
 };
@@ -22,6 +24,8 @@ static void layout_fini(struct layout *l)
 {
     for (size_t i = 0; i < l->movie.track_count; i++)
         buf_fini(&l->stretches[i].chunks);
+    for (size_t i = 0; i < SPLICE_SUBTITLES_MAX; i++)
+        mp4_text_fini(&l->texts[i]);
 }
 DEFINE_AUTO(layout, layout_fini)
 
@@ -154,6 +158,34 @@ static int time_track(const struct splice *s, struct layout *l, size_t i, struct
     return 0;
 }
 
+/* The texts, from the moment that is time 0 to the end of the rest, timed on the axis of the sources as those
+ * are. */
+static int add_texts(const struct splice *s, struct layout *l, struct moment start, struct err *err)
+{
+    struct mp4_movie *m = &l->movie;
+    struct mp4_text_opts o = {.start_ms = splice_rescale(start.value, start.scale, MP4_TEXT_TIMESCALE)};
+    o.end_ms = o.start_ms + splice_rescale(m->duration, m->timescale, MP4_TEXT_TIMESCALE);
+    for (size_t i = 0; i < s->subtitle_count; i++) {
+        struct mp4_text *text = &l->texts[i];
+        struct stretch *x = &l->stretches[m->track_count];
+        struct mp4_movie_track *t = &m->tracks[m->track_count++];
+        o.cues = s->subtitles[i].cues;
+        o.language = s->subtitles[i].language;
+        x->chunks = (struct buf)BUF_INIT(CHUNKS_MAX * sizeof(struct mp4_chunk));
+        if (mp4_text_make(text, &o, err) < 0)
+            return -1;
+        *t = (struct mp4_movie_track){.from = &text->head,
+                                      .id = (uint32_t)m->track_count,
+                                      .disabled = i > 0,
+                                      .language = o.language,
+                                      .duration = m->duration,
+                                      .samples = mp4_cursor_of(&text->samples)};
+        if (cut_chunks(t, x, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* The track whose next chunk comes next in the file: the earliest, sound before picture. NULL: all are
  * placed. */
 static struct mp4_movie_track *next_in_file(struct mp4_movie *m, const size_t placed[MP4_TRACKS_MAX],
@@ -217,6 +249,7 @@ static int advance(struct payload *p, const struct splice_track *t, uint64_t byt
 static int add_media(const struct splice *s, struct layout *l, struct plan *plan, struct err *err)
 {
     struct payload payloads[MP4_TRACKS_MAX] = {{0}};
+    size_t texts_used[SPLICE_SUBTITLES_MAX] = {0};
     size_t placed[MP4_TRACKS_MAX] = {0};
     size_t which = 0;
     const struct mp4_movie_track *t;
@@ -225,7 +258,15 @@ static int add_media(const struct splice *s, struct layout *l, struct plan *plan
             return -1;
     while ((t = next_in_file(&l->movie, placed, &which))) {
         uint64_t bytes = t->chunks[placed[which]++].bytes;
-        if (advance(&payloads[which], &s->tracks[which], bytes, plan, err) < 0)
+        int rc;
+        if (which < s->track_count) {
+            rc = advance(&payloads[which], &s->tracks[which], bytes, plan, err);
+        } else {
+            size_t i = which - s->track_count;
+            rc = plan_add_literal(plan, l->texts[i].bytes.data + texts_used[i], (size_t)bytes, err);
+            texts_used[i] += (size_t)bytes;
+        }
+        if (rc < 0)
             return -1;
     }
     return 0;
@@ -281,6 +322,8 @@ int splice_plan_progressive(const struct splice *s, const struct mp4_tags *tags,
     for (size_t i = 0; i < s->track_count; i++)
         if (time_track(s, &l, i, zero, err) < 0)
             return -1;
+    if (add_texts(s, &l, zero, err) < 0)
+        return -1;
     place_chunks(&l);
     return add_header(&l, plan, err) < 0 ? -1 : add_media(s, &l, plan, err);
 }

@@ -393,12 +393,110 @@ static void tags_are_read(void **state)
     }
 }
 
+/* What ffmpeg makes of a subtitle track, as SubRip. */
+#define SUBRIP "ffmpeg -nostdin -v error -i '%2$s' -map 0:s:%1$s -f srt - | tr -d '\\r'"
+
+static void parse(struct subtitle_cues *cues, const char *vtt)
+{
+    struct err err;
+    if (subtitle_parse_vtt(cues, vtt, strlen(vtt), &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+/* Subtitles come back as they went in, cut and shifted by clips; picture and sound do not notice. */
+static void subtitles_are_read(void **state)
+{
+    static const char english[] = "WEBVTT\n\n00:00.500 --> 00:01.250\nOne & <i>only</i>\n\n"
+                                  "00:01.250 --> 00:03.000\nTwo\nlines \xe2\x98\x83\n\n"
+                                  "00:02.000 --> 00:04.000\nbeside\n\n00:09.000 --> 00:30.000\nlast\n";
+    static const char german[] = "WEBVTT\n\n00:03.000 --> 00:05.000\nDrei\n";
+    static const struct {
+        const char *name;
+        const char *files[2];
+        struct splice_opts opts;
+        const char *srt[2];
+    } cases[] = {
+        {"subs",
+         {"f-h264.mp4", "f-aac.mp4"},
+         {0},
+         {"1\n00:00:00,500 --> 00:00:01,250\nOne & only\n\n"
+          "2\n00:00:01,250 --> 00:00:02,000\nTwo\nlines \xe2\x98\x83\n\n"
+          "3\n00:00:02,000 --> 00:00:03,000\nTwo\nlines \xe2\x98\x83\nbeside\n\n"
+          "4\n00:00:03,000 --> 00:00:04,000\nbeside\n\n"
+          "5\n00:00:09,000 --> 00:00:10,083\nlast\n\n",
+          "1\n00:00:03,000 --> 00:00:05,000\nDrei\n\n"}},
+        {"subs-edits",
+         {"e-h264.mp4", "e-aac.mp4"},
+         {0},
+         {NULL, "1\n00:00:03,000 --> 00:00:05,000\nDrei\n\n"}},
+        {"subs-clip",
+         {"e-h264.mp4", "e-aac.mp4"},
+         {3500, 9500},
+         {"1\n00:00:00,000 --> 00:00:00,500\nbeside\n\n2\n00:00:05,500 --> 00:00:06,000\nlast\n\n",
+          "1\n00:00:00,000 --> 00:00:01,500\nDrei\n\n"}},
+        {"subs-clip-of-none", {"f-h264.mp4", "f-aac.mp4"}, {5500, 8500}, {"", ""}},
+    };
+    (void)state;
+    if (!media_have_ffmpeg())
+        skip();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *paths[2] = {path_of(cases[i].files[0]), path_of(cases[i].files[1])};
+        struct sources s;
+        struct err err;
+        char with[MEDIA_PATH_MAX];
+        char without[MEDIA_PATH_MAX];
+        auto_ptr(plan) struct plan *plan = NULL;
+        auto_ptr(plan) struct plan *bare = NULL;
+        auto_ptr(splice) struct splice *splice = splice_new(&cases[i].opts);
+        auto_(subtitle_cues) struct subtitle_cues en = {0};
+        auto_(subtitle_cues) struct subtitle_cues de = {0};
+        auto_(buf) struct buf out = BUF_INIT(1 << 20);
+        parse(&en, english);
+        parse(&de, german);
+        open_sources(&s, paths, 2);
+        assert_int_equal(make_plan(&s, SPLICE_PROGRESSIVE, &cases[i].opts, NULL, &bare, &err), 0);
+        write_out(bare, &s, "subs-without", without);
+        for (size_t k = 0; k < 2; k++)
+            assert_int_equal(add_source(splice, &s, k, &err), 0);
+        assert_int_equal(splice_add_subtitles(splice, &en, "en", &err), 0);
+        assert_int_equal(splice_add_subtitles(splice, &de, "de-AT", &err), 0);
+        assert_int_equal(feed(splice, &s, SPLICE_PROGRESSIVE, &err), 0);
+        assert_int_equal(splice_plan(splice, SPLICE_FRAGMENTED, NULL, &plan, &err), -1);
+        assert_int_equal(err.code, ERR_UNSUPPORTED_SITE);
+        if (splice_plan(splice, SPLICE_PROGRESSIVE, NULL, &plan, &err) < 0)
+            fail_msg("%s: %s", cases[i].name, err.text);
+        write_out(plan, &s, cases[i].name, with);
+        check_same_packets(cases[i].name, "v", without, with);
+        check_same_packets(cases[i].name, "a", without, with);
+        for (int k = 0; k < 2; k++) {
+            run(&out, SUBRIP, k ? "1" : "0", with);
+            if (cases[i].srt[k] && strcmp(buf_str(&out), cases[i].srt[k]) != 0)
+                fail_msg("%s: %s", cases[i].name, buf_str(&out));
+        }
+        run(&out,
+            "ffprobe -v error -select_streams s -show_entries stream=codec_name,codec_tag_string:"
+            "stream_disposition=default:stream_tags=language -of csv=p=0%s '%s'",
+            "", with);
+        assert_string_equal(buf_str(&out), "mov_text,tx3g,1,eng\nmov_text,tx3g,0,deu\n");
+        auto_(buf) struct buf file = BUF_INIT(256 << 20);
+        assert_int_equal(io_read_file(with, &file, &err), 0);
+        for (int k = 0; k < 500; k++) {
+            char slice[5000];
+            size_t from = random_below((uint32_t)(file.len - sizeof slice));
+            execute(plan, &s, from, sizeof slice, slice);
+            assert_memory_equal(slice, file.data + from, sizeof slice);
+        }
+        close_sources(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_are_the_sources),
         cmocka_unit_test(clips_show_what_was_asked),
         cmocka_unit_test(tags_are_read),
+        cmocka_unit_test(subtitles_are_read),
     };
     return cmocka_run_group_tests(tests, make_media, NULL);
 }
