@@ -31,6 +31,9 @@ const videos = {
   },
   sluiceBig01: { title: 'Sluice demo: a large file', author: 'Sluice', set: 'big', formats: ['137', '140'] },
   sluiceAv101: { title: 'Sluice demo: AV1 only', author: 'Sluice', set: 'short', formats: ['398', '140'] },
+  // For benchmarks; as short as the others where the long media are not made.
+  sluiceQuar1: { title: 'Sluice demo: a quarter of an hour', author: 'Sluice', set: 'quarter', formats: ['137', '140'] },
+  sluiceHour1: { title: 'Sluice demo: an hour', author: 'Sluice', set: 'hour', formats: ['134', '140'] },
   // Nobody says which version of the files these are.
   sluiceVers1: {
     title: 'Sluice demo: of no known version',
