@@ -145,7 +145,8 @@ int shelf_file_open(const char *dir, const char *name, int64_t now_unix_s, struc
     if (good) {
         note_use(fd, &st, now_unix_s);
         fill(f, &h, f->map);
-        (void)madvise(f->map, f->map_len, MADV_DONTNEED); /* checking has touched every page; few are needed */
+        (void)madvise(f->map, f->map_len,
+                      MADV_DONTNEED); /* checking has touched every page; few are needed */
     }
     (void)close(fd);
     if (good)
