@@ -100,7 +100,7 @@ async function memoryPerStream(sluice, url) {
   return cost;
 }
 
-async function cost(table, origin, media, env) {
+async function measureCost(table, origin, media, env) {
   const dir = temporaryDirectory();
   for (const name of ['quarter-137.mp4', 'quarter-140.m4a']) fs.symlinkSync(media[name].path, path.join(dir, name));
   const certificates = await prepare();
@@ -154,5 +154,5 @@ export async function benchMerge(table) {
     table.push([`plan of ${name}, source ${awayMs} ms away, ms`, made.toFixed(0), '', '']);
     table.push([`first byte of ${name} once it is planned, ms`, first.toFixed(0), `one round trip ${awayMs}`, (first / awayMs).toFixed(2)]);
   }
-  await cost(table, origin, origin.media, env);
+  await measureCost(table, origin, origin.media, env);
 }
