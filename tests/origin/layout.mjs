@@ -5,6 +5,7 @@ function mp4Boxes(data) {
   const boxes = [];
   for (let at = 0; at + 8 <= data.length;) {
     const size = data.readUInt32BE(at);
+    if (size === 1) break; // 64 bits wide: an mdat, behind all that matters here
     if (size < 8) throw new Error(`box size ${size} at ${at}`);
     boxes.push({ type: data.toString('latin1', at + 4, at + 8), start: at, end: at + size - 1 });
     at += size;
@@ -23,7 +24,14 @@ function mp4Codecs(moov) {
     const level = String(profileLevel & 31).padStart(2, '0');
     codecs.push(`av01.${profileLevel >> 5}.${level}${depth & 128 ? 'H' : 'M'}.${depth & 64 ? '10' : '08'}`);
   }
+  const vp9 = moov.indexOf('vpcC');
+  if (vp9 > 0) {
+    // VP Codec ISO Media File Format Binding: version and flags; profile(8) level(8) depth(4) …
+    const [profile, level, depth] = moov.subarray(vp9 + 8);
+    codecs.push(`vp09.${[profile, level, depth >> 4].map((n) => String(n).padStart(2, '0')).join('.')}`);
+  }
   if (moov.includes('mp4a')) codecs.push('mp4a.40.2');
+  if (moov.includes('dOps')) codecs.push('opus');
   return codecs.join(', ');
 }
 
@@ -32,16 +40,10 @@ function mp4Layout(data) {
   const of = (type) => boxes.find((box) => box.type === type);
   const moov = of('moov');
   const codecs = mp4Codecs(data.subarray(moov.start, moov.end + 1));
-  const sidx = of('sidx');
-  if (!sidx) return { codecs };
-  if (
-    boxes
-      .slice(0, 4)
-      .map((box) => box.type)
-      .join(' ') !== 'ftyp moov sidx moof'
-  )
-    throw new Error(`unexpected layout: ${boxes.slice(0, 6).map((box) => box.type)}`);
-  return { codecs, init: { start: 0, end: moov.end }, index: { start: sidx.start, end: sidx.end } };
+  if (!of('moof')) return { codecs };
+  const [first, second, index] = boxes; // the index, or what is in its place in a file that rewrite.mjs made
+  if (first.type !== 'ftyp' || second.type !== 'moov') throw new Error(`unexpected layout: ${boxes.map((box) => box.type)}`);
+  return { codecs, init: { start: 0, end: moov.end }, index: { start: index.start, end: index.end } };
 }
 
 // An EBML variable-length integer; `keepMarker` for element ids.

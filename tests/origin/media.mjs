@@ -11,6 +11,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 
 import { readLayout } from './layout.mjs';
+import { rewrites } from './rewrite.mjs';
 
 const run = promisify(execFile);
 const fps = 24;
@@ -58,17 +59,11 @@ const fragments = '+dash+global_sidx+frag_keyframe+default_base_moof+skip_traile
 const mp4 = ['-movflags', fragments];
 const mp4WithMfra = ['-movflags', fragments.replace('+skip_trailer', '')];
 const mp4WithEdits = ['-movflags', `${fragments}+delay_moov`, '-use_editlist', '1'];
-const m4a = ['-movflags', fragments.replace('+frag_keyframe', ''), '-frag_duration', '9984000', '-f', 'mp4'];
-const m4aWithEdits = [
-  '-movflags',
-  `${fragments.replace('+frag_keyframe', '')}+delay_moov`,
-  '-use_editlist',
-  '1',
-  '-frag_duration',
-  '9984000',
-  '-f',
-  'mp4',
-];
+const every = (us) => ['-frag_duration', String(us), '-f', 'mp4'];
+const soundFragments = fragments.replace('+frag_keyframe', '');
+const withEdits = ['-movflags', `${soundFragments}+delay_moov`, '-use_editlist', '1'];
+const m4a = ['-movflags', soundFragments, ...every(9984000)];
+const m4aWithEdits = [...withEdits, ...every(9984000)];
 const webm = ['-cues_to_front', '1', '-cluster_time_limit', '5000'];
 
 const input = (name) => ['-i', name];
@@ -76,8 +71,10 @@ const looped = (name, times) => ['-stream_loop', String(times - 1), '-i', name];
 const both = (video, audio) => [...input(video), ...input(audio), '-map', '0:v', '-map', '1:a'];
 const title = ['-metadata', 'title=Sluice test tone', '-metadata', 'artist=Sluice'];
 
-// First what is encoded, then what is put together from it without encoding. Names of adaptive formats are
-// SET-ITAG.EXT; sets: short 20 s, long 120 s, big 20 s at a bit rate that needs several range requests.
+// First what is encoded, then what is put together from it without encoding, then what is a good file spoilt
+// (rewrite.mjs). Names of adaptive formats are SET-ITAG.EXT; sets: short 20 s, long 120 s, big 20 s at a bit rate
+// that needs several range requests, tiny 10 s with sound fragments much shorter than the picture's, quarter 15 min,
+// edit both with edit lists and aligned fragments, vp9 and vp9e (with edit lists) VP9 and Opus in MP4.
 const encoded = {
   'short-137.mp4': [...picture(20, 1080), ...h264('2500k'), ...mp4],
   'short-136.mp4': [...picture(20, 720), ...h264('1200k'), ...mp4],
@@ -91,6 +88,10 @@ const encoded = {
   'short-140-fr.m4a': [...sound(20, 330, 44100), ...aac, ...m4a],
   'short-140-drc.m4a': [...sound(20, 196, 44100), ...aac, ...m4a],
   'short-251.webm': [...sound(20, 220, 48000), ...opus, ...webm],
+  'tiny-134.mp4': [...picture(10, 360), ...h264('500k'), '-g', '48', '-keyint_min', '48', ...mp4WithEdits],
+  'tiny-140.m4a': [...sound(10, 220, 48000), ...aac, '-movflags', soundFragments, ...every(700000)],
+  'vp9-247.mp4': [...picture(20, 360), ...vp9('300k'), ...mp4],
+  'vp9-251.m4a': [...sound(20, 220, 48000), ...opus, ...m4a],
   'big-137.mp4': [...picture(20, 1080, ',noise=alls=12:allf=t'), ...h264('12M'), '-minrate', '12M', ...mp4],
   'long-140.m4a': [...sound(120, 220, 44100), ...aac, ...m4aWithEdits],
   'long-251.webm': [...sound(120, 220, 48000), ...opus, ...webm],
@@ -105,36 +106,25 @@ const assembled = {
   'long-134.mp4': [...looped('short-134.mp4', 6), ...copy, ...mp4],
   'long-398.mp4': [...looped('short-398.mp4', 6), ...copy, ...mp4],
   'long-247.webm': [...looped('short-247.webm', 6), ...copy, ...webm],
+  'edit-398.mp4': [...input('short-398.mp4'), ...copy, ...mp4WithEdits],
+  'edit-140.m4a': [...input('short-140.m4a'), ...copy, ...withEdits, ...every(5000000)],
+  'vp9e-247.mp4': [...input('vp9-247.mp4'), ...copy, ...mp4WithEdits],
+  'vp9e-251.m4a': [...input('vp9-251.m4a'), ...copy, ...m4aWithEdits],
+  'quarter-160.mp4': [...looped('short-160.mp4', 45), ...copy, ...mp4WithEdits],
+  'quarter-140.m4a': [...looped('short-140.m4a', 45), ...copy, ...m4aWithEdits],
   'short-18.mp4': [...both('short-134.mp4', 'short-140.m4a'), ...copy, '-movflags', '+faststart'],
   'clip-tail.mp4': [...both('short-134.mp4', 'short-140.m4a'), ...copy, ...title],
   'clip.webm': [...both('short-243.webm', 'short-251.webm'), ...copy],
   'movie.mkv': [...both('short-136.mp4', 'short-140.m4a'), ...copy, ...title],
 };
 
-// What only the benchmarks need: 15 minutes at 4 Mbit/s, and an hour.
-const longEncoded = {
-  'seed-137.mp4': [...picture(20, 1080, ',noise=alls=6:allf=t'), ...h264('4M'), '-minrate', '4M', ...mp4],
-  'seed-134.mp4': [...picture(20, 360), ...h264('500k'), ...mp4],
-  'seed-140.m4a': [...sound(20, 220, 44100), ...aac, ...m4a],
-};
-const longAssembled = {
-  'quarter-137.mp4': [...looped('seed-137.mp4', 45), ...copy, ...mp4],
-  'quarter-140.m4a': [...looped('seed-140.m4a', 45), ...copy, ...m4a],
-  'hour-134.mp4': [...looped('seed-134.mp4', 180), ...copy, ...mp4],
-  'hour-140.m4a': [...looped('seed-140.m4a', 180), ...copy, ...m4a],
-};
-
-// Each: recipes in the order they can be made.
-export const usualMedia = [encoded, assembled];
-export const longMedia = [longEncoded, longAssembled];
-
 // Raise when rows of media.json change their meaning.
-const rowsVersion = 1;
-export const mediaKey = (recipes) =>
-  createHash('sha256')
-    .update(JSON.stringify([rowsVersion, ...recipes]))
-    .digest('hex')
-    .slice(0, 12);
+const rowsVersion = 2;
+export const mediaKey = createHash('sha256')
+  .update(JSON.stringify([rowsVersion, encoded, assembled]))
+  .update(readFileSync(new URL('rewrite.mjs', import.meta.url)))
+  .digest('hex')
+  .slice(0, 12);
 
 async function ffmpeg(dir, name, args) {
   await run(
@@ -158,10 +148,11 @@ async function ffmpeg(dir, name, args) {
   );
 }
 
-async function describe(dir, file) {
+// `like`: a file of the same picture or sound, for those that ffprobe does not understand.
+async function describe(dir, file, like = file) {
   const { stdout } = await run(
     'ffprobe',
-    ['-v', 'error', '-of', 'json', '-show_entries', 'format=duration:stream=codec_type,width,height,sample_rate,channels', file],
+    ['-v', 'error', '-of', 'json', '-show_entries', 'format=duration:stream=codec_type,width,height,sample_rate,channels', like],
     { cwd: dir },
   );
   const probe = JSON.parse(stdout);
@@ -178,16 +169,19 @@ async function describe(dir, file) {
 }
 
 // Fills `dir`; media.json has one row per file: size, durationMs, init, index {start, end}, codecs, …
-export async function makeMedia(dir, recipes) {
+export async function makeMedia(dir) {
   process.stderr.write('origin: making media with ffmpeg, once\n');
-  for (const step of recipes) {
-    const todo = Object.entries(step);
+  for (const recipes of [encoded, assembled]) {
+    const todo = Object.entries(recipes);
     const worker = async () => {
       for (let next = todo.shift(); next; next = todo.shift()) await ffmpeg(dir, ...next);
     };
     await Promise.all(Array.from({ length: Math.min(os.cpus().length, 4) }, worker));
   }
+  for (const [name, { from, make }] of Object.entries(rewrites))
+    writeFileSync(path.join(dir, name), make(readFileSync(path.join(dir, from))));
   const rows = {};
-  for (const file of recipes.flatMap(Object.keys)) rows[file] = await describe(dir, file);
+  for (const file of [encoded, assembled].flatMap(Object.keys)) rows[file] = await describe(dir, file);
+  for (const [file, { from }] of Object.entries(rewrites)) rows[file] = await describe(dir, file, from);
   writeFileSync(path.join(dir, 'media.json'), JSON.stringify(rows, null, 1));
 }

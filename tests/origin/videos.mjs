@@ -3,6 +3,8 @@
 // A video that plays has a `set` of media files and the itags each client is given. The others have the
 // playability the site answers with, one per class of error.
 
+import { lawful, spoilt } from './rewrite.mjs';
+
 const unplayable = (reason, more = {}) => ({ status: 'UNPLAYABLE', reason, ...more });
 const botCheck = { status: 'LOGIN_REQUIRED', reason: 'Sign in to confirm you’re not a bot' };
 
@@ -31,15 +33,24 @@ const videos = {
   },
   sluiceBig01: { title: 'Sluice demo: a large file', author: 'Sluice', set: 'big', formats: ['137', '140'] },
   sluiceAv101: { title: 'Sluice demo: AV1 only', author: 'Sluice', set: 'short', formats: ['398', '140'] },
-  // For benchmarks; as short as the others where the long media are not made.
-  sluiceQuar1: { title: 'Sluice demo: a quarter of an hour', author: 'Sluice', set: 'quarter', formats: ['137', '140'] },
-  sluiceHour1: { title: 'Sluice demo: an hour', author: 'Sluice', set: 'hour', formats: ['134', '140'] },
   // Nobody says which version of the files these are.
   sluiceVers1: {
     title: 'Sluice demo: of no known version',
     author: 'Sluice',
     set: 'short',
     formats: ['136', '140'].map((itag) => ({ itag, without: ['lastModified'] })),
+  },
+  sluiceTiny1: { title: 'Sluice demo: ten seconds', author: 'Sluice', set: 'tiny', formats: ['134', '140'] },
+  sluice15min: { title: 'Sluice demo: fifteen minutes', author: 'Sluice', set: 'quarter', formats: ['160', '140'] },
+  sluiceAv102: { title: 'Sluice demo: AV1 only, with edit lists', author: 'Sluice', set: 'edit', formats: ['398', '140'] },
+  sluiceVp9_1: { title: 'Sluice demo: VP9 and Opus in MP4', author: 'Sluice', set: 'vp9', formats: ['247', '251'] },
+  sluiceVp9_2: { title: 'Sluice demo: VP9 and Opus, with edit lists', author: 'Sluice', set: 'vp9e', formats: ['247', '251'] },
+  // Its format rows do not say where the index is.
+  sluiceNoIdx: {
+    title: 'Sluice demo: no index',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['160', '140'].map((itag) => ({ itag, without: ['initRange', 'indexRange'] })),
   },
   // Made for children: one client says no, the other has the small muxed file and does not state its size.
   sluiceKids1: {
@@ -126,6 +137,10 @@ const videos = {
     error: unplayable('Something is not right', { errorScreen: { playerCaptchaViewModel: { text: 'Solve this' } } }),
   },
 };
+
+// Files of rare or broken shapes, see rewrite.mjs: sluicemoofs, …
+for (const set of Object.keys({ ...lawful, ...spoilt }))
+  videos[`sluice${set}`] = { title: `Sluice demo: ${set}`, author: 'Sluice', set, formats: ['160', '140'] };
 
 // sluiceV0000 … sluiceV9999 are the same as sluiceDemo1: videos that nobody has asked for yet.
 export const videoOf = (id) => videos[id] ?? (/^sluiceV\d{4}$/.test(id) ? videos.sluiceDemo1 : undefined);
