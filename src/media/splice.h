@@ -48,8 +48,8 @@ struct splice;
 
 struct splice_opts {
     /* A clip of the whole, in presentation time; 0, 0: everything; end_ms 0: to the end. Copying begins at
-     * the sync sample at or before the start; an edit list makes players begin exactly where asked, and end
-     * there. */
+     * the sync sample at or before the start; an edit list makes players begin with the frame that is on the
+     * screen at the start (without a picture: exactly there), and end at the end. */
     uint64_t start_ms, end_ms;
 };
 

@@ -9,11 +9,19 @@ enum { CHUNKS_PER_SECOND = 2, CHUNKS_MAX = 1024 * 1024 /* 6 days */ };
 struct stretch {
     uint64_t skip_bytes; /* of the samples before the first */
     int64_t end_pts;     /* behind the last sample presented */
+    int64_t shown;       /* of a clip's picture: when its first frame is presented; INT64_MIN: not known */
     int64_t origin;      /* media time that is presented at time 0 of the source, edit list applied */
     struct buf chunks;   /* struct mp4_chunk each */
 };
 
+/* A presentation time of the sources. */
+struct moment {
+    uint64_t value;
+    uint32_t scale; /* units a second */
+};
+
 struct layout {
+    struct moment clip_start;
     struct mp4_movie movie; /* its tracks: first those of the sources, then the texts */
     struct mp4_text texts[SPLICE_SUBTITLES_MAX];
     struct stretch stretches[MP4_TRACKS_MAX];
@@ -29,12 +37,6 @@ static void layout_fini(struct layout *l)
 }
 DEFINE_AUTO(layout, layout_fini)
 
-/* A presentation time of the sources. */
-struct moment {
-    uint64_t value;
-    uint32_t scale; /* units a second */
-};
-
 static int64_t media_time_at(const struct mp4_track *t, const struct stretch *x, struct moment at)
 {
     return x->origin + (int64_t)splice_rescale(at.value, at.scale, t->timescale);
@@ -44,6 +46,13 @@ static int64_t end_of_clip(const struct splice *s, const struct mp4_track *t, co
 {
     struct moment end = {s->opts.end_ms, 1000};
     return end.value ? media_time_at(t, x, end) : INT64_MAX;
+}
+
+/* Whether a clip from `from` on shows the frame of `pts` first rather than that of `best`: the one that is on
+ * the screen then, or without such the next one. */
+static bool is_shown_first(int64_t pts, int64_t best, int64_t from)
+{
+    return pts <= from ? pts > best || best > from : pts < best;
 }
 
 /* Lets the track begin at the last sync sample presented at or before media time `from`, and end with what is
@@ -56,8 +65,11 @@ static int64_t cut(struct mp4_movie_track *m, struct stretch *x, int64_t from, i
     uint64_t bytes = 0;
     int64_t first = 0;
     bool found = false;
+    x->shown = INT64_MAX;
     for (; mp4_cursor_next(&c, &s); before = c, bytes += s.size) {
         int64_t pts = (int64_t)before.dts + s.cts;
+        if (pts >= (int64_t)m->from->media_time && is_shown_first(pts, x->shown, from))
+            x->shown = pts;
         if (s.sync && (!found || pts <= from)) {
             m->samples = before;
             x->skip_bytes = bytes;
@@ -72,10 +84,14 @@ static int64_t cut(struct mp4_movie_track *m, struct stretch *x, int64_t from, i
 }
 
 /* Chooses each track's samples. Without a clip: all of them. With one: the picture from a sync sample on, the
- * sound from about the same moment, so that players which ignore edit lists stay in sync. */
+ * sound from about the same moment, so that players which ignore edit lists stay in sync.
+ *
+ * A clip starts with the frame that is on the screen then, from its beginning: of an edit list that starts
+ * within a frame some players (those on libavformat) drop that frame and show the rest too early. */
 static void choose_samples(const struct splice *s, struct layout *l)
 {
     struct moment start = {s->opts.start_ms, 1000};
+    l->clip_start = start;
     for (int pass = 0; splice_is_clip(s) && pass < 2; pass++) {
         for (size_t i = 0; i < s->track_count; i++) {
             const struct mp4_track *t = &s->tracks[i].head;
@@ -84,6 +100,10 @@ static void choose_samples(const struct splice *s, struct layout *l)
                 continue;
             int64_t from = media_time_at(t, x, start);
             int64_t first = cut(&l->movie.tracks[i], x, from, end_of_clip(s, t, x));
+            if (pass == 1)
+                x->shown = INT64_MIN;
+            else if (x->shown < from && x->shown >= x->origin)
+                l->clip_start = (struct moment){(uint64_t)(x->shown - x->origin), t->timescale};
             if (pass == 0 && first < from && first >= x->origin)
                 start = (struct moment){(uint64_t)(first - x->origin), t->timescale};
         }
@@ -99,7 +119,8 @@ static int cut_chunks(struct mp4_movie_track *m, struct stretch *x, struct err *
     uint64_t slot = 0;
     for (uint64_t dts = c.dts; mp4_cursor_next(&c, &s); dts = c.dts) {
         uint64_t now = dts * CHUNKS_PER_SECOND / m->from->timescale;
-        int64_t end_pts = (int64_t)c.dts + s.cts;
+        /* an edit list that ended where a sample begins would hide it */
+        int64_t end_pts = (int64_t)c.dts + s.cts + (s.duration == 0);
         if (chunk.samples && now != slot) {
             buf_add(&x->chunks, &chunk, sizeof chunk);
             chunk = (struct mp4_chunk){0};
@@ -124,7 +145,7 @@ static int cut_chunks(struct mp4_movie_track *m, struct stretch *x, struct err *
  * so that sources which count from somewhere else make a file that starts at once. */
 static struct moment time_zero(const struct splice *s, const struct layout *l)
 {
-    struct moment zero = {s->opts.start_ms, 1000};
+    struct moment zero = l->clip_start;
     for (size_t i = 0; !splice_is_clip(s) && i < s->track_count; i++) {
         int64_t start = (int64_t)l->movie.tracks[i].samples.dts - l->stretches[i].origin;
         struct moment own = {start > 0 ? (uint64_t)start : 0, s->tracks[i].head.timescale};
@@ -144,6 +165,7 @@ static int time_track(const struct splice *s, struct layout *l, size_t i, struct
     int64_t zero = media_time_at(t, x, start);
     int64_t from = (int64_t)t->media_time > zero ? (int64_t)t->media_time : zero;
     from = (int64_t)m->samples.dts > from ? (int64_t)m->samples.dts : from;
+    from = x->shown > from ? x->shown : from;
     int64_t end = end_of_clip(s, t, x);
     end = x->end_pts < end ? x->end_pts : end;
     if (m->chunk_count == 0 || end <= from)
@@ -309,6 +331,7 @@ int splice_plan_progressive(const struct splice *s, const struct mp4_tags *tags,
         const struct mp4_track *t = &s->tracks[i].head;
         uint64_t empty = splice_rescale(t->empty_duration, t->movie_timescale, t->timescale);
         l.stretches[i] = (struct stretch){.end_pts = INT64_MIN,
+                                          .shown = INT64_MIN,
                                           .origin = (int64_t)t->media_time - (int64_t)empty,
                                           .chunks = BUF_INIT(CHUNKS_MAX * sizeof(struct mp4_chunk))};
         l.movie.tracks[i] = (struct mp4_movie_track){

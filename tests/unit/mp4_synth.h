@@ -24,6 +24,7 @@ enum synth_oddity {
     SYNTH_WIDE_MDAT = 1 << 8,     /* 64-bit size */
     SYNTH_GAP = 1 << 9,           /* each fragment starts 7 units later than the one before ends */
     SYNTH_OVERLAP = 1 << 10,      /* … 7 units earlier */
+    SYNTH_LAST_ZERO = 1 << 25,    /* the last sample has no duration */
     SYNTH_HIERARCHICAL = 1 << 11, /* wrong from here on */
     SYNTH_NO_SIDX = 1 << 12,
     SYNTH_NO_MVEX = 1 << 13,
@@ -85,12 +86,13 @@ static inline void synth_write_trun(struct mp4_writer *w, const struct synth *s,
     uint64_t box = mp4_begin_full(w, MP4_CC('t', 'r', 'u', 'n'), negative,
                                   0x200u | (at >= 0 ? 1u : 0) | (plain ? 0 : 0x100u) | (flags ? 0x400u : 0) |
                                       (cts ? 0x800u : 0));
+    uint64_t zero = s->oddities & SYNTH_LAST_ZERO ? (uint64_t)s->fragments * s->fragment_samples : 0;
     mp4_write_u32(w, s->oddities & SYNTH_TRUN_COUNT ? 0x80000000u : count);
     if (at >= 0)
         mp4_write_u32(w, (uint64_t)at);
     for (uint64_t i = first; i < first + count; i++) {
         if (!plain)
-            mp4_write_u32(w, s->sample_duration);
+            mp4_write_u32(w, i + 1 == zero ? 0 : s->sample_duration);
         mp4_write_u32(w, synth_sample_size(s, i));
         if (flags)
             mp4_write_u32(w, i % s->sync_every ? 0x1010000 : 0x2000000);

@@ -502,6 +502,22 @@ static void edits_are_carried_over(void **state)
     }
 }
 
+/* Players leave out what begins where the edit list ends. */
+static void a_last_sample_without_duration_is_presented(void **state)
+{
+    auto_(synth) struct synth a = sound;
+    const struct synth *const only[] = {&a};
+    struct times t;
+    struct err err;
+    auto_ptr(plan) struct plan *plan = NULL;
+    (void)state;
+    a.has_edit = true;
+    a.oddities = SYNTH_LAST_ZERO;
+    synth_init(&a);
+    assert_int_equal(make_plan(only, 1, SPLICE_PROGRESSIVE, NULL, &plan, &t, &err), 0);
+    check_edits("no duration", tables_of(plan, 0), UINT64_MAX, 0, 2807 * 1024 + 1);
+}
+
 static void composition_offsets_may_be_negative(void **state)
 {
     (void)state;
@@ -665,23 +681,24 @@ static void fragments_are_where_the_index_says(void **state)
 
 static void clips(void **state)
 {
-    /* Sync samples every 2.5 s (60 of 24 fps), each presented 1024 units after its dts. The whole lasts 60 s.
-     */
+    /* Sync samples every 2.5 s (60 of 24 fps), each presented 1024 units after its dts: so is the first,
+     * which no edit list hides. The whole lasts 60 s. A clip begins with the frame on the screen, so with pts
+     * 62464 instead of 62473 (5084 ms). */
     static const struct {
         const char *name;
         uint32_t start_ms, end_ms;
         int rc;
-        uint32_t first_picture, first_sound; /* numbers of the samples copying begins with */
-        uint64_t media_time, duration;       /* of the picture's edit, 12288 units a second */
+        uint32_t first_picture, first_sound;  /* numbers of the samples copying begins with */
+        uint64_t empty, media_time, duration; /* of the picture's edits, 12288 units a second */
     } cases[] = {
-        {"from the start", 0, 10000, 0, 0, 0, 0, 122880},
-        {"on a sync sample", 5084, 8000, 0, 120, 238, 1033, 35831},
-        {"between sync samples", 7000, 9500, 0, 120, 238, 24576, 30720},
-        {"to the end", 50000, 0, 0, 1140, 2230, 30720, 124416},
-        {"beyond the end", 59000, 90000, 0, 1380, 2699, 18432, 13824},
-        {"after the end", 70000, 80000, -1, 0, 0, 0, 0},
-        {"backwards", 9000, 3000, -1, 0, 0, 0, 0},
-        {"absurd", UINT32_MAX, UINT32_MAX, -1, 0, 0, 0, 0},
+        {"from the start", 0, 10000, 0, 0, 0, 1024, 1024, 121856},
+        {"on a sync sample", 5084, 8000, 0, 120, 238, UINT64_MAX, 1024, 35840},
+        {"between sync samples", 7000, 9500, 0, 120, 238, UINT64_MAX, 24576, 30720},
+        {"to the end", 50000, 0, 0, 1140, 2230, UINT64_MAX, 30720, 124416},
+        {"beyond the end", 59000, 90000, 0, 1380, 2699, UINT64_MAX, 18432, 13824},
+        {"after the end", 70000, 80000, -1, 0, 0, 0, 0, 0},
+        {"backwards", 9000, 3000, -1, 0, 0, 0, 0, 0},
+        {"absurd", UINT32_MAX, UINT32_MAX, -1, 0, 0, 0, 0, 0},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -703,7 +720,7 @@ static void clips(void **state)
         }
         struct tables tables = tables_of(plan, 0);
         (void)check_track(cases[i].name, plan, 0, &v, tables, cases[i].first_picture);
-        check_edits(cases[i].name, tables, UINT64_MAX, cases[i].media_time, cases[i].duration);
+        check_edits(cases[i].name, tables, cases[i].empty, cases[i].media_time, cases[i].duration);
         (void)check_track(cases[i].name, plan, 1, &a, tables_of(plan, 1), cases[i].first_sound);
         check_mdat(plan, false);
     }
@@ -750,6 +767,7 @@ int main(void)
         cmocka_unit_test(how_much_of_the_head),
         cmocka_unit_test(only_what_was_asked_for),
         cmocka_unit_test(edits_are_carried_over),
+        cmocka_unit_test(a_last_sample_without_duration_is_presented),
         cmocka_unit_test(composition_offsets_may_be_negative),
         cmocka_unit_test(long_and_large),
         cmocka_unit_test(fragments_are_where_the_index_says),
