@@ -32,6 +32,8 @@ static const struct config_key keys[] = {
     TEXT(log_level, "info", "Least level to log: debug, info, warn or error."),
     INT(token_ttl_s, "21600", 60, 31536000, "s", "How long a download link works."),
     INT(cache_ttl_s, "3600", 0, 3600, "s", "How long a video's description is remembered at most; 0: never."),
+    INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",
+        "Disk for remembered descriptions; beyond that those that expire first are forgotten."),
     INT(upstream_connect_ms, "10000", 100, 120000, "ms", "Time limit for one upstream connection to open."),
     INT(upstream_timeout_ms, "30000", 500, 600000, "ms", "Time limit for one description call."),
     INT(stall_timeout_s, "30", 1, 3600, "s", "A transfer that moves no byte for so long is ended."),

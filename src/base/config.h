@@ -23,6 +23,7 @@ struct config {
     char *log_level;        /* debug, info, warn, error */
     int64_t token_ttl_s;    /* life of `data` links */
     int64_t cache_ttl_s;    /* descriptions are kept at most this long */
+    int64_t cache_bytes;    /* descriptions and answers on disk */
     int64_t upstream_connect_ms;
     int64_t upstream_timeout_ms; /* one description call, in all */
     int64_t stall_timeout_s;     /* a stream that moves no byte for so long is ended */

@@ -63,6 +63,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         app_close(app);
         return -1;
     }
+    store_limit_cache(app->store, (uint64_t)c->cache_bytes);
     app->site = (struct site_env){
         .call = call_net,
         .call_ctx = app->net,

@@ -155,10 +155,11 @@ static int send_answer(struct http_response *res, const char *text, size_t len)
  * as much as reading it. Failing to keep it is no error. */
 static void keep_answer(struct app *app, json_t *root, const char *key)
 {
-    int64_t expires = clock_unix_s() + ANSWER_TTL_S;
+    int64_t ttl = app->config.cache_ttl_s;
+    int64_t expires = clock_unix_s() + (ttl < ANSWER_TTL_S ? ttl : ANSWER_TTL_S);
     struct err ignored;
     (void)json_object_set_new(root, "cached", json_true());
-    char *text = app->config.cache_ttl_s ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *text = ttl ? json_dumps(root, JSON_COMPACT) : NULL;
     if (text)
         (void)store_cache_put(app->store, key, text, strlen(text), expires, &ignored);
     free(text);

@@ -13,12 +13,17 @@ enum {
     JOURNAL_KEPT_BYTES = 64 << 20, /* a write-ahead log that once grew larger is cut back to this */
 };
 
-/* DB_CACHE_PRUNE deletes in portions, so that other writers get between. */
+/* DB_CACHE_PRUNE and DB_CACHE_EVICT delete in portions, so that other writers get between. 300: a row's key,
+ * twice, and what surrounds it. */
 static const char *const statements[DB_STMT_COUNT] = {
     [DB_CACHE_GET] = "SELECT value, expires_unix_s FROM media_cache WHERE key = $1 AND expires_unix_s > $2",
     [DB_CACHE_PUT] = ("INSERT INTO media_cache (key, expires_unix_s, value) VALUES ($1, $2, $3) "
                       "ON CONFLICT (key) DO UPDATE SET expires_unix_s = excluded.expires_unix_s, "
                       "value = excluded.value"),
+    [DB_CACHE_SIZE] = "SELECT sum(length(value) + 300) FROM media_cache",
+    [DB_CACHE_EVICT] = ("DELETE FROM media_cache WHERE key IN "
+                        "(SELECT key FROM media_cache ORDER BY expires_unix_s LIMIT $1) "
+                        "RETURNING length(value) + 300"),
     [DB_CACHE_DELETE] = "DELETE FROM media_cache WHERE key = $1",
     [DB_CACHE_PRUNE] = ("DELETE FROM media_cache WHERE key IN "
                         "(SELECT key FROM media_cache WHERE expires_unix_s <= $1 LIMIT $2)"),

@@ -23,6 +23,8 @@ enum db_stmt {
     DB_CACHE_PUT,    /* key, expires, value */
     DB_CACHE_DELETE, /* key */
     DB_CACHE_PRUNE,  /* now, how many at most */
+    DB_CACHE_SIZE,   /* → bytes, about */
+    DB_CACHE_EVICT,  /* how many at most → bytes of each */
     DB_KEY_ADD,      /* id, key, created; nothing happens when the id is taken */
     DB_KEY_LIST,     /* how many at most → id, key; newest first */
     DB_STMT_COUNT

@@ -11,6 +11,8 @@ enum { KEY_RING_MAX = 32 };
 struct store {
     char *path; /* absolute: connections are opened later, maybe from another working directory */
     struct pool pool;
+    uint64_t cache_max;
+    _Atomic uint64_t cache_written;            /* since the cache's size was last looked at, or more */
     pthread_mutex_t ring_lock;                 /* guards what follows */
     struct store_token_key ring[KEY_RING_MAX]; /* newest first */
     size_t ring_count;

@@ -2,13 +2,14 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "store/internal.h"
 
-enum { PRUNE_PORTION = 200 };
+enum { PRUNE_PORTION = 200, EVICT_PORTION = 20, LOOKS = 16, ROW_BYTES = 300 };
 
 /* Written by store_check(); expired from the start, so that no store_cache_get() sees it. */
 static const char check_key[] = "store:check";
@@ -56,6 +57,15 @@ void store_close(struct store *s)
     free(s);
 }
 
+void store_limit_cache(struct store *s, uint64_t max_bytes)
+{
+    /* Processes that live for one request look in proportion. */
+    uint16_t chance;
+    hash_random(&chance, sizeof chance);
+    s->cache_max = max_bytes;
+    atomic_store(&s->cache_written, max_bytes / LOOKS / UINT16_MAX * chance);
+}
+
 static int check_key_length(const char *key, struct err *err)
 {
     return strnlen(key, STORE_KEY_MAX_BYTES + 1) <= STORE_KEY_MAX_BYTES
@@ -93,6 +103,40 @@ int store_prune(struct store *s, int64_t now_unix_s, struct err *err)
     return 0;
 }
 
+/* Deletes rows until no more than `left` of `size` bytes are left, or nobody is there to delete. */
+static int evict(struct store *s, uint64_t size, uint64_t left, struct err *err)
+{
+    for (int64_t deleted = 1; deleted > 0 && size > left;) {
+        auto_(lease) struct lease l = {0};
+        if (lease_begin(&l, &s->pool, err) < 0)
+            return -1;
+        int rc = db_run(l.db, DB_CACHE_EVICT, (struct db_value[]){DB_INT_VALUE(EVICT_PORTION)}, err);
+        for (deleted = 0; rc == 1; rc = db_next(l.db, DB_CACHE_EVICT, err))
+            deleted += db_column_int(l.db, DB_CACHE_EVICT, 0);
+        if (rc < 0)
+            return -1;
+        size = (uint64_t)deleted < size ? size - (uint64_t)deleted : 0;
+    }
+    return 0;
+}
+
+/* After `written` more bytes: see store_limit_cache(). */
+static int keep_limit(struct store *s, uint64_t written, struct err *err)
+{
+    if (!s->cache_max || atomic_fetch_add(&s->cache_written, written) + written < s->cache_max / LOOKS)
+        return 0;
+    atomic_store(&s->cache_written, 0);
+    int64_t size = 0;
+    {
+        auto_(lease) struct lease l = {0};
+        if (lease_begin(&l, &s->pool, err) < 0 || db_run(l.db, DB_CACHE_SIZE, NULL, err) < 0)
+            return -1;
+        size = db_column_int(l.db, DB_CACHE_SIZE, 0);
+        db_reset(l.db, DB_CACHE_SIZE);
+    }
+    return (uint64_t)size > s->cache_max ? evict(s, (uint64_t)size, s->cache_max / 4 * 3, err) : 0;
+}
+
 int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct buf *value,
                     int64_t *expires_unix_s, struct err *err)
 {
@@ -116,12 +160,14 @@ int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct
 int store_cache_put(struct store *s, const char *key, const void *value, size_t len, int64_t expires_unix_s,
                     struct err *err)
 {
-    auto_(lease) struct lease l = {0};
+    struct lease l = {0};
     if (len > STORE_VALUE_MAX_BYTES)
         return err_set(err, ERR_INTERNAL, "%zu bytes are too many for the cache", len);
     if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, err) < 0)
         return -1;
-    return put(l.db, key, expires_unix_s, (struct db_value)DB_BLOB_VALUE(value, len), err);
+    int rc = put(l.db, key, expires_unix_s, (struct db_value)DB_BLOB_VALUE(value, len), err);
+    lease_end(&l);
+    return rc < 0 ? -1 : keep_limit(s, len + ROW_BYTES, err);
 }
 
 int store_cache_delete(struct store *s, const char *key, struct err *err)

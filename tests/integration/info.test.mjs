@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { assertProblem, startStack } from './harness.mjs';
 
@@ -190,6 +191,15 @@ describe('descriptions', () => {
     const again = await described(`https://youtu.be/sluiceLong1?si=tracking`);
     assert.equal(again.cached, true);
     assert.deepEqual(await origin.requests(), []);
+  });
+
+  test('but no longer than cache_ttl_s', async (t) => {
+    const forgetful = await startStack({ origin, env: { SLUICE_CACHE_TTL_S: '2' } });
+    t.after(() => forgetful.stop());
+    assert.equal((await forgetful.info(watch('sluiceLong1'))).json().cached, false);
+    assert.equal((await forgetful.info(watch('sluiceLong1'))).json().cached, true);
+    await sleep(3100);
+    assert.equal((await forgetful.info(watch('sluiceLong1'))).json().cached, false);
   });
 
   const forms = [

@@ -168,6 +168,34 @@ static void prune_takes_what_expired(void **state)
     assert_string_equal(sql(*state, "SELECT count(*) FROM media_cache"), "0");
 }
 
+static void cache_keeps_its_limit(void **state)
+{
+    enum { LIMIT = 1 << 20, VALUE = 8000, ROWS = 1000 };
+    static char value[VALUE + 1];
+    auto_ptr(store) struct store *s = open_store(*state);
+    auto_(buf) struct buf got = BUF_INIT(VALUE);
+    struct err err = {0};
+    memset(value, 'x', VALUE);
+    store_limit_cache(s, LIMIT);
+    put(s, "lives longest", "v", 100000);
+    for (int i = 0; i < ROWS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        put(s, key, value, 1000 + i);
+    }
+    long long size = strtoll(sql(*state, "SELECT sum(length(value)) FROM media_cache"), NULL, 10);
+    assert_in_range(size, LIMIT / 2, LIMIT + LIMIT / 8);
+    assert_int_equal(store_cache_get(s, "lives longest", 1, &got, NULL, &err), 1);
+    assert_int_equal(store_cache_get(s, "k0", 1, &got, NULL, &err), 0);
+    buf_clear(&got);
+    assert_int_equal(store_cache_get(s, "k999", 1, &got, NULL, &err), 1);
+    struct stat file;
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/sluice.db", (char *)*state);
+    assert_int_equal(stat(path, &file), 0);
+    assert_in_range(file.st_size, LIMIT / 2, 3 * LIMIT); /* what is deleted is used again */
+}
+
 static void files_are_private(void **state)
 {
     char path[256];
@@ -586,6 +614,7 @@ int main(void)
         IN_DIR(rows),
         IN_DIR(limits),
         IN_DIR(prune_takes_what_expired),
+        IN_DIR(cache_keeps_its_limit),
         IN_DIR(files_are_private),
         IN_DIR(reopened_file_keeps_all),
         IN_DIR(key_ring),
