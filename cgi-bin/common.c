@@ -32,6 +32,9 @@ int door_check_config(const char *path)
     return 0;
 }
 
+/* Threads that say "busy" to what the gate does not let in, beside those that stream or wait there. */
+enum { SPARE_THREADS = 16 };
+
 static int serve(const char *name, unsigned program, const char *config_file, const char *socket)
 {
     struct err err = {0};
@@ -48,8 +51,9 @@ static int serve(const char *name, unsigned program, const char *config_file, co
     }
     struct http_server_opts opts = {
         .socket = socket,
-        .threads = (unsigned)(program == HTTP_ROUTE_STREAM ? app.config.max_connections
+        .threads = (unsigned)(program == HTTP_ROUTE_STREAM ? app.config.max_connections + SPARE_THREADS
                                                            : app.config.info_threads),
+        .send_timeout_s = (unsigned)app.config.stall_timeout_s,
         .program = program,
         .routes = serve_routes,
         .route_count = serve_route_count,

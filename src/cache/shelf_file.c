@@ -104,17 +104,15 @@ static bool is_whole(const struct shelf_file *f, const char *name, struct head *
            h->check == hash_check64((const char *)f->map + CHECKED_FROM, f->map_len - CHECKED_FROM);
 }
 
-static int map_file(int fd, const struct stat *st, struct shelf_file *f)
+/* -1: it could not be mapped, which says nothing about the file. */
+static int map_file(int fd, size_t size, struct shelf_file *f)
 {
     *f = (struct shelf_file){0};
-    if (!S_ISREG(st->st_mode) || st->st_size < (off_t)sizeof(struct head) ||
-        st->st_size > SHELF_VALUE_MAX_BYTES)
-        return -1;
-    void *map = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED)
         return -1;
     f->map = map;
-    f->map_len = (size_t)st->st_size;
+    f->map_len = size;
     return 0;
 }
 
@@ -139,22 +137,22 @@ int shelf_file_open(const char *dir, const char *name, int64_t now_unix_s, struc
     int fd = open_named(dir, name);
     if (fd < 0)
         return -1;
-    bool mapped = fstat(fd, &st) == 0 && map_file(fd, &st, f) == 0;
-    bool whole = mapped && is_whole(f, name, &h);
-    bool good = whole && h.expires_unix_s > now_unix_s;
+    bool damaged = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof h ||
+                   st.st_size > SHELF_VALUE_MAX_BYTES;
+    bool mapped = !damaged && map_file(fd, (size_t)st.st_size, f) == 0;
+    damaged = damaged || (mapped && !is_whole(f, name, &h));
+    bool good = mapped && !damaged && h.expires_unix_s > now_unix_s;
     if (good) {
         note_use(fd, &st, now_unix_s);
         fill(f, &h, f->map);
-        (void)madvise(f->map, f->map_len, MADV_DONTNEED); /* checking has touched every page; few are needed */
+        (void)madvise(f->map, f->map_len, MADV_DONTNEED); /* checking touched every page; few are needed */
     }
     (void)close(fd);
-    if (good)
-        return 0;
-    if (!whole)
+    if (damaged)
         throw_away(dir, name);
-    if (mapped)
+    if (mapped && !good)
         shelf_file_fini(f);
-    return -1;
+    return good ? 0 : -1;
 }
 
 void shelf_file_fini(struct shelf_file *f)

@@ -12,15 +12,28 @@ enum {
         8, /* header ranges under way at once: the media hosts take it, more brings nothing (measured) */
     HEAD_MAX_BYTES = 4 << 20,
     COVER_MAX_BYTES = 2 << 20,
-    ATTEMPTS = 3,    /* of one header range */
-    AGAIN_MS = 5000, /* an attempt that took longer is not repeated */
-    PAUSE_MS = 100,  /* before the second; twice as long before the third */
+    COVER_TIMEOUT_MS = 5000, /* for one attempt; it is a nicety */
+    ATTEMPTS = 3,            /* of one call */
+    AGAIN_MS = 5000,         /* an attempt that took longer is not repeated */
+    PAUSE_MS = 100,          /* before the second; twice as long before the third */
+};
+
+/* One call, made by a thread of its own: background_begin(), background_end(). */
+struct background {
+    struct app *app;
+    struct net_call call;
+    pthread_t thread;
+    bool started;
+    int rc;
+    struct err err;
+    struct net_answer answer;
 };
 
 /* One plan being made: workers take ranges from the splice and feed it, all under `lock`. */
 struct work {
     struct app *app;
     const struct choice *choice;
+    const char *urls[CHOICE_FORMATS_MAX]; /* where each source lies, behind its redirects */
     struct splice *splice;
     enum splice_layout layout;
     int64_t until_mono_us; /* then the fragmented layout, which needs less, has to do */
@@ -48,24 +61,25 @@ static int call_again(struct app *app, const struct net_call *call, struct net_a
     }
 }
 
-static int fetch_bytes(struct app *app, const struct format *f, uint64_t offset, uint64_t length,
-                       struct net_answer *answer, struct err *err)
+static struct net_call range_call(const struct format *f, const char *url, uint64_t offset, uint64_t length)
 {
-    struct net_call call = {
-        .url = f->url,
+    return (struct net_call){
+        .url = url,
         .user_agent = f->user_agent,
         .max_bytes = length,
         .range_offset = offset,
         .range_length = length,
     };
-    if (call_again(app, &call, answer, err) < 0)
-        return -1;
-    if (answer->status == 206 && answer->body.len == length)
+}
+
+/* What came is what was asked for. */
+static int check_range(const struct net_call *call, const struct net_answer *answer, struct err *err)
+{
+    if (answer->status == 206 && answer->body.len == call->range_length)
         return 0;
-    int status = answer->status;
-    (void)err_set(err, ERR_UPSTREAM_FAILED, "header range answered with %d and %zu bytes", status,
+    (void)err_set(err, ERR_UPSTREAM_FAILED, "header range answered with %d and %zu bytes", answer->status,
                   answer->body.len);
-    err->upstream_status = status;
+    err->upstream_status = answer->status;
     return -1;
 }
 
@@ -81,8 +95,11 @@ static void take_one(struct work *w, const struct splice_range *range)
     auto_(net_answer) struct net_answer answer = {0};
     w->under_way++;
     (void)pthread_mutex_unlock(&w->lock);
-    int rc = fetch_bytes(w->app, w->choice->formats[range->source], range->offset, range->length, &answer,
-                         &err);
+    const struct net_call call = range_call(w->choice->formats[range->source], w->urls[range->source],
+                                            range->offset, range->length);
+    int rc = call_again(w->app, &call, &answer, &err);
+    if (rc == 0)
+        rc = check_range(&call, &answer, &err);
     (void)pthread_mutex_lock(&w->lock);
     w->under_way--;
     if (!w->failed && (rc < 0 || splice_feed(w->splice, range, answer.body.data, &err) < 0)) {
@@ -129,30 +146,99 @@ static int fetch_headers(struct work *w, struct err *err)
     return w->failed ? -1 : 0;
 }
 
-static int add_sources(struct work *w, struct err *err)
+static void *run_background(void *arg)
 {
-    for (unsigned i = 0; i < w->choice->format_count; i++) {
-        const struct format *f = w->choice->formats[i];
-        auto_(net_answer) struct net_answer answer = {0};
-        if (f->index.end >= HEAD_MAX_BYTES)
+    struct background *b = arg;
+    b->rc = call_again(b->app, &b->call, &b->answer, &b->err);
+    return NULL;
+}
+
+static void background_begin(struct background *b)
+{
+    b->started = pthread_create(&b->thread, NULL, run_background, b) == 0;
+    if (!b->started)
+        (void)run_background(b);
+}
+
+static void background_end(struct background *b)
+{
+    if (b->started)
+        (void)pthread_join(b->thread, NULL);
+    b->started = false;
+}
+
+static void background_fini(struct background *b)
+{
+    background_end(b);
+    net_answer_fini(&b->answer);
+}
+
+/* The calls beside the header ranges. */
+struct aside {
+    struct background heads[CHOICE_FORMATS_MAX];
+    struct background cover;
+};
+
+static void aside_fini(struct aside *a)
+{
+    for (size_t i = 0; i < CHOICE_FORMATS_MAX; i++)
+        background_fini(&a->heads[i]);
+    background_fini(&a->cover);
+}
+
+DEFINE_AUTO(aside, aside_fini)
+
+/* The sources' heads, all at once; they then hold what w->urls point to. */
+static int add_sources(struct work *w, struct background *heads, struct err *err)
+{
+    const struct choice *c = w->choice;
+    for (unsigned i = 0; i < c->format_count; i++) {
+        if (c->formats[i]->index.end >= HEAD_MAX_BYTES)
             return err_set(err, ERR_UNSUPPORTED_SITE, "an index of %llu bytes",
-                           (unsigned long long)f->index.end);
-        if (fetch_bytes(w->app, f, 0, f->index.end + 1, &answer, err) < 0 ||
-            splice_add_source(w->splice, i, answer.body.data, answer.body.len, f->size_bytes, err) < 0)
+                           (unsigned long long)c->formats[i]->index.end);
+    }
+    for (unsigned i = 0; i < c->format_count; i++) {
+        heads[i].app = w->app;
+        heads[i].call = range_call(c->formats[i], c->formats[i]->url, 0, c->formats[i]->index.end + 1);
+        background_begin(&heads[i]);
+    }
+    for (unsigned i = 0; i < c->format_count; i++) {
+        struct background *b = &heads[i];
+        background_end(b);
+        if (b->rc < 0) {
+            *err = b->err;
             return -1;
+        }
+        if (check_range(&b->call, &b->answer, err) < 0 ||
+            splice_add_source(w->splice, i, b->answer.body.data, b->answer.body.len,
+                              c->formats[i]->size_bytes, err) < 0)
+            return -1;
+        w->urls[i] = b->answer.final_url;
     }
     return 0;
 }
 
-/* The cover is a nicety: without it the file is as good. */
-static void fetch_cover(struct app *app, const struct description *d, struct net_answer *answer)
+/* A file without its cover is as good, but if there may be one another time it is not the last word. */
+static bool take_cover(struct background *b, struct mp4_tags *tags)
 {
-    struct err err = {0};
-    struct net_call call = {.url = d->thumbnail, .max_bytes = COVER_MAX_BYTES};
-    if (!d->thumbnail)
-        return;
-    if (net_call(app->net, &call, answer, &err) < 0 || answer->status != 200)
-        log_event(LOG_INFO, "no-cover", "why", err.text, NULL);
+    background_end(b);
+    bool missed = b->rc < 0 || b->answer.status >= 500 || b->answer.status == 429;
+    if (b->rc == 0 && b->answer.status == 200) {
+        tags->cover = b->answer.body.data;
+        tags->cover_len = b->answer.body.len;
+    } else {
+        log_event(LOG_INFO, "no-cover", "why", b->rc < 0 ? b->err.text : "refused", NULL);
+    }
+    return !missed;
+}
+
+static enum splice_layout layout_for(const struct app *app, const struct splice *splice,
+                                     const struct merge_opts *opts)
+{
+    if (opts->start_ms || opts->end_ms)
+        return SPLICE_PROGRESSIVE; /* the only one that clips */
+    bool is_long = splice_duration_ms(splice) > (uint64_t)app->config.progressive_max_s * 1000;
+    return opts->fragmented || is_long ? SPLICE_FRAGMENTED : SPLICE_PROGRESSIVE;
 }
 
 int merge_plan(struct app *app, const struct description *d, const struct choice *c,
@@ -160,27 +246,25 @@ int merge_plan(struct app *app, const struct description *d, const struct choice
 {
     const struct splice_opts clip = {.start_ms = opts->start_ms, .end_ms = opts->end_ms};
     auto_ptr(splice) struct splice *splice = splice_new(&clip);
-    auto_(net_answer) struct net_answer cover = {0};
+    auto_(aside) struct aside aside = {
+        .cover = {
+            .app = app,
+            .call = {.url = d->thumbnail, .max_bytes = COVER_MAX_BYTES, .timeout_ms = COVER_TIMEOUT_MS},
+        }};
+    bool has_cover = d->thumbnail && !opts->no_tags;
     struct work w = {.app = app, .choice = c, .splice = splice};
     struct mp4_tags tags = {.title = d->title, .artist = d->author, .comment = d->url};
     if (!splice)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    if (add_sources(&w, err) < 0)
+    if (has_cover)
+        background_begin(&aside.cover);
+    if (add_sources(&w, aside.heads, err) < 0)
         return -1;
-    bool is_long = splice_duration_ms(splice) > (uint64_t)app->config.progressive_max_s * 1000;
-    w.layout = opts->fragmented || is_long ? SPLICE_FRAGMENTED : SPLICE_PROGRESSIVE;
+    w.layout = layout_for(app, splice, opts);
     w.until_mono_us = clock_mono_us() + app->config.plan_wait_s * 1000000;
-    if (opts->start_ms || opts->end_ms)
-        w.layout = SPLICE_PROGRESSIVE; /* the only one that clips */
     enum splice_layout wanted = w.layout;
-    if (!opts->no_tags)
-        fetch_cover(app, d, &cover);
-    if (cover.status == 200) {
-        tags.cover = cover.body.data;
-        tags.cover_len = cover.body.len;
-    }
     if (fetch_headers(&w, err) < 0)
         return -1;
-    out->hurried = w.layout != wanted;
+    out->second_best = w.layout != wanted || (has_cover && !take_cover(&aside.cover, &tags));
     return splice_plan(splice, w.layout, opts->no_tags ? NULL : &tags, &out->plan, err);
 }

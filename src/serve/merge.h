@@ -16,7 +16,8 @@ struct merge_opts {
 /* What came of it: merged_fini(). */
 struct merged {
     struct plan *plan;
-    bool hurried; /* the fragmented layout, for the headers of the other took longer than plan_wait_s */
+    bool second_best; /* the fragmented layout, because the headers of the other took longer than plan_wait_s;
+                         or without the cover, because that could not be had */
 };
 
 /* Errors: ERR_UPSTREAM_FAILED with upstream_status where a source answered so; ERR_UNSUPPORTED_SITE: the

@@ -12,7 +12,7 @@ enum {
     LAYOUT_VERSION =
         1, /* raise it when other bytes are made of the same sources, or plans are written otherwise */
     KEY_MAX_BYTES = 65536,
-    HURRIED_TTL_S = 86400, /* long enough to go on with a download; some day the better layout may be had */
+    SECOND_BEST_TTL_S = 86400,   /* long enough to go on with a download; some day better may be had */
     UNKNOWN_VERSION_TTL_S = 300, /* as describe.c keeps what may be replaced at any time */
 };
 
@@ -75,7 +75,7 @@ struct job {
     const char *key;
 };
 
-static int64_t keep_until(const struct job *job, bool hurried)
+static int64_t keep_until(const struct job *job, bool second_best)
 {
     const struct choice *c = job->wish->choice;
     int64_t now = clock_unix_s();
@@ -84,7 +84,7 @@ static int64_t keep_until(const struct job *job, bool hurried)
         if (c->formats[i]->last_modified == 0)
             return now + (ttl < UNKNOWN_VERSION_TTL_S ? ttl : UNKNOWN_VERSION_TTL_S);
     }
-    return hurried ? now + HURRIED_TTL_S : SHELF_FOR_EVER;
+    return second_best ? now + SECOND_BEST_TTL_S : SHELF_FOR_EVER;
 }
 
 static int make(const struct job *job, struct buf *value, int64_t *expires_unix_s, struct err *err)
@@ -101,7 +101,7 @@ static int make(const struct job *job, struct buf *value, int64_t *expires_unix_
     if (plan_serialise(m.plan, &identity) < 0)
         return err_set(err, ERR_INTERNAL, "the plan is too large");
     fill_etag(h.etag, identity.data, identity.len);
-    *expires_unix_s = keep_until(job, m.hurried);
+    *expires_unix_s = keep_until(job, m.second_best);
     (void)buf_add(value, &h, sizeof h);
     (void)buf_add(value, identity.data + plan_at, identity.len - plan_at);
     return value->failed ? err_set(err, ERR_INTERNAL, "the plan is too large") : 0;

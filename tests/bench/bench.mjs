@@ -1,12 +1,13 @@
 // `make bench`: every figure beside its peer, measured in the same run on the same machine. Trust the ratios.
-//   node tests/bench/bench.mjs [info] [stream]
+//   node tests/bench/bench.mjs [info] [stream] [merge]
 import os from 'node:os';
 
 import { benchInfo } from './info.mjs';
+import { benchMerge } from './merge.mjs';
 import { benchStream } from './stream.mjs';
 import { endAll } from './tools.mjs';
 
-const all = { info: benchInfo, stream: benchStream };
+const all = { info: benchInfo, stream: benchStream, merge: benchMerge };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 const table = [['what', 'Sluice', 'peer', 'ratio']];
 try {

@@ -1,6 +1,7 @@
 /* The least a FastCGI program can do: the peer for requests per second. */
 #include <fcgiapp.h>
 #include <pthread.h>
+#include <signal.h>
 
 static void *serve(void *unused)
 {
@@ -18,6 +19,7 @@ int main(void)
 {
     pthread_t threads[8];
     (void)FCGX_Init();
+    (void)signal(SIGTERM, SIG_DFL); /* libfcgi's own handler would only set a flag */
     for (int i = 0; i < 8; i++)
         (void)pthread_create(&threads[i], NULL, serve, NULL);
     for (int i = 0; i < 8; i++)

@@ -27,7 +27,7 @@ function makeWav(file) {
   fs.truncateSync(file, bytes);
 }
 
-function nginx(dir, name, server) {
+export function nginx(dir, name, server) {
   const conf = path.join(dir, `${name}.conf`);
   fs.writeFileSync(conf, `
 user root; daemon off; worker_processes 1; pid ${dir}/${name}.pid; error_log stderr error;
@@ -42,7 +42,7 @@ http {
   return start('/usr/sbin/nginx', ['-c', conf, '-p', dir]);
 }
 
-const workerCpu = (master) => descendants(master.pid, 'nginx').reduce((sum, pid) => sum + cpuOf(pid), 0);
+export const workerCpu = (master) => descendants(master.pid, 'nginx').reduce((sum, pid) => sum + cpuOf(pid), 0);
 
 export async function benchStream(table) {
   const origin = await prepare(); // only for its certificates

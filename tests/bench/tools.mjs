@@ -119,9 +119,9 @@ export function get(url, headers = {}) {
   });
 }
 
-// Downloads to nowhere; the number of bytes.
-export async function drain(url) {
-  const { stdout } = await promisify(execFile)('curl', ['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download}', url]);
+// Downloads, to nowhere if not told where; the number of bytes.
+export async function drain(url, file = '/dev/null') {
+  const { stdout } = await promisify(execFile)('curl', ['-sS', '--fail', '-o', file, '-w', '%{size_download}', url]);
   return Number(stdout);
 }
 

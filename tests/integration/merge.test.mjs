@@ -83,7 +83,7 @@ const pairs = {
   'H.264 with an edit list, AAC in tiny fragments, 10 s': ['sluiceTiny1', { choice: '360p-mp4' }, 'tiny-134.mp4', 'tiny-140.m4a'],
   'H.264 and AAC, both with edit lists, 2 min': ['sluiceLong1', { choice: '1080p-mp4' }, 'long-137.mp4', 'long-140.m4a'],
   'H.264, AAC with an edit list, 2 min': ['sluiceLong1', { choice: '720p-mp4' }, 'long-136.mp4', 'long-140.m4a'],
-  'H.264 and AAC, both with edit lists, 15 min': ['sluice15min', { choice: '144p-mp4' }, 'quarter-160.mp4', 'quarter-140.m4a'],
+  'H.264 and AAC, both with edit lists, 15 min': ['sluice15min', { choice: '144p-mp4' }, 'min15-160.mp4', 'min15-140.m4a'],
   'H.264 and AAC, several upstream ranges': ['sluiceBig01', { choice: '1080p-mp4' }, 'big-137.mp4', 'short-140.m4a'],
   'H.264 and AAC of another language': ['sluiceDubs1', { choice: '720p-mp4', lang: 'de' }, 'short-136.mp4', 'short-140-de.m4a'],
   'AV1 and AAC': ['sluiceAv101', { choice: '720p-mp4' }, 'short-398.mp4', 'short-140.m4a'],

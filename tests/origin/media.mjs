@@ -73,7 +73,7 @@ const title = ['-metadata', 'title=Sluice test tone', '-metadata', 'artist=Sluic
 
 // First what is encoded, then what is put together from it without encoding, then what is a good file spoilt
 // (rewrite.mjs). Names of adaptive formats are SET-ITAG.EXT; sets: short 20 s, long 120 s, big 20 s at a bit rate
-// that needs several range requests, tiny 10 s with sound fragments much shorter than the picture's, quarter 15 min,
+// that needs several range requests, tiny 10 s with sound fragments much shorter than the picture's, min15 15 min,
 // edit both with edit lists and aligned fragments, vp9 and vp9e (with edit lists) VP9 and Opus in MP4.
 const encoded = {
   'short-137.mp4': [...picture(20, 1080), ...h264('2500k'), ...mp4],
@@ -110,21 +110,39 @@ const assembled = {
   'edit-140.m4a': [...input('short-140.m4a'), ...copy, ...withEdits, ...every(5000000)],
   'vp9e-247.mp4': [...input('vp9-247.mp4'), ...copy, ...mp4WithEdits],
   'vp9e-251.m4a': [...input('vp9-251.m4a'), ...copy, ...m4aWithEdits],
-  'quarter-160.mp4': [...looped('short-160.mp4', 45), ...copy, ...mp4WithEdits],
-  'quarter-140.m4a': [...looped('short-140.m4a', 45), ...copy, ...m4aWithEdits],
+  'min15-160.mp4': [...looped('short-160.mp4', 45), ...copy, ...mp4WithEdits],
+  'min15-140.m4a': [...looped('short-140.m4a', 45), ...copy, ...m4aWithEdits],
   'short-18.mp4': [...both('short-134.mp4', 'short-140.m4a'), ...copy, '-movflags', '+faststart'],
   'clip-tail.mp4': [...both('short-134.mp4', 'short-140.m4a'), ...copy, ...title],
   'clip.webm': [...both('short-243.webm', 'short-251.webm'), ...copy],
   'movie.mkv': [...both('short-136.mp4', 'short-140.m4a'), ...copy, ...title],
 };
 
+// What only the benchmarks need: 15 minutes at 4 Mbit/s, and an hour.
+const longEncoded = {
+  'seed-137.mp4': [...picture(20, 1080, ',noise=alls=6:allf=t'), ...h264('4M'), '-minrate', '4M', ...mp4],
+  'seed-134.mp4': [...picture(20, 360), ...h264('500k'), ...mp4],
+  'seed-140.m4a': [...sound(20, 220, 44100), ...aac, ...m4a],
+};
+const longAssembled = {
+  'quarter-137.mp4': [...looped('seed-137.mp4', 45), ...copy, ...mp4],
+  'quarter-140.m4a': [...looped('seed-140.m4a', 45), ...copy, ...m4a],
+  'hour-134.mp4': [...looped('seed-134.mp4', 180), ...copy, ...mp4],
+  'hour-140.m4a': [...looped('seed-140.m4a', 180), ...copy, ...m4a],
+};
+
+// Each: recipes in the order they can be made.
+export const usualMedia = [encoded, assembled, rewrites];
+export const longMedia = [longEncoded, longAssembled];
+
 // Raise when rows of media.json change their meaning.
 const rowsVersion = 2;
-export const mediaKey = createHash('sha256')
-  .update(JSON.stringify([rowsVersion, encoded, assembled]))
-  .update(readFileSync(new URL('rewrite.mjs', import.meta.url)))
-  .digest('hex')
-  .slice(0, 12);
+export const mediaKey = (recipes) =>
+  createHash('sha256')
+    .update(JSON.stringify([rowsVersion, ...recipes]))
+    .update(readFileSync(new URL('rewrite.mjs', import.meta.url)))
+    .digest('hex')
+    .slice(0, 12);
 
 async function ffmpeg(dir, name, args) {
   await run(
@@ -169,19 +187,20 @@ async function describe(dir, file, like = file) {
 }
 
 // Fills `dir`; media.json has one row per file: size, durationMs, init, index {start, end}, codecs, …
-export async function makeMedia(dir) {
+export async function makeMedia(dir, recipes) {
   process.stderr.write('origin: making media with ffmpeg, once\n');
-  for (const recipes of [encoded, assembled]) {
-    const todo = Object.entries(recipes);
+  for (const step of recipes) {
+    const todo = Object.entries(step);
     const worker = async () => {
-      for (let next = todo.shift(); next; next = todo.shift()) await ffmpeg(dir, ...next);
+      for (let next = todo.shift(); next; next = todo.shift()) {
+        const [name, recipe] = next;
+        if (recipe.make) writeFileSync(path.join(dir, name), recipe.make(readFileSync(path.join(dir, recipe.from))));
+        else await ffmpeg(dir, name, recipe);
+      }
     };
     await Promise.all(Array.from({ length: Math.min(os.cpus().length, 4) }, worker));
   }
-  for (const [name, { from, make }] of Object.entries(rewrites))
-    writeFileSync(path.join(dir, name), make(readFileSync(path.join(dir, from))));
   const rows = {};
-  for (const file of [encoded, assembled].flatMap(Object.keys)) rows[file] = await describe(dir, file);
-  for (const [file, { from }] of Object.entries(rewrites)) rows[file] = await describe(dir, file, from);
+  for (const step of recipes) for (const [file, { from }] of Object.entries(step)) rows[file] = await describe(dir, file, from);
   writeFileSync(path.join(dir, 'media.json'), JSON.stringify(rows, null, 1));
 }

@@ -30,7 +30,7 @@ async function readBody(req) {
   }
 }
 
-// Starts the stand-in in this process. Returns:
+// Starts the stand-in in this process; `long`: with the long media, see prepare.mjs. Returns:
 //   proxyUrl, caFile     for the product's settings
 //   media                rows of the files served, by file name, with `path` (see media.mjs)
 //   requests()           what came in since the last reset: { method, host, path, query, range, status, bytes, … };
@@ -40,8 +40,8 @@ async function readBody(req) {
 //   rotate()             refuses every media URL given out so far; forgetVisitors()
 //   reset()              forgets log, rules and settings (not visitors)
 //   stop()
-export async function startOrigin({ port = 0 } = {}) {
-  const { caFile, certFile, keyFile, media } = await prepare();
+export async function startOrigin({ port = 0, long = false } = {}) {
+  const { caFile, certFile, keyFile, media } = await prepare({ long });
   const settings = { ...usualSettings };
   const youtube = makeYoutube({ media, settings });
   const direct = makeDirect({ media });

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { makeMedia, mediaKey } from './media.mjs';
+import { longMedia, makeMedia, mediaKey, usualMedia } from './media.mjs';
 
 const run = promisify(execFile);
 const self = fileURLToPath(import.meta.url);
@@ -28,7 +28,7 @@ const certificateNames = [
 ];
 
 const tlsDir = path.join(buildDir, 'tls-1');
-const mediaDir = path.join(buildDir, `media-${mediaKey}`);
+const dirOf = (recipes) => path.join(buildDir, `media-${mediaKey(recipes)}`);
 
 async function makeCertificates(dir) {
   const file = (name) => path.join(dir, name);
@@ -74,26 +74,33 @@ async function makeOnce(dir, make) {
   renameSync(unfinished, dir);
 }
 
-// Returns { caFile, certFile, keyFile, mediaDir, media: rows by name, see media.mjs }.
-export async function prepare() {
-  if (!existsSync(tlsDir) || !existsSync(mediaDir)) {
+// `long`: also what only the benchmarks need, 700 MB. Returns { caFile, certFile, keyFile, mediaDir, media: rows by
+// name, see media.mjs }.
+export async function prepare({ long = false } = {}) {
+  const sets = long ? [usualMedia, longMedia] : [usualMedia];
+  if (![tlsDir, ...sets.map(dirOf)].every(existsSync)) {
     mkdirSync(buildDir, { recursive: true });
-    const child = spawn('flock', [path.join(buildDir, '.lock'), process.execPath, self], { stdio: ['ignore', 2, 2] });
+    const args = [path.join(buildDir, '.lock'), process.execPath, self, ...(long ? ['--long'] : [])];
+    const child = spawn('flock', args, { stdio: ['ignore', 2, 2] });
     const code = await new Promise((resolve, reject) => child.on('error', reject).on('exit', resolve));
     if (code !== 0) throw new Error(`tests/origin/prepare.mjs failed (${code})`);
   }
-  const media = JSON.parse(readFileSync(path.join(mediaDir, 'media.json'), 'utf8'));
-  for (const row of Object.values(media)) row.path = path.join(mediaDir, row.file);
+  const media = {};
+  for (const dir of sets.map(dirOf)) {
+    Object.assign(media, JSON.parse(readFileSync(path.join(dir, 'media.json'), 'utf8')));
+    for (const row of Object.values(media)) row.path ??= path.join(dir, row.file);
+  }
   return {
     caFile: path.join(tlsDir, 'ca.pem'),
     certFile: path.join(tlsDir, 'server.pem'),
     keyFile: path.join(tlsDir, 'server.key'),
-    mediaDir,
+    mediaDir: dirOf(usualMedia),
     media,
   };
 }
 
 if (process.argv[1] === self) {
   await makeOnce(tlsDir, makeCertificates);
-  await makeOnce(mediaDir, makeMedia);
+  await makeOnce(dirOf(usualMedia), (dir) => makeMedia(dir, usualMedia));
+  if (process.argv.includes('--long')) await makeOnce(dirOf(longMedia), (dir) => makeMedia(dir, longMedia));
 }

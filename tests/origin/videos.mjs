@@ -33,6 +33,9 @@ const videos = {
   },
   sluiceBig01: { title: 'Sluice demo: a large file', author: 'Sluice', set: 'big', formats: ['137', '140'] },
   sluiceAv101: { title: 'Sluice demo: AV1 only', author: 'Sluice', set: 'short', formats: ['398', '140'] },
+  // For benchmarks; as short as the others where the long media are not made.
+  sluiceQuar1: { title: 'Sluice demo: a quarter of an hour', author: 'Sluice', set: 'quarter', formats: ['137', '140'] },
+  sluiceHour1: { title: 'Sluice demo: an hour', author: 'Sluice', set: 'hour', formats: ['134', '140'] },
   // Nobody says which version of the files these are.
   sluiceVers1: {
     title: 'Sluice demo: of no known version',
@@ -41,7 +44,7 @@ const videos = {
     formats: ['136', '140'].map((itag) => ({ itag, without: ['lastModified'] })),
   },
   sluiceTiny1: { title: 'Sluice demo: ten seconds', author: 'Sluice', set: 'tiny', formats: ['134', '140'] },
-  sluice15min: { title: 'Sluice demo: fifteen minutes', author: 'Sluice', set: 'quarter', formats: ['160', '140'] },
+  sluice15min: { title: 'Sluice demo: fifteen minutes', author: 'Sluice', set: 'min15', formats: ['160', '140'] },
   sluiceAv102: { title: 'Sluice demo: AV1 only, with edit lists', author: 'Sluice', set: 'edit', formats: ['398', '140'] },
   sluiceVp9_1: { title: 'Sluice demo: VP9 and Opus in MP4', author: 'Sluice', set: 'vp9', formats: ['247', '251'] },
   sluiceVp9_2: { title: 'Sluice demo: VP9 and Opus, with edit lists', author: 'Sluice', set: 'vp9e', formats: ['247', '251'] },

@@ -589,6 +589,44 @@ static void crowd_in_a_small_room(void **state)
     assert_int_equal(shared->wrong, 0);
 }
 
+/* Writers that are killed at any moment leave whole files, or none. */
+static void killed_writers(void **state)
+{
+    struct recipe none = {.wait_asking = 0};
+    for (unsigned round = 0; round < 20; round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            struct all a = open_all(*state, 10000);
+            struct member m = {a.shelf, &none};
+            for (;;)
+                (void)run_wild(&m);
+        }
+        clock_sleep_ms(20 + round * 3);
+        int status;
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+    }
+    assert_int_equal(shared->wrong, 0);
+    assert_true(shared->calls > 40);
+    auto_(all) struct all a = open_all(*state, 10000);
+    DIR *d = opendir(a.dir);
+    assert_non_null(d);
+    int whole = 0;
+    for (const struct dirent *e; (e = readdir(d));) {
+        struct shelf_file f;
+        if (strlen(e->d_name) != SHELF_NAME_LEN)
+            continue;
+        assert_int_equal(shelf_file_open(a.dir, e->d_name, clock_unix_s(), &f), 0);
+        shelf_file_fini(&f);
+        whole++;
+    }
+    (void)closedir(d);
+    assert_true(whole > 0);
+    struct member m = {a.shelf, &none};
+    (void)run_wild(&m);
+    assert_int_equal(shared->wrong, 0);
+}
+
 static void killed_producer_is_replaced(void **state)
 {
     struct recipe forever = {.wait_asking = 1000000};
@@ -643,6 +681,7 @@ int main(void)
         IN_DIR(crowd_makes_one),
         IN_DIR(crowd_without_a_disk),
         IN_DIR(crowd_in_a_small_room),
+        IN_DIR(killed_writers),
         IN_DIR(killed_producer_is_replaced),
     };
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -1,0 +1,73 @@
+// Admission: as many streams at once as the operator allows, a bounded line behind them, a clear refusal for the
+// rest; and nobody who does not read, or whose source does not answer, keeps a place for ever.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { forkOrigin } from '../origin/origin.mjs';
+import { assertProblem, startStack, until } from './harness.mjs';
+
+const link = 'https://www.youtube.com/watch?v=sluiceBig01';
+let origin;
+
+before(async () => (origin = await forkOrigin()));
+beforeEach(() => origin.reset());
+after(() => origin.stop());
+
+const drip = () =>
+  origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: 200000 } });
+const workers = async (stack) => (await stack.get('/health')).json().workers;
+const stream = (stack, options) => stack.stream(link, 'format-137', options);
+
+test('a limit of two admits two, lets one wait, and refuses the others at once', async (t) => {
+  const stack = await startStack({
+    origin,
+    env: { SLUICE_MAX_ACTIVE: '2', SLUICE_MAX_CONNECTIONS: '3', SLUICE_QUEUE_WAIT_S: '20' },
+  });
+  t.after(() => stack.stop());
+  await stack.info(link);
+  await drip();
+  const [first, second] = [stream(stack, { keep: 600000 }), stream(stack)];
+  await until(async () => (await workers(stack)).active === 2, 'two streams');
+  const third = stream(stack, { keep: 1000 });
+  await until(async () => (await workers(stack)).waiting === 1, 'one that waits');
+  assert.deepEqual(await workers(stack), { max: 2, active: 2, waiting: 1 });
+  for (const refused of await Promise.all([4, 5, 6, 7, 8].map(() => stream(stack)))) {
+    const problem = assertProblem(refused, 503, 'busy');
+    assert.equal(problem.retryable, true);
+    assert.equal(refused.headers['retry-after'], String(problem.retry_after_s));
+    assert.ok(refused.ms < 2000, `refused after ${refused.ms} ms`);
+  }
+  assert.equal((await stream(stack, { method: 'HEAD' })).status, 200, 'what has no body takes no place');
+  await first; // leaves before queue_wait_s is over: its place goes to the one that waited
+  assert.equal((await third).status, 200);
+  await stack.stop();
+  assert.equal((await second).complete, false);
+});
+
+test('one that waits in vain is told so', async (t) => {
+  const stack = await startStack({
+    origin,
+    env: { SLUICE_MAX_ACTIVE: '1', SLUICE_MAX_CONNECTIONS: '2', SLUICE_QUEUE_WAIT_S: '1' },
+  });
+  t.after(() => stack.stop());
+  await drip();
+  const running = stream(stack);
+  await until(async () => (await workers(stack)).active === 1, 'a stream');
+  const refused = await stream(stack);
+  assertProblem(refused, 503, 'busy');
+  assert.ok(refused.ms >= 900 && refused.ms < 4000, `refused after ${refused.ms} ms`);
+  await stack.stop();
+  await running;
+});
+
+test('a client that stops reading loses its place after stall_timeout_s', async (t) => {
+  const stack = await startStack({ origin, env: { SLUICE_STALL_TIMEOUT_S: '1' } });
+  t.after(() => stack.stop());
+  const asleep = stream(stack, { pauseMs: 600000, timeoutMs: 6000 });
+  await until(async () => (await workers(stack)).active === 1, 'a stream');
+  await sleep(500);
+  await until(async () => (await workers(stack)).active === 0, 'the place to be free', 8000);
+  await stack.stop();
+  assert.equal((await asleep).complete, false);
+});
