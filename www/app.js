@@ -30,7 +30,7 @@
  *           </a>
  *           <button class="choice-copy" …>          (only with JavaScript)
  *   …
- *     <details class="group" open>… <ul class="subtitles"><li><a href="STREAM_URL" download>English</a>
+ *     <details class="group" open>… <ul class="subtitles"><li><a href="STREAM_URL" download>English</a><a href="SRT_URL" …>SRT</a>
  *
  *   <div class="problem" role="alert"><h2 class="problem-title">TITLE</h2><p>DETAIL</p>[<p class="problem-next">…</p>]</div>
  */
@@ -231,7 +231,8 @@ function groupOfRows(title, count, list) {
 function subtitleGroup(subtitles) {
   const items = subtitles.filter((subtitle) => ownAddress(subtitle.stream_url) !== null).map((subtitle) =>
     el('li', null, el('a', { href: ownAddress(subtitle.stream_url), download: '', dir: 'auto', lang: subtitle.language },
-      plain(subtitle.label) || humanLanguage(subtitle.language), subtitle.auto && !/auto/i.test(subtitle.label) ? ' (automatic)' : '')));
+      plain(subtitle.label) || humanLanguage(subtitle.language), subtitle.auto && !/auto/i.test(subtitle.label) ? ' (automatic)' : ''),
+      ownAddress(subtitle.srt_url) && el('a', { href: ownAddress(subtitle.srt_url), download: '', title: 'The same as SubRip' }, 'SRT')));
   return items.length > 0 ? groupOfRows('Subtitles', items.length, el('ul', { class: 'subtitles' }, ...items)) : null;
 }
 

@@ -124,7 +124,8 @@ struct shown {
 static void drop_cue(struct shown *s, size_t i)
 {
     s->count--;
-    memmove(&s->cues[i], &s->cues[i + 1], (s->count - i) * sizeof *s->cues);
+    for (; i < s->count; i++)
+        s->cues[i] = s->cues[i + 1];
 }
 
 /* From `now` until `until` these are shown, or nothing. */

@@ -9,7 +9,7 @@
 #include "serve/planned.h"
 #include "serve/prepare.h"
 #include "serve/serve.h"
-#include "serve/small.h"
+#include "serve/subtitles.h"
 #include "serve/token.h"
 
 enum {
@@ -106,8 +106,10 @@ static int add_subtitles(const struct parts *p, json_t *root, struct err *err)
         json_t *url = subtitle_choice(t, choice) < 0 ? NULL : link_json(p, "stream", choice, err);
         if (!url)
             continue;
-        (void)json_array_append_new(array, json_pack("{s:s, s:s, s:b, s:o}", "language", t->language, "label",
-                                                     t->label, "auto", t->is_auto, "stream_url", url));
+        json_t *srt_url = json_sprintf("%s&format=srt", json_string_value(url));
+        (void)json_array_append_new(array, json_pack("{s:s, s:s, s:b, s:o, s:o}", "language", t->language,
+                                                     "label", t->label, "auto", t->is_auto, "stream_url", url,
+                                                     "srt_url", srt_url));
     }
     (void)json_object_set_new(root, "subtitles", array);
     return err->code ? -1 : 0;

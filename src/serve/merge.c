@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "media/splice.h"
+#include "serve/subtitles.h"
 
 enum {
     PARALLEL =
@@ -232,19 +233,49 @@ static bool take_cover(struct background *b, struct mp4_tags *tags)
     return !missed;
 }
 
+/* Clips and subtitles are for that layout alone, however long its headers take. */
+static bool needs_progressive(const struct merge_opts *opts)
+{
+    return opts->start_ms || opts->end_ms || (opts->subtitles && opts->subtitles->count);
+}
+
 static enum splice_layout layout_for(const struct app *app, const struct splice *splice,
                                      const struct merge_opts *opts)
 {
-    if (opts->start_ms || opts->end_ms)
-        return SPLICE_PROGRESSIVE; /* the only one that clips */
+    if (needs_progressive(opts))
+        return SPLICE_PROGRESSIVE;
     bool is_long = splice_duration_ms(splice) > (uint64_t)app->config.progressive_max_s * 1000;
     return opts->fragmented || is_long ? SPLICE_FRAGMENTED : SPLICE_PROGRESSIVE;
+}
+
+struct texts {
+    struct subtitle_cues cues[SPLICE_SUBTITLES_MAX];
+};
+
+static void texts_fini(struct texts *t)
+{
+    for (size_t i = 0; i < SPLICE_SUBTITLES_MAX; i++)
+        subtitle_cues_fini(&t->cues[i]);
+}
+DEFINE_AUTO(texts, texts_fini)
+
+static int add_subtitles(struct splice *splice, const struct subtitle_set *set, struct texts *texts,
+                         struct err *err)
+{
+    for (size_t i = 0; set && i < set->count; i++) {
+        const struct shelf_value *vtt = set->tracks[i].vtt;
+        if (subtitle_parse_vtt(&texts->cues[i], shelf_value_data(vtt), shelf_value_size(vtt), err) < 0 ||
+            splice_add_subtitles(splice, &texts->cues[i], set->tracks[i].language, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int merge_plan(struct app *app, const struct description *d, const struct choice *c,
                const struct merge_opts *opts, struct merged *out, struct err *err)
 {
     const struct splice_opts clip = {.start_ms = opts->start_ms, .end_ms = opts->end_ms};
+    auto_(texts) struct texts texts = {0}; /* outlives the splice, which borrows it */
     auto_ptr(splice) struct splice *splice = splice_new(&clip);
     auto_(aside) struct aside aside = {
         .cover = {
@@ -258,10 +289,11 @@ int merge_plan(struct app *app, const struct description *d, const struct choice
         return err_set(err, ERR_INTERNAL, "out of memory");
     if (has_cover)
         background_begin(&aside.cover);
-    if (add_sources(&w, aside.heads, err) < 0)
+    if (add_sources(&w, aside.heads, err) < 0 || add_subtitles(splice, opts->subtitles, &texts, err) < 0)
         return -1;
     w.layout = layout_for(app, splice, opts);
-    w.until_mono_us = clock_mono_us() + app->config.plan_wait_s * 1000000;
+    w.until_mono_us = needs_progressive(opts) ? INT64_MAX
+                                              : clock_mono_us() + app->config.plan_wait_s * 1000000;
     enum splice_layout wanted = w.layout;
     if (fetch_headers(&w, err) < 0)
         return -1;

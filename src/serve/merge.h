@@ -7,10 +7,13 @@
 #include "serve/app.h"
 #include "serve/choice.h"
 
+struct subtitle_set;
+
 struct merge_opts {
-    uint64_t start_ms, end_ms; /* a clip; 0, 0: everything; end 0: to the end */
-    bool no_tags;              /* leave out title, author, source link and cover */
-    bool fragmented;           /* the fragmented layout, even where the progressive one can be had */
+    uint64_t start_ms, end_ms;            /* a clip; 0, 0: everything; end 0: to the end */
+    bool no_tags;                         /* leave out title, author, source link and cover */
+    const struct subtitle_set *subtitles; /* tracks of theirs, in the progressive layout; NULL: none */
+    bool fragmented; /* the fragmented layout, even where the progressive one can be had */
 };
 
 /* What came of it: merged_fini(). */

@@ -14,7 +14,7 @@
 #include "serve/planned.h"
 #include "serve/prepare.h"
 #include "serve/serve.h"
-#include "serve/small.h"
+#include "serve/subtitles.h"
 #include "serve/token.h"
 
 enum { PAGE_MAX_BYTES = 8 << 20, LINK_TEXT_MAX = 24576 };
@@ -110,16 +110,23 @@ static void add_element(struct buf *out, const char *before, const char *text, c
     (void)buf_adds(out, after);
 }
 
-/* ` href="…"` or the like: the address of a choice, or of the thumbnail. */
-static int add_link(const struct page *p, const char *attribute, const char *route, const char *choice,
-                    struct err *err)
+/* ` href="…"` or the like: the address of a choice, or of the thumbnail, with `more` behind it. */
+static int add_link_with(const struct page *p, const char *attribute, const char *route, const char *choice,
+                         const char *more, struct err *err)
 {
     auto_(buf) struct buf url = BUF_INIT(LINK_TEXT_MAX);
     if (token_link(p->app, p->req->prefix, route, p->d->url, choice, &url, err) < 0)
         return -1;
+    (void)buf_adds(&url, more);
     (void)buf_addf(p->out, " %s=\"", attribute);
     (void)html_attr(p->out, buf_str(&url));
     return buf_adds(p->out, "\"");
+}
+
+static int add_link(const struct page *p, const char *attribute, const char *route, const char *choice,
+                    struct err *err)
+{
+    return add_link_with(p, attribute, route, choice, "", err);
 }
 
 static void upper(char *s)
@@ -276,7 +283,11 @@ static int add_subtitles(const struct page *p, struct err *err)
         if (add_link(p, "href", "stream", choice, err) < 0)
             return -1;
         add_element(p->out, " download dir=\"auto\">", *t->label ? t->label : t->language,
-                    t->is_auto && !strcasestr(t->label, "auto") ? " (automatic)</a></li>\n" : "</a></li>\n");
+                    t->is_auto && !strcasestr(t->label, "auto") ? " (automatic)</a>" : "</a>");
+        (void)buf_adds(p->out, "<a");
+        if (add_link_with(p, "href", "stream", choice, "&format=srt", err) < 0)
+            return -1;
+        (void)buf_adds(p->out, " download title=\"The same as SubRip\">SRT</a></li>\n");
     }
     (void)buf_adds(p->out, "</ul></details>\n");
     return 0;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/describe.h"
+#include "serve/subtitles.h"
 
 enum {
     LAYOUT_VERSION =
@@ -52,6 +53,10 @@ static int add_key(struct buf *out, const struct app *app, const struct descript
     add_sources(out, d, c);
     (void)buf_addf(out, "%llu %llu %d %lld\n", (unsigned long long)o->start_ms, (unsigned long long)o->end_ms,
                    o->fragmented, (long long)app->config.progressive_max_s);
+    for (size_t i = 0; o->subtitles && i < o->subtitles->count; i++) {
+        add_text(out, o->subtitles->tracks[i].language);
+        add_text(out, o->subtitles->tracks[i].hash);
+    }
     if (!o->no_tags) {
         add_text(out, d->title);
         add_text(out, d->author);

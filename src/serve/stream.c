@@ -1,6 +1,7 @@
 /* GET/HEAD /api/v1/stream: the bytes of one choice. `data=TOKEN`, or `url=` with `choice=` (default: best).
  * Beside either, for files we make: `lang=` of the sound, `start=` and `end=` (seconds or [hh:]mm:ss),
- * `metadata=0`, `layout=fragmented`. */
+ * `metadata=0`, `layout=fragmented`, `subs=` of languages (serve/subtitles.h). Beside subtitles: `format=`.
+ */
 #include <string.h>
 
 #include "base/text.h"
@@ -12,7 +13,7 @@
 #include "serve/planned.h"
 #include "serve/pump.h"
 #include "serve/serve.h"
-#include "serve/small.h"
+#include "serve/subtitles.h"
 #include "serve/token.h"
 
 /* One request's way from link to bytes; owns what the pump borrows. */
@@ -21,7 +22,9 @@ struct stream {
     const char *link;
     struct description *description;
     const char *language; /* of the sound; NULL: the original */
+    const char *subs;     /* wanted in the file; NULL: none */
     struct choice choice;
+    struct subtitle_set subtitles;
     struct merge_opts merge;
     struct planned planned;
     uint64_t length; /* 0: unknown until the end */
@@ -30,6 +33,7 @@ struct stream {
 static void stream_fini(struct stream *s)
 {
     planned_fini(&s->planned);
+    subtitle_set_fini(&s->subtitles);
     description_free(steal(&s->description));
     s->length = 0;
 }
@@ -54,6 +58,10 @@ static int prepare(struct stream *s, const char *wanted, struct err *err)
         return -1;
     if ((s->merge.start_ms || s->merge.end_ms) && s->choice.make != CHOICE_SPLICE)
         return err_set(err, ERR_BAD_REQUEST, "only files that are made here can be cut");
+    if (s->subs && (s->choice.make != CHOICE_SPLICE || s->choice.kind != FORMAT_MUXED))
+        return err_set(err, ERR_BAD_REQUEST, "subtitles go into files of picture and sound made here");
+    if (s->subs && subtitle_set_get(s->app, s->description, s->subs, &s->subtitles, err) < 0)
+        return -1;
     if (s->choice.size_bytes == 0)
         s->choice.size_bytes = probe_size(s->app, s->choice.formats[0]);
     if (s->choice.size_bytes == 0)
@@ -278,6 +286,11 @@ static int read_options(struct stream *s, const struct http_request *req, struct
     if (layout && strcmp(layout, "fragmented") != 0 && strcmp(layout, "progressive") != 0)
         return err_set(err, ERR_BAD_REQUEST, "layout is progressive or fragmented");
     s->merge.fragmented = layout && strcmp(layout, "fragmented") == 0;
+    const char *subs = http_param(req, "subs");
+    s->subs = subs && *subs ? subs : NULL;
+    s->merge.subtitles = &s->subtitles;
+    if (s->subs && s->merge.fragmented)
+        return err_set(err, ERR_BAD_REQUEST, "subtitles need the progressive layout");
     s->merge.no_tags = metadata && strcmp(metadata, "0") == 0;
     return 0;
 }
@@ -298,7 +311,7 @@ int serve_stream(struct app *app, const struct http_request *req, struct http_re
     if (!s.link || !*s.link)
         return err_set(err, ERR_BAD_URL, "neither data nor url given");
     if (choice && is_subtitle_choice(choice))
-        return serve_subtitle(app, s.link, choice, res, err);
+        return serve_subtitle(app, s.link, choice, http_param(req, "format"), res, err);
     if (read_options(&s, req, err) < 0)
         return -1;
     return find_and_send(&s, choice && *choice ? choice : "best", req, res, err);

@@ -63,7 +63,7 @@ describe('the result', () => {
     assert.deepEqual(high.facts.slice(0, 2).map(([text]) => text), ['MP4', 'H.264 + AAC']);
     assert.match(high.facts[1][1], /^avc1\..*,mp4a\./);
     assert.equal(rows.filter((row) => row.best).length, 1);
-    assert.deepEqual(card.groups.at(-1).subtitles.map(([text]) => text), info.subtitles.map((subtitle) => subtitle.label));
+    assert.deepEqual(card.groups.at(-1).subtitles.map(([text]) => text), info.subtitles.flatMap((subtitle) => [subtitle.label, 'SRT']));
   }));
 
   test('takes the focus, is announced, and its picture comes through the server', () => withOurPage({}, async (page) => {

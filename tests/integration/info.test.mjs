@@ -119,6 +119,7 @@ describe('descriptions', () => {
       assert.match(answer.text(), /^WEBVTT\n/);
       assert.equal(answer.text().includes('(automatic)'), subtitle.auto);
       assert.doesNotMatch(answer.text(), /position:/, 'without the positions of xosf');
+      assert.equal(subtitle.srt_url, `${subtitle.stream_url}&format=srt`);
     }
   });
 

@@ -14,6 +14,46 @@ const captions = [
   { language: 'en', name: 'English (auto-generated)', auto: true },
 ];
 
+// Captions as speech recognition makes them, and as an enemy of players, parsers and pages would.
+const rollingVtt = `WEBVTT
+Kind: captions
+Language: en
+
+00:00:01.000 --> 00:00:03.550 align:start position:0%
+ 
+so<00:00:01.480><c> today</c><00:00:01.960><c> we</c>
+
+00:00:03.550 --> 00:00:03.560 align:start position:0%
+so today we
+ 
+
+00:00:03.560 --> 00:00:06.000 align:start position:0%
+so today we
+go<00:00:04.000><c> outside</c>
+`;
+const hostileVtt = `\ufeffWEBVTT\r
+\r
+STYLE\r
+::cue { background: url(https://evil.example/) }\r
+\r
+NOTE <script>alert(1)</script>\r
+\r
+00:00:05.000 --> 00:00:06.000\r
+&lt;script&gt;alert(4)&lt;/script&gt; &amp;amp; <script>alert(5)</script>\r
+\r
+<img src=x>\r
+00:00:01.000 --> 00:00:02.000 line:-1\r
+00:00:08,000 --&gt; 00:00:09,000\u001b[2J\u0000\r
+\r
+99:99:99.999 --> 00:00:00.000\r
+never\r
+\r
+00:00:10.000 --> 27777:46:39.999\r
+<c.${'x'.repeat(5000)}>${'endless '.repeat(2000)}\r
+\r
+00:00:12.000 --> 9999:00:00.000\r
+forever`;
+
 // Variants of itag 140: file suffix, audio track, whether it has a compressed dynamic range.
 const dubs = [
   { itag: '140', track: { id: 'en.4', displayName: 'English original', audioIsDefault: true } },
@@ -30,6 +70,18 @@ const videos = {
     set: 'long',
     formats: ['137', '136', '134', '398', '247', '140', '251'],
     captions,
+  },
+  sluiceSubs1: {
+    title: 'Sluice demo: odd subtitles',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['136', '140'],
+    captions: [
+      { language: 'de', name: 'German', auto: false },
+      { language: 'en', name: 'English (auto-generated)', auto: true, vtt: rollingVtt },
+      { language: 'pt-BR', name: 'Portuguese (Brazil)', auto: false, vtt: hostileVtt },
+      { language: 'fr', name: 'French', auto: false, vtt: '<!doctype html><title>Sorry</title>' },
+    ],
   },
   sluiceBig01: { title: 'Sluice demo: a large file', author: 'Sluice', set: 'big', formats: ['137', '140'] },
   sluiceAv101: { title: 'Sluice demo: AV1 only', author: 'Sluice', set: 'short', formats: ['398', '140'] },

@@ -286,6 +286,7 @@ export function makeYoutube({ media, settings }) {
         'text/xml; charset=UTF-8',
         '<?xml version="1.0" encoding="utf-8" ?><transcript><text start="0" dur="1">One.</text></transcript>',
       );
+    if (track.vtt) return answerText(200, 'text/vtt; charset=UTF-8', track.vtt);
     const place = url.searchParams.has('xosf') ? ' align:start position:0%' : '';
     const cue = (second) =>
       `00:00:${String(second).padStart(2, '0')}.000 --> 00:00:${String(second + 1).padStart(2, '0')}.000${place}\nSecond ${second}${track.auto ? ' (automatic)' : ''}\n`;
