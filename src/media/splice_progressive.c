@@ -186,7 +186,10 @@ static int add_texts(const struct splice *s, struct layout *l, struct moment sta
 {
     struct mp4_movie *m = &l->movie;
     struct mp4_text_opts o = {.start_ms = splice_rescale(start.value, start.scale, MP4_TEXT_TIMESCALE)};
-    o.end_ms = o.start_ms + splice_rescale(m->duration, m->timescale, MP4_TEXT_TIMESCALE);
+    uint64_t length_ms = splice_rescale(m->duration, m->timescale, MP4_TEXT_TIMESCALE);
+    if (length_ms > 1 && splice_time_before(m->duration, m->timescale, length_ms, MP4_TEXT_TIMESCALE))
+        length_ms--; /* or the file would last longer for them */
+    o.end_ms = o.start_ms + length_ms;
     for (size_t i = 0; i < s->subtitle_count; i++) {
         struct mp4_text *text = &l->texts[i];
         struct stretch *x = &l->stretches[m->track_count];
@@ -200,10 +203,10 @@ static int add_texts(const struct splice *s, struct layout *l, struct moment sta
                                       .id = (uint32_t)m->track_count,
                                       .disabled = i > 0,
                                       .language = o.language,
-                                      .duration = m->duration,
                                       .samples = mp4_cursor_of(&text->samples)};
         if (cut_chunks(t, x, err) < 0)
             return -1;
+        t->duration = splice_rescale(t->media_duration, MP4_TEXT_TIMESCALE, m->timescale);
     }
     return 0;
 }

@@ -162,8 +162,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sources[k].len = k + 1 < count ? mp4_left(&in) / 2 : mp4_left(&in);
         mp4_skip(&in, sources[k].len);
     }
+    static const char vtt[] = "WEBVTT\n\n00:00.500 --> 00:02.000\nOne\n\n00:01.000 --> 9999:00:00.000\nTwo\n";
+    auto_(subtitle_cues) struct subtitle_cues cues = {0};
     struct splice *splice = splice_new(&opts);
     int rc = splice ? 0 : -1;
+    if (rc == 0 && mode & 16) {
+        check(subtitle_parse_vtt(&cues, vtt, sizeof vtt - 1, &err) == 0);
+        check(splice_add_subtitles(splice, &cues, "en", &err) == 0);
+    }
     for (unsigned k = 0; k < count && rc == 0; k++)
         rc = add(splice, &sources[k], k, tell_size, &err);
     if (rc == 0)

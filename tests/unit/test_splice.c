@@ -481,6 +481,7 @@ static void subtitles_are_read(void **state)
         assert_string_equal(buf_str(&out), "mov_text,tx3g,1,eng\nmov_text,tx3g,0,deu\n");
         auto_(buf) struct buf file = BUF_INIT(256 << 20);
         assert_int_equal(io_read_file(with, &file, &err), 0);
+        assert_non_null(memmem(file.data, file.len, "elng\0\0\0\0de-AT", 14));
         for (int k = 0; k < 500; k++) {
             char slice[5000];
             size_t from = random_below((uint32_t)(file.len - sizeof slice));

@@ -1,4 +1,5 @@
-/* media/subtitle: WebVTT as sites and enemies write it, and what becomes of it as SubRip and WebVTT. */
+/* media/subtitle: WebVTT as sites and enemies write it, and what becomes of it as SubRip and WebVTT;
+ * media/mp4_text: and as a track. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "media/mp4_text.h"
 #include "media/subtitle.h"
 
 enum { OUT_MAX = 64 << 20 };
@@ -187,6 +189,99 @@ static void too_much_is_refused(void **state)
     assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
 }
 
+static void languages_are_packed(void **state)
+{
+    static const struct {
+        const char *tag, *code;
+    } cases[] = {
+        {"en", "eng"},  {"de-AT", "deu"},   {"zh-Hans", "zho"}, {"pt_BR", "por"}, {"EN", "eng"},
+        {"fil", "fil"}, {"iw", "heb"},      {"zu", "zul"},      {"aa", "aar"},    {"", "und"},
+        {"e", "und"},   {"xx", "und"},      {"e1", "und"},      {"1a2", "und"},   {"english", "und"},
+        {"-en", "und"}, {"sr-Latn", "srp"}, {"yue-HK", "yue"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        unsigned packed = mp4_language(cases[i].tag);
+        char code[4] = {(char)(packed >> 10 | 0x60), (char)((packed >> 5 & 31) | 0x60),
+                        (char)((packed & 31) | 0x60), 0};
+        if (strcmp(code, cases[i].code) != 0)
+            fail_msg("%s: %s", cases[i].tag, code);
+    }
+}
+
+/* What is shown when, of cues that overlap, as "duration text|…". */
+static void a_track_has_no_gaps(void **state)
+{
+    static const struct {
+        const char *name, *vtt;
+        uint64_t start_ms, end_ms;
+        const char *samples;
+    } cases[] = {
+        {"no cue", "WEBVTT\n", 1000, 4000, "3000:|"},
+        {"between silences", "WEBVTT\n\n00:01.000-->00:02.000\na\n", 0, 3000, "1000:|1000:a|1000:|"},
+        {"from the first moment to the last", "WEBVTT\n\n00:01.000-->00:02.000\na\n", 1000, 2000, "1000:a|"},
+        {"cut on both sides", "WEBVTT\n\n00:01.000-->00:05.000\na\n", 2000, 3000, "1000:a|"},
+        {"over before, and after", "WEBVTT\n\n00:01.000-->00:02.000\na\n\n00:08.000-->00:09.000\nb\n", 2000,
+         8000, "6000:|"},
+        {"one after the other", "WEBVTT\n\n00:00.000-->00:01.000\na\n00:01.000-->00:02.000\nb\n", 0, 2000,
+         "1000:a|1000:b|"},
+        {"one within another", "WEBVTT\n\n00:00.000-->00:09.000\na\n00:01.000-->00:02.000\nb\n", 0, 10000,
+         "1000:a|1000:a/b|7000:a|1000:|"},
+        {"more than are shown at once",
+         "WEBVTT\n\n00:00.000-->00:09.000\na\n00:01.000-->00:09.000\nb\n00:02.000-->00:09.000\nc\n"
+         "00:03.000-->00:09.000\nd\n00:04.000-->00:09.000\ne\n",
+         0, 9000, "1000:a|1000:a/b|1000:a/b/c|1000:a/b/c/d|5000:b/c/d/e|"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err;
+        struct mp4_sample s;
+        size_t at = 0;
+        auto_(subtitle_cues) struct subtitle_cues cues = {0};
+        auto_(mp4_text) struct mp4_text text = {0};
+        auto_(buf) struct buf got = BUF_INIT(OUT_MAX);
+        struct mp4_text_opts opts = {&cues, "en", cases[i].start_ms, cases[i].end_ms};
+        assert_int_equal(subtitle_parse_vtt(&cues, cases[i].vtt, strlen(cases[i].vtt), &err), 0);
+        assert_int_equal(mp4_text_make(&text, &opts, &err), 0);
+        struct mp4_cursor c = mp4_cursor_of(&text.samples);
+        assert_int_equal(c.dts, cases[i].start_ms);
+        for (; mp4_cursor_next(&c, &s); at += s.size) {
+            const unsigned char *p = (const unsigned char *)text.bytes.data + at;
+            assert_int_equal(s.size, 2 + (p[0] << 8 | p[1]));
+            (void)buf_addf(&got, "%u:", s.duration);
+            for (size_t k = 2; k < s.size; k++)
+                (void)buf_addc(&got, p[k] == '\n' ? '/' : (char)p[k]);
+            (void)buf_addc(&got, '|');
+        }
+        assert_int_equal(c.dts, cases[i].end_ms);
+        if (strcmp(buf_str(&got), cases[i].samples) != 0)
+            fail_msg("%s: %s", cases[i].name, buf_str(&got));
+    }
+}
+
+static void a_track_has_limits(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t start_ms, end_ms;
+    } cases[] = {
+        {"no time", 5, 5},
+        {"backwards", 6, 5},
+        {"over 49 days", 0, (uint64_t)UINT32_MAX + 1},
+        {"beyond all times", UINT64_MAX - 9, UINT64_MAX},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = {0};
+        struct subtitle_cues none = {0};
+        auto_(mp4_text) struct mp4_text text = {0};
+        struct mp4_text_opts opts = {&none, "en", cases[i].start_ms, cases[i].end_ms};
+        if (mp4_text_make(&text, &opts, &err) == 0)
+            fail_msg("accepted: %s", cases[i].name);
+        assert_int_equal(err.code, ERR_UNSUPPORTED_SITE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +290,9 @@ int main(void)
         cmocka_unit_test(writes),
         cmocka_unit_test(long_text_is_cut_between_characters),
         cmocka_unit_test(too_much_is_refused),
+        cmocka_unit_test(languages_are_packed),
+        cmocka_unit_test(a_track_has_no_gaps),
+        cmocka_unit_test(a_track_has_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
