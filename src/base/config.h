@@ -29,6 +29,7 @@ struct config {
     int64_t stall_timeout_s;     /* a stream that moves no byte for so long is ended */
     int64_t max_connections;     /* requests at once in stream.fcgi: streaming + waiting */
     int64_t max_active;          /* streams at once in stream.fcgi */
+    int64_t max_workers;         /* files at once that libav makes; 0: as many as there are cores */
     int64_t queue_wait_s;        /* how long a stream waits for a place before 503 */
     int64_t plan_wait_s; /* how long the headers for a merged file may take before the layout that needs fewer
                             is used */

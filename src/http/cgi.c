@@ -77,7 +77,14 @@ static int write_out(void *ctx, const void *data, size_t len)
     return 0;
 }
 
+static bool reader_gone(void *ctx)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO};
+    (void)ctx;
+    return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
+}
+
 struct http_sink cgi_sink(struct cgi_output *out)
 {
-    return (struct http_sink){write_out, out, NULL};
+    return (struct http_sink){write_out, out, NULL, reader_gone};
 }

@@ -6,6 +6,7 @@
  * are the same from 2.4.0 (2003) to 2.4.5. */
 #include <errno.h>
 #include <fcgiapp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,9 +189,22 @@ static int write_last(void *ctx, const void *data, size_t len)
     return send_records(ctx, data, len, true);
 }
 
+/* A web server whose client has left closes the connection, or says so in a record (ABORT_REQUEST: nothing
+ * else can come). One that has only ended its own half is still waiting. */
+static bool peer_gone(void *ctx)
+{
+    const struct fcgi *f = ctx;
+    struct pollfd p = {.fd = f->fd, .events = POLLIN};
+    char record[HEADER_BYTES];
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    return p.revents & (POLLHUP | POLLERR) ||
+           recv(f->fd, record, sizeof record, MSG_PEEK | MSG_DONTWAIT) == sizeof record;
+}
+
 struct http_sink fcgi_sink(struct fcgi *fcgi)
 {
-    return (struct http_sink){write_some, fcgi, write_last};
+    return (struct http_sink){write_some, fcgi, write_last, peer_gone};
 }
 
 /* --- the end --- */

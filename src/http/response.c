@@ -94,7 +94,7 @@ static size_t find_header(const struct http_response *res, const char *name, siz
     return 0;
 }
 
-static void drop_header(struct http_response *res, const char *name)
+void http_drop_header(struct http_response *res, const char *name)
 {
     struct buf *h = &res->headers;
     size_t at = 0;
@@ -117,7 +117,7 @@ int http_set_header(struct http_response *res, const char *name, const char *val
         if (text_equal_nocase(name, ours[i]))
             return -1;
     }
-    drop_header(res, name);
+    http_drop_header(res, name);
     /* Checked here because a failed buffer would take the other headers with it. */
     if (strlen(name) + len + 4 > res->headers.max - res->headers.len)
         return -1;
@@ -287,10 +287,10 @@ void http_problem(struct http_response *res, const struct http_request *req, con
     if (shown.retry_after_s <= 0 && info->status == 503)
         shown.retry_after_s = RETRY_AFTER_DEFAULT_S;
     for (size_t i = 0; i < ARRAY_LEN(stale); i++)
-        drop_header(res, stale[i]);
+        http_drop_header(res, stale[i]);
     size_t at = 0;
     if (info->status != 416)
-        drop_header(res, "Content-Range");
+        http_drop_header(res, "Content-Range");
     if (info->status == 401 && !find_header(res, "WWW-Authenticate", &at))
         (void)http_set_header(res, "WWW-Authenticate", "Bearer realm=\"sluice\"");
     if (shown.retry_after_s > 0)
@@ -322,6 +322,12 @@ bool http_begun(const struct http_response *res)
 
 bool http_left(const struct http_response *res)
 {
+    return res->left;
+}
+
+bool http_look(struct http_response *res)
+{
+    res->left |= res->sink.gone && res->sink.gone(res->sink.ctx);
     return res->left;
 }
 

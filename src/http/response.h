@@ -24,6 +24,7 @@ int http_set_status(struct http_response *res, int status); /* 200 when never ca
 int http_set_header(struct http_response *res, const char *name, const char *value);
 int http_set_headerf(struct http_response *res, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+void http_drop_header(struct http_response *res, const char *name);
 /* Sends the headers; `length` bytes of body follow (Content-Length), or an unknown number. */
 int http_begin(struct http_response *res, uint64_t length);
 /* Blocks until the bytes are with the web server. Does nothing for HEAD. */
@@ -33,6 +34,8 @@ int http_send(struct http_response *res, const char *content_type, const void *b
 
 bool http_begun(const struct http_response *res);
 bool http_left(const struct http_response *res); /* the client has */
+/* Looks whether it has, for handlers that have nothing to write for a while. */
+bool http_look(struct http_response *res);
 int http_status(const struct http_response *res);
 uint64_t http_bytes_sent(const struct http_response *res); /* body bytes */
 
@@ -50,6 +53,8 @@ struct http_sink {
     int (*write)(void *ctx, const void *data, size_t len);
     void *ctx;
     int (*finish)(void *ctx, const void *data, size_t len);
+    /* Whether the client has left, as far as that can be seen without writing. NULL: it cannot. */
+    bool (*gone)(void *ctx);
 };
 struct http_response *http_response_new(const struct http_sink *sink, bool head);
 /* Problems of this answer may be HTML pages. */

@@ -142,8 +142,9 @@ static void put32(struct buf *b, size_t n)
 /* METADATA_BLOCK_PICTURE of Vorbis comments: a FLAC picture block (front cover) in base64. */
 static void set_cover(AVDictionary **to, const struct mp4_tags *tags)
 {
-    const char *type = tags->cover_len > 4 && memcmp(tags->cover, "\x89PNG", 4) == 0 ? "image/png"
-                                                                                     : "image/jpeg";
+    bool png = tags->cover_len > 4 && memcmp(tags->cover, "\x89PNG", 4) == 0;
+    bool jpeg = tags->cover_len > 4 && memcmp(tags->cover, "\xff\xd8\xff", 3) == 0;
+    const char *type = png ? "image/png" : "image/jpeg";
     auto_(buf) struct buf block = BUF_INIT(MP4_TAG_COVER_MAX + 64);
     put32(&block, 3);
     put32(&block, strlen(type));
@@ -153,7 +154,7 @@ static void set_cover(AVDictionary **to, const struct mp4_tags *tags)
     put32(&block, tags->cover_len);
     (void)buf_add(&block, tags->cover, tags->cover_len);
     int room = AV_BASE64_SIZE((int)block.len);
-    char *text = block.failed ? NULL : av_malloc((size_t)room);
+    char *text = block.failed || (!png && !jpeg) ? NULL : av_malloc((size_t)room);
     if (text && av_base64_encode(text, room, (const uint8_t *)block.data, (int)block.len))
         (void)av_dict_set(to, "METADATA_BLOCK_PICTURE", text, 0);
     av_free(text);

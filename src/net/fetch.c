@@ -62,6 +62,7 @@ struct fetch {
     bool handed; /* the caller has seen them */
 
     atomic_bool cancelled;
+    const atomic_bool *also_cancelled; /* the caller's; may be NULL */
 };
 
 static const struct guard_url *current_url(const struct fetch *f)
@@ -317,11 +318,18 @@ static void wait(struct fetch *f)
     int64_t stall_us = (int64_t)f->net->opts.stall_s * 1000000;
     int64_t until_us = f->running ? f->alive_us + stall_us : f->retry_us;
     int64_t left_ms = (until_us - clock_mono_us()) / 1000 + 1;
+    if (f->also_cancelled && left_ms > FETCH_LOOK_MS)
+        left_ms = FETCH_LOOK_MS; /* nobody wakes us */
     (void)curl_multi_poll(f->wire->multi, NULL, 0, left_ms > 0 ? (int)left_ms : 0, NULL);
     if (f->running && clock_mono_us() - f->alive_us >= stall_us) {
         (void)snprintf(f->wire->message, sizeof f->wire->message, "no byte for %d s", f->net->opts.stall_s);
         finish(f, CURLE_OPERATION_TIMEDOUT);
     }
+}
+
+static bool is_cancelled(const struct fetch *f)
+{
+    return atomic_load(&f->cancelled) || (f->also_cancelled && atomic_load(f->also_cancelled));
 }
 
 /* Gets bytes in hand: as many as are there, up to enough; waits only for the first. */
@@ -330,7 +338,7 @@ static int fill(struct fetch *f, struct err *err)
     f->alive_us = clock_mono_us(); /* the time the caller took is not the sender's */
     resume(f);
     for (;;) {
-        if (atomic_load(&f->cancelled))
+        if (is_cancelled(f))
             return err_set(err, ERR_UPSTREAM_FAILED, "cancelled");
         if (f->len >= ENOUGH_BYTES)
             break;
@@ -355,6 +363,7 @@ static int copy_opts(struct fetch *f, const struct fetch_opts *opts, struct err 
 {
     f->attempts = opts->attempts ? opts->attempts : ATTEMPTS;
     f->failed_at = opts->offset;
+    f->also_cancelled = opts->cancelled;
     f->bytes = malloc(FETCH_RING_BYTES);
     f->user_agent = opts->user_agent ? strdup(opts->user_agent) : NULL;
     if (!f->bytes || (opts->user_agent && !f->user_agent))

@@ -15,9 +15,11 @@
 #ifndef SLUICE_NET_FETCH_H
 #define SLUICE_NET_FETCH_H
 
+#include <stdatomic.h>
+
 #include "net/net.h"
 
-enum { FETCH_RANGE_MAX = 10 * 1024 * 1024, FETCH_RING_BYTES = 64 * 1024 };
+enum { FETCH_RANGE_MAX = 10 * 1024 * 1024, FETCH_RING_BYTES = 64 * 1024, FETCH_LOOK_MS = 50 };
 
 struct fetch;
 
@@ -29,6 +31,8 @@ struct fetch_opts {
     uint64_t length;   /* 0: to the end of the resource */
     uint64_t total;    /* expected size of the whole resource; 0: unknown, the first answer fixes it */
     unsigned attempts; /* per failing byte; 0: the usual 4 */
+    /* Set by another thread: cancels, within FETCH_LOOK_MS also while fetch_open() blocks. NULL: none. */
+    const atomic_bool *cancelled;
 };
 
 /* Blocks until the first byte is in hand (or the end, for an empty resource). *out: fetch_close(). */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -38,6 +39,16 @@ static int open_shelf(struct app *app, struct err *err)
     return shelf_open(&app->shelf, app->cache, dir, (uint64_t)app->config.plan_cache_bytes, err);
 }
 
+static int open_workers(struct app *app, const struct gate_limits *streams, struct err *err)
+{
+    struct gate_limits limits = *streams;
+    auto_ptr(char) char *dir = NULL;
+    limits.max_active = app->config.max_workers ? app->config.max_workers : sysconf(_SC_NPROCESSORS_ONLN);
+    if (asprintf(&dir, "%s/workers", app->config.data_dir) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->workers, dir, &limits, err);
+}
+
 int app_open(struct app *app, struct config *config, struct err *err)
 {
     *app = (struct app){.config = *config};
@@ -59,7 +70,8 @@ int app_open(struct app *app, struct config *config, struct err *err)
     if (hash_init(err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
         store_open(&app->store, c->data_dir, err) < 0 ||
         cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
-        gate_open(&app->gate, c->data_dir, &limits, err) < 0 || net_open(&app->net, &net, err) < 0) {
+        gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||
+        net_open(&app->net, &net, err) < 0) {
         app_close(app);
         return -1;
     }
@@ -79,6 +91,7 @@ void app_close(struct app *app)
 {
     net_close(app->net);
     gate_close(app->gate);
+    gate_close(app->workers);
     shelf_close(app->shelf);
     cache_close(app->cache);
     store_close(app->store);

@@ -16,8 +16,9 @@ struct app {
     struct config config;
     struct store *store;
     struct cache *cache;
-    struct shelf *shelf; /* of plans */
-    struct gate *gate;
+    struct shelf *shelf;  /* of plans */
+    struct gate *gate;    /* of streams */
+    struct gate *workers; /* of files that are made (serve/made.h) */
     struct net *net;
     struct site_env site;
     struct prepare *prepare; /* NULL: nothing is planned ahead; see prepare.h */

@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "media/audio.h"
 
 enum { NO_LIMIT = 1 << 20, USUAL_HEIGHT = 1080 };
+
+static const int mp3_rates_kbps[] = {320, 256, 192, 128};
 
 /* "1080p · MP4 · H.264" reads better than the raw codec string, which the answer carries too. */
 const char *choice_codec_name(const char *codec)
@@ -71,20 +74,54 @@ static bool can_splice(const struct format *f, const char *container)
            f->index.end > f->init.end && f->index.end < f->size_bytes;
 }
 
-/* The sound to go with a picture: the language asked for (else the original), not the compressed-dynamics
- * variant, the highest bit rate. */
-static const struct format *pick_sound(const struct description *d, const char *language)
+/* WebM as sites have it for adaptive playing: one track a file. */
+static bool is_webm(const struct format *f)
+{
+    return strcmp(f->container, "webm") == 0 && f->kind != FORMAT_MUXED;
+}
+
+/* What a sound is wanted for. */
+static bool sound_suits(const struct format *f, enum choice_make make)
+{
+    switch (make) {
+    case CHOICE_SPLICE:
+        return f->kind == FORMAT_AUDIO && can_splice(f, "m4a");
+    case CHOICE_WEBM:
+        return f->kind == FORMAT_AUDIO && is_webm(f);
+    case CHOICE_OGG:
+        return f->kind == FORMAT_AUDIO && is_webm(f) && text_starts_with(f->codecs, "opus");
+    default: /* MP3: of anything in which sound is known to be, but MP3 */
+        return f->kind == FORMAT_AUDIO
+                   ? strcmp(f->container, "mp3") != 0
+                   : f->kind == FORMAT_MUXED && (f->sample_rate > 0 || strchr(f->codecs, ','));
+    }
+}
+
+/* Of two sounds in the right language: the sound alone before one with a picture, which would have to be
+ * fetched for nothing; not the compressed-dynamics variant; the higher bit rate of sounds, the lower of
+ * pictures. */
+static bool better_sound(const struct format *a, const struct format *b)
+{
+    if (a->kind != b->kind)
+        return a->kind == FORMAT_AUDIO;
+    if (a->drc != b->drc)
+        return !a->drc;
+    return a->kind == FORMAT_AUDIO ? a->bitrate > b->bitrate : a->bitrate < b->bitrate;
+}
+
+/* The sound to go with a picture, or to be had alone: in the language asked for, else the original. */
+static const struct format *pick_sound(const struct description *d, const char *language,
+                                       enum choice_make make)
 {
     const struct format *best = NULL;
     for (size_t i = 0; i < d->format_count; i++) {
         const struct format *f = &d->formats[i];
-        if (f->kind != FORMAT_AUDIO || !can_splice(f, "m4a"))
+        if (!sound_suits(f, make) ||
+            (language && (!f->language || !text_equal_nocase(f->language, language))))
             continue;
-        if (language && (!f->language || !text_equal_nocase(f->language, language)))
-            continue;
-        if (!best || (!language && f->original > best->original) ||
-            ((language || f->original == best->original) &&
-             (f->drc < best->drc || (f->drc == best->drc && f->bitrate > best->bitrate))))
+        bool more_original = best && !language && f->original > best->original;
+        bool as_original = best && (language || f->original == best->original);
+        if (!best || more_original || (as_original && better_sound(f, best)))
             best = f;
     }
     return best;
@@ -100,66 +137,134 @@ static bool better_picture(const struct format *a, const struct format *b)
     return a->fps > b->fps || (!(a->fps < b->fps) && a->bitrate > b->bitrate);
 }
 
-static void from_pair(struct choice *c, const struct format *picture, const struct format *sound)
+static void from_pair(struct choice *c, enum choice_make make, const struct format *picture,
+                      const struct format *sound)
 {
+    bool webm = make == CHOICE_WEBM;
     *c = (struct choice){
-        .make = CHOICE_SPLICE,
+        .make = make,
         .kind = FORMAT_MUXED,
         .formats = {picture, sound},
         .format_count = 2,
-        .container = "mp4",
-        .mime = "video/mp4",
+        .container = webm ? "webm" : "mp4",
+        .mime = webm ? "video/webm" : "video/mp4",
         .height = picture->height,
         .size_bytes = picture->size_bytes + sound->size_bytes,
     };
     char name[32];
     (void)snprintf(c->codecs, sizeof c->codecs, "%s,%s", picture->codecs, sound->codecs);
-    (void)snprintf(c->id, sizeof c->id, "%dp-mp4", picture->height);
+    (void)snprintf(c->id, sizeof c->id, "%dp-%s", picture->height, c->container);
     (void)snprintf(name, sizeof name, picture->fps > 31 ? "%dp%.0f" : "%dp", picture->height, picture->fps);
     set_label(c, name, picture->codecs, sound->original ? NULL : sound->language);
 }
 
-static void from_sound(struct choice *c, const struct format *sound)
+/* A sound alone, as M4A, Ogg or MP3. */
+static void from_sound(struct choice *c, enum choice_make make, const struct format *sound)
 {
     (void)from_format(c, sound);
-    c->make = CHOICE_SPLICE;
+    c->make = make;
+    c->kind = FORMAT_AUDIO;
+    c->height = 0;
     c->size_exact = false;
-    (void)snprintf(c->id, sizeof c->id, "audio-m4a");
-    set_label(c, "Audio", sound->codecs, sound->original ? NULL : sound->language);
+    const char *name = make == CHOICE_OGG ? "opus" : "m4a";
+    if (make == CHOICE_OGG) {
+        c->container = "opus";
+        c->mime = "audio/ogg";
+    }
+    (void)snprintf(c->id, sizeof c->id, "audio-%s", name);
+    set_label(c, "Audio", make == CHOICE_OGG ? "" : sound->codecs, sound->original ? NULL : sound->language);
 }
 
-/* One made file for each height, the highest first, then the sound alone. */
-static size_t add_made(const struct description *d, const char *language, struct choice *list)
+struct mp3_shape choice_mp3_shape(const struct description *d, const struct choice *c, bool tags)
+{
+    const struct format *f = c->formats[0];
+    struct mp3_shape s = {
+        .rate_hz = audio_rate(f->sample_rate),
+        .kbps = c->bitrate_kbps,
+        .tag_bytes = !tags          ? 0
+                     : d->thumbnail ? MP3_TAG_COVER_BYTES
+                                    : MP3_TAG_BYTES,
+    };
+    /* The milliseconds of a site that knows each byte of a file are those of that file, rounded down. */
+    if (f->index.end && f->duration_ms && f->duration_ms < UINT32_MAX)
+        s.samples = (f->duration_ms + 1) * (uint64_t)s.rate_hz / 1000;
+    return s;
+}
+
+static void from_mp3(struct choice *c, const struct description *d, const struct format *sound, int kbps)
+{
+    char name[32];
+    from_sound(c, CHOICE_MP3, sound);
+    c->bitrate_kbps = kbps;
+    c->container = "mp3";
+    c->mime = "audio/mpeg";
+    const struct mp3_shape shape = choice_mp3_shape(d, c, true);
+    c->size_bytes = mp3_size(&shape);
+    c->size_exact = c->size_bytes != 0;
+    if (!c->size_exact)
+        c->size_bytes = sound->duration_ms * (uint64_t)kbps / 8;
+    (void)snprintf(c->codecs, sizeof c->codecs, "mp3");
+    (void)snprintf(c->id, sizeof c->id, "audio-mp3-%d", kbps);
+    (void)snprintf(name, sizeof name, "%d kbit/s", kbps);
+    set_label(c, name, "", sound->original ? NULL : sound->language);
+}
+
+static bool picture_suits(const struct format *f, enum choice_make make)
+{
+    return f->kind == FORMAT_VIDEO && f->height > 0 &&
+           (make == CHOICE_WEBM ? is_webm(f) : can_splice(f, "mp4"));
+}
+
+/* One made file for each height, the highest first. */
+static size_t add_pairs(const struct description *d, const char *language, enum choice_make make,
+                        struct choice *list)
 {
     size_t n = 0;
-    int below = NO_LIMIT;
-    const struct format *sound = pick_sound(d, language);
-    while (sound) {
+    const struct format *sound = pick_sound(d, language, make);
+    for (int below = NO_LIMIT; sound; below = list[n++].height) {
         const struct format *best = NULL;
         for (size_t i = 0; i < d->format_count; i++) {
             const struct format *f = &d->formats[i];
-            if (f->kind == FORMAT_VIDEO && f->height > 0 && f->height < below && can_splice(f, "mp4") &&
+            if (picture_suits(f, make) && f->height < below &&
                 (!best || f->height > best->height || (f->height == best->height && better_picture(f, best))))
                 best = f;
         }
         if (!best)
             break;
-        from_pair(&list[n++], best, sound);
-        below = best->height;
+        from_pair(&list[n], make, best, sound);
     }
-    if (sound)
-        from_sound(&list[n++], sound);
     return n;
 }
+
+/* `adaptive`: of files that are one track of several; else of files that are complete. */
+static size_t add_sounds(const struct description *d, const char *language, bool adaptive,
+                         struct choice *list)
+{
+    size_t n = 0;
+    static const enum choice_make makes[] = {CHOICE_SPLICE, CHOICE_OGG};
+    for (size_t i = 0; i < ARRAY_LEN(makes) && adaptive; i++) {
+        const struct format *sound = pick_sound(d, language, makes[i]);
+        if (sound)
+            from_sound(&list[n++], makes[i], sound);
+    }
+    const struct format *sound = pick_sound(d, language, CHOICE_MP3);
+    for (size_t i = 0; i < ARRAY_LEN(mp3_rates_kbps) && sound && (sound->index.end != 0) == adaptive; i++)
+        from_mp3(&list[n++], d, sound, mp3_rates_kbps[i]);
+    return n;
+}
+
+enum { SOUNDS_MAX = 2 + ARRAY_LEN(mp3_rates_kbps), SPARE = 1 };
 
 static int list_for(const struct description *d, const char *language, struct choice **out, size_t *count,
                     struct err *err)
 {
-    struct choice *list = calloc(d->format_count * 2 + 2,
-                                 sizeof *list); /* each as it is, each height, sound, one spare */
+    /* each as it is, each height as MP4 and WebM */
+    struct choice *list = calloc(d->format_count * 3 + SOUNDS_MAX + SPARE, sizeof *list);
     if (!list)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    size_t n = add_made(d, language, list);
+    size_t n = add_pairs(d, language, CHOICE_SPLICE, list);
+    n += add_pairs(d, language, CHOICE_WEBM, list + n);
+    n += add_sounds(d, language, true, list + n);
     for (int muxed = 1; muxed >= 0; muxed--) { /* complete files first */
         for (size_t i = 0; i < d->format_count; i++) {
             const struct format *f = &d->formats[i];
@@ -167,6 +272,7 @@ static int list_for(const struct description *d, const char *language, struct ch
                 n++;
         }
     }
+    n += add_sounds(d, language, false, list + n);
     *out = list;
     *count = n;
     return 0;
@@ -259,6 +365,11 @@ const struct choice *choice_preselect(const struct choice *list, size_t count)
         }
     }
     return best;
+}
+
+bool choice_resumable(const struct choice *c)
+{
+    return c->make <= CHOICE_SPLICE ? c->size_bytes != 0 : c->size_exact;
 }
 
 bool choice_same_sources(const struct choice *a, const struct choice *b)

@@ -6,6 +6,7 @@
 #ifndef SLUICE_SERVE_CHOICE_H
 #define SLUICE_SERVE_CHOICE_H
 
+#include "media/mp3.h"
 #include "site/description.h"
 
 enum { CHOICE_ID_MAX = 64, CHOICE_FORMATS_MAX = 2 };
@@ -13,6 +14,11 @@ enum { CHOICE_ID_MAX = 64, CHOICE_FORMATS_MAX = 2 };
 enum choice_make {
     CHOICE_AS_IS,  /* one format, byte for byte */
     CHOICE_SPLICE, /* one or two fragmented MP4 formats made into one MP4 or M4A file (media/splice.h) */
+    /* By libav, while it is sent (serve/made.h): */
+    CHOICE_WEBM,
+    CHOICE_OGG,
+    CHOICE_MP3,
+    CHOICE_MP4, /* fragmented: what was to be spliced, of sources that turn out to be of another shape */
 };
 
 struct choice {
@@ -28,6 +34,7 @@ struct choice {
     int height;
     uint64_t size_bytes; /* 0 unknown */
     bool size_exact;     /* to the byte; else the sum of what it is made of */
+    int bitrate_kbps;    /* of MP3 */
 };
 
 /* All choices: files with sound and picture, best first, then sound, then every format as it is. *out:
@@ -37,6 +44,11 @@ int choice_list(const struct description *d, struct choice **out, size_t *count,
  * are several tracks (BCP 47; NULL: the original). ERR_NO_SUCH_CHOICE. */
 int choice_find(const struct description *d, const char *wanted, const char *language, struct choice *out,
                 struct err *err);
+
+/* Whether a download of it can be gone on with. */
+bool choice_resumable(const struct choice *c);
+/* What an MP3 of it will be. Its length is known where the site describes the source in detail. */
+struct mp3_shape choice_mp3_shape(const struct description *d, const struct choice *c, bool tags);
 
 /* What people call the codec of this RFC 6381 name: "avc1.640028" → "H.264"; "" unknown. */
 const char *choice_codec_name(const char *codec);

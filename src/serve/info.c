@@ -80,7 +80,7 @@ static json_t *choice_json(const struct choice *c, json_t *stream_url)
                      c->label, "kind", c->kind == FORMAT_AUDIO ? "audio" : "video", "formats", formats,
                      "container", c->container, "codecs", c->codecs, "height",
                      number_or_null((uint64_t)c->height), "size_bytes", number_or_null(c->size_bytes),
-                     "size_exact", c->size_exact, "resumable", c->size_bytes != 0, "stream_url", stream_url);
+                     "size_exact", c->size_exact, "resumable", choice_resumable(c), "stream_url", stream_url);
 }
 
 static int add_choices(const struct parts *p, json_t *root, struct err *err)

@@ -206,7 +206,7 @@ void planned_sizes(struct app *app, const struct description *d, struct choice *
     for (size_t i = 0; i < count; i++) {
         struct head h;
         auto_(buf) struct buf key = BUF_INIT(KEY_MAX_BYTES);
-        if (list[i].make == CHOICE_AS_IS || add_key(&key, app, d, &list[i], &usual) < 0 ||
+        if (list[i].make != CHOICE_SPLICE || add_key(&key, app, d, &list[i], &usual) < 0 ||
             !shelf_peek(app->shelf, buf_str(&key), &h, sizeof h))
             continue;
         list[i].size_bytes = h.length;

@@ -182,7 +182,7 @@ static struct task *find_place(struct prepare *p, const char *link, const char *
 void prepare_choice(struct app *app, const char *link, const struct choice *c, const char *answer_key)
 {
     struct prepare *p = app->prepare;
-    if (!p || c->make == CHOICE_AS_IS)
+    if (!p || c->make != CHOICE_SPLICE)
         return;
     (void)pthread_mutex_lock(&p->lock);
     struct task *t = p->stopping ? NULL : find_place(p, link, c->id);

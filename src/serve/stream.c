@@ -4,12 +4,14 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "http/names.h"
 #include "http/range.h"
 #include "net/fetch.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
+#include "serve/made.h"
 #include "serve/planned.h"
 #include "serve/pump.h"
 #include "serve/serve.h"
@@ -26,15 +28,19 @@ struct stream {
     struct choice choice;
     struct subtitle_set subtitles;
     struct merge_opts merge;
-    struct planned planned;
-    uint64_t length; /* 0: unknown until the end */
+    struct planned planned; /* either this, */
+    struct made *made;      /* or this, for what libav makes, or neither: the source does not say its size */
+    const char *etag;       /* borrowed from either; "": none */
+    uint64_t length;        /* 0: unknown until the end */
 };
 
 static void stream_fini(struct stream *s)
 {
+    made_free(steal(&s->made));
     planned_fini(&s->planned);
     subtitle_set_fini(&s->subtitles);
     description_free(steal(&s->description));
+    s->etag = "";
     s->length = 0;
 }
 
@@ -51,8 +57,18 @@ static uint64_t probe_size(struct app *app, const struct format *f)
     return answer.total_size;
 }
 
+static int prepare_made(struct stream *s, struct err *err)
+{
+    if (made_new(&s->made, s->app, s->description, &s->choice, s->merge.no_tags, err) < 0)
+        return -1;
+    s->length = made_length(s->made);
+    s->etag = made_etag(s->made);
+    return 0;
+}
+
 static int prepare(struct stream *s, const char *wanted, struct err *err)
 {
+    s->etag = "";
     if (serve_describe(s->app, s->link, NULL, &s->description, NULL, err) < 0 ||
         choice_find(s->description, wanted, s->language, &s->choice, err) < 0)
         return -1;
@@ -62,6 +78,8 @@ static int prepare(struct stream *s, const char *wanted, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "subtitles go into files of picture and sound made here");
     if (s->subs && subtitle_set_get(s->app, s->description, s->subs, &s->subtitles, err) < 0)
         return -1;
+    if (s->choice.make > CHOICE_SPLICE)
+        return prepare_made(s, err);
     if (s->choice.size_bytes == 0)
         s->choice.size_bytes = probe_size(s->app, s->choice.formats[0]);
     if (s->choice.size_bytes == 0)
@@ -73,19 +91,28 @@ static int prepare(struct stream *s, const char *wanted, struct err *err)
         .choice = &s->choice,
         .opts = &s->merge,
     };
-    if (planned_get(s->app, &wish, &s->planned, err) < 0)
-        return -1;
+    if (planned_get(s->app, &wish, &s->planned, err) < 0) {
+        bool is_clip = s->merge.start_ms || s->merge.end_ms;
+        if (err->code != ERR_UNSUPPORTED_SITE || s->choice.make != CHOICE_SPLICE || is_clip || s->subs)
+            return -1;
+        log_event(LOG_INFO, "not-planned", "why", err->text, NULL);
+        s->choice.make = CHOICE_MP4;
+        *err = (struct err){0};
+        return prepare_made(s, err);
+    }
     s->length = plan_length(s->planned.plan);
+    s->etag = s->planned.etag;
     return 0;
 }
 
 static void fill_sources(const struct stream *s, struct pump_job *job)
 {
+    uint64_t whole = s->choice.make == CHOICE_AS_IS ? s->length : 0;
     job->source_count = s->choice.format_count;
     for (size_t i = 0; i < s->choice.format_count; i++) {
         const struct format *f = s->choice.formats[i];
         job->sources[i] = (struct pump_source){
-            .url = f->url, .user_agent = f->user_agent, .size = f->size_bytes ? f->size_bytes : s->length};
+            .url = f->url, .user_agent = f->user_agent, .size = f->size_bytes ? f->size_bytes : whole};
     }
 }
 
@@ -99,6 +126,8 @@ static int renew(void *ctx, struct pump_job *job, struct err *err)
     if (serve_describe(s->app, s->link, s->description, &fresh, NULL, err) < 0 ||
         choice_find(fresh, s->choice.id, s->language, &fresh_choice, err) < 0)
         return -1;
+    if (s->choice.make == CHOICE_MP4)
+        fresh_choice.make = CHOICE_MP4;
     if (!choice_same_sources(&s->choice, &fresh_choice))
         return err_set(err, ERR_SOURCE_CHANGED, "the source changed while it was being sent");
     description_free(s->description);
@@ -124,7 +153,7 @@ static int set_headers(struct http_response *res, const struct stream *s, const 
     rc |= http_set_header(res, "X-Sluice-Choice", s->choice.id);
     rc |= http_set_header(res, "Accept-Ranges", s->length ? "bytes" : "none");
     if (s->length)
-        rc |= http_set_header(res, "ETag", s->planned.etag);
+        rc |= http_set_header(res, "ETag", s->etag);
     if (!part || part->kind != HTTP_RANGE_PART)
         return rc;
     rc |= http_set_status(res, 206);
@@ -187,23 +216,48 @@ static int send_range(struct stream *s, const struct http_range *range, struct h
     return 0;
 }
 
+/* Like send_range(), of what libav makes. The headers come first: once the job runs, a renewal may replace
+ * what they are made of. */
+static int send_made(struct stream *s, const struct http_range *range, struct http_response *res,
+                     struct err *err)
+{
+    struct pump_job job = {.net = s->app->net, .renew = renew, .renew_ctx = s};
+    struct http_range all = {.kind = HTTP_RANGE_WHOLE};
+    fill_sources(s, &job);
+    if (set_headers(res, s, range) < 0)
+        return err_set(err, ERR_INTERNAL, "a header was refused");
+    int rc = made_begin(s->made, &job, res, err);
+    if (rc == 0 && made_length(s->made) != s->length) { /* the site was wrong about it */
+        range = &all;
+        (void)http_set_status(res, 200);
+        (void)http_set_header(res, "Accept-Ranges", "none");
+        http_drop_header(res, "Content-Range");
+        http_drop_header(res, "ETag");
+    }
+    if (rc == 0)
+        rc = http_begin(res, made_length(s->made) ? range->length : HTTP_LENGTH_UNKNOWN);
+    if (rc == 0)
+        rc = made_send(s->made, range, res, err);
+    return rc < 0 && err->code != ERR_OK ? -1 : 0; /* a client that left is no error of ours */
+}
+
 /* No condition stands against the body. */
 static int answer(struct stream *s, const struct http_request *req, struct http_response *res,
                   struct err *err)
 {
-    if (s->length == 0)
+    if (s->length == 0 && !s->made)
         return send_unsized(s, req, res, err);
-    bool part = http_if_range_holds(req->if_range, s->planned.etag);
+    bool part = s->length && http_if_range_holds(req->if_range, s->etag);
     struct http_range range = http_range_parse(part ? req->range : NULL, s->length);
     if (range.kind == HTTP_RANGE_BAD) {
         (void)http_set_headerf(res, "Content-Range", "bytes */%llu", (unsigned long long)s->length);
         return err_set(err, ERR_BAD_RANGE, "range not satisfiable");
     }
     if (req->method != HTTP_HEAD)
-        return send_range(s, &range, res, err);
+        return s->made ? send_made(s, &range, res, err) : send_range(s, &range, res, err);
     if (set_headers(res, s, &range) < 0)
         return err_set(err, ERR_INTERNAL, "a header was refused");
-    return http_begin(res, range.length);
+    return http_begin(res, s->length ? range.length : HTTP_LENGTH_UNKNOWN);
 }
 
 /* Conditions in the order of http/range.h. Bodies take a place among the streams that run at once; answers
@@ -211,11 +265,11 @@ static int answer(struct stream *s, const struct http_request *req, struct http_
 static int admit_and_answer(struct stream *s, const struct http_request *req, struct http_response *res,
                             struct err *err)
 {
-    if (!http_if_match_holds(req->if_match, s->planned.etag))
+    if (!http_if_match_holds(req->if_match, s->etag))
         return err_set(err, ERR_PRECONDITION_FAILED, "it is another version now");
-    if (s->length && http_etag_listed(req->if_none_match, s->planned.etag)) {
+    if (s->length && http_etag_listed(req->if_none_match, s->etag)) {
         (void)http_set_status(res, 304);
-        (void)http_set_header(res, "ETag", s->planned.etag);
+        (void)http_set_header(res, "ETag", s->etag);
         return http_begin(res, 0) < 0 ? err_set(err, ERR_INTERNAL, "a header was refused") : 0;
     }
     if (req->method == HTTP_HEAD)
@@ -238,6 +292,8 @@ static int find_and_send(struct stream *s, const char *wanted, const struct http
         if (again || err->code != ERR_SOURCE_CHANGED || http_begun(res))
             return -1;
         stream_fini(s);
+        (void)http_set_status(res, 200);
+        http_drop_header(res, "Content-Range");
         *err = (struct err){0};
     }
 }

@@ -106,7 +106,7 @@ static void list_has_complete_files_first(void **state)
     size_t count = 0;
     struct err err = {0};
     assert_int_equal(choice_list(d, &list, &count, &err), 0);
-    assert_int_equal(count, 4);
+    assert_int_equal(count, 4 + 4); /* and the sound as MP3 */
     assert_int_equal(list[0].kind, FORMAT_MUXED);
     assert_int_equal(list[1].kind, FORMAT_MUXED);
     for (size_t i = 0; i < count; i++) {
@@ -215,6 +215,99 @@ static void sources_are_compared(void **state)
     }
 }
 
+static struct format *add_track(struct description *d, const char *id, enum format_kind kind, int height,
+                                const char *container)
+{
+    add(d, id, kind, height, 1000000);
+    struct format *f = &d->formats[d->format_count - 1];
+    free(f->container);
+    free(f->codecs);
+    bool webm = strcmp(container, "webm") == 0;
+    f->container = copy(container);
+    f->codecs = copy(kind == FORMAT_AUDIO ? (webm ? "opus" : "mp4a.40.2") : webm ? "vp9" : "avc1.640028");
+    f->init.end = 700;
+    f->index.start = 701;
+    f->index.end = 1200;
+    f->duration_ms = 219010;
+    f->sample_rate = kind == FORMAT_AUDIO ? (webm ? 48000 : 44100) : 0;
+    f->bitrate = kind == FORMAT_AUDIO ? (webm ? 140000 : 130000) : 1000000;
+    return f;
+}
+
+/* What libav makes: from which formats, and what is promised of it. */
+static void made_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wanted, *formats, *container;
+        enum choice_make make;
+        uint64_t size; /* 0: not exact */
+    } cases[] = {
+        {"1080p-mp4", "137,140", "mp4", CHOICE_SPLICE, 0},
+        {"1080p-webm", "248,251", "webm", CHOICE_WEBM, 0},
+        {"720p-webm", "247,251", "webm", CHOICE_WEBM, 0},
+        {"audio-m4a", "140", "m4a", CHOICE_SPLICE, 0},
+        {"audio-opus", "251", "opus", CHOICE_OGG, 0},
+        /* 219.011 s at 48 kHz: 9,128 frames of 960 bytes, one of them Info; and the tag */
+        {"audio-mp3-320", "251", "mp3", CHOICE_MP3, 8192 + 9128 * 960},
+        {"audio-mp3-128", "251", "mp3", CHOICE_MP3, 8192 + 9128 * 384},
+    };
+    auto_ptr(description) struct description *d = description_new();
+    assert_non_null(d);
+    (void)add_track(d, "247", FORMAT_VIDEO, 720, "webm");
+    (void)add_track(d, "137", FORMAT_VIDEO, 1080, "mp4");
+    (void)add_track(d, "248", FORMAT_VIDEO, 1080, "webm");
+    (void)add_track(d, "140", FORMAT_AUDIO, 0, "m4a");
+    (void)add_track(d, "249", FORMAT_AUDIO, 0, "webm");
+    d->formats[d->format_count - 1].bitrate = 50000;
+    (void)add_track(d, "251", FORMAT_AUDIO, 0, "webm");
+    (void)add_track(d, "251-drc", FORMAT_AUDIO, 0, "webm");
+    d->formats[d->format_count - 1].drc = true;
+    d->formats[d->format_count - 1].bitrate = 150000;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct choice c;
+        struct err err = {0};
+        char formats[64] = "";
+        if (choice_find(d, cases[i].wanted, NULL, &c, &err) < 0)
+            fail_msg("no %s", cases[i].wanted);
+        (void)snprintf(formats, sizeof formats, "%s%s%s", c.formats[0]->id, c.format_count > 1 ? "," : "",
+                       c.format_count > 1 ? c.formats[1]->id : "");
+        assert_string_equal(formats, cases[i].formats);
+        assert_string_equal(c.container, cases[i].container);
+        assert_int_equal(c.make, cases[i].make);
+        assert_int_equal(c.size_exact, cases[i].size != 0);
+        if (cases[i].size)
+            assert_int_equal(c.size_bytes, cases[i].size);
+        assert_int_equal(choice_resumable(&c), c.make == CHOICE_SPLICE || c.make == CHOICE_MP3);
+    }
+    struct choice best;
+    struct err err = {0};
+    assert_int_equal(choice_find(d, "best", NULL, &best, &err), 0);
+    assert_string_equal(best.id, "1080p-mp4");
+}
+
+/* A file with picture and sound: its sound as MP3, and nothing promised of its size. */
+static void sound_of_a_complete_file(void **state)
+{
+    (void)state;
+    struct choice c;
+    struct err err = {0};
+    auto_ptr(description) struct description *d = description_new();
+    assert_non_null(d);
+    add(d, "source", FORMAT_MUXED, 720, 5000000);
+    d->formats[0].sample_rate = 48000;
+    d->formats[0].duration_ms = 10000;
+    assert_int_equal(choice_find(d, "audio-mp3-192", NULL, &c, &err), 0);
+    assert_int_equal(c.kind, FORMAT_AUDIO);
+    assert_int_equal(c.size_bytes, 240000);
+    assert_false(c.size_exact || choice_resumable(&c));
+    assert_int_equal(choice_find(d, "audio-opus", NULL, &c, &err), -1);
+    assert_int_equal(choice_find(d, "best", NULL, &c, &err), 0);
+    assert_string_equal(c.id, "muxed-source");
+    d->formats[0].sample_rate = 0; /* a silent film */
+    assert_int_equal(choice_find(d, "audio-mp3-192", NULL, &c, &err), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +317,8 @@ int main(void)
         cmocka_unit_test(never_silently_higher),
         cmocka_unit_test(list_has_complete_files_first),
         cmocka_unit_test(a_sound_file_is_its_own_best),
+        cmocka_unit_test(made_files),
+        cmocka_unit_test(sound_of_a_complete_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
