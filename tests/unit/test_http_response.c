@@ -18,6 +18,7 @@ struct client {
     struct buf got;
     int writes, finishes;
     size_t room;
+    bool gone; /* and that can be seen */
 };
 
 static int client_write(void *ctx, const void *data, size_t len)
@@ -36,6 +37,12 @@ static int client_finish(void *ctx, const void *data, size_t len)
     return client_write(ctx, data, len);
 }
 
+static bool client_gone(void *ctx)
+{
+    const struct client *c = ctx;
+    return c->gone;
+}
+
 static void client_fini(struct client *c)
 {
     buf_fini(&c->got);
@@ -49,7 +56,7 @@ DEFINE_AUTO(client, client_fini)
 
 static struct http_response *open_to(struct client *c, bool head)
 {
-    const struct http_sink sink = {client_write, c, client_finish};
+    const struct http_sink sink = {client_write, c, client_finish, client_gone};
     struct http_response *res = http_response_new(&sink, head);
     assert_non_null(res);
     return res;
@@ -279,6 +286,25 @@ static void client_that_left(void **state)
     }
 }
 
+/* A handler that has nothing to say for a while looks, and then says nothing more. */
+static void client_that_is_seen_to_leave(void **state)
+{
+    (void)state;
+    auto_(client) struct client c = CLIENT_INIT;
+    auto_ptr(http_response) struct http_response *res = open_to(&c, false);
+    assert_int_equal(http_begin(res, HTTP_LENGTH_UNKNOWN), 0);
+    assert_false(http_look(res));
+    assert_int_equal(http_write(res, "x", 1), 0);
+    c.gone = true;
+    assert_false(http_left(res)); /* nobody has looked yet */
+    assert_true(http_look(res));
+    assert_true(http_left(res));
+    int writes = c.writes;
+    assert_int_equal(http_write(res, "y", 1), -1);
+    assert_int_equal(http_response_end(res), -1);
+    assert_int_equal(c.writes, writes);
+}
+
 static void forgotten_answer_is_500(void **state)
 {
     (void)state;
@@ -386,6 +412,7 @@ int main(void)
         cmocka_unit_test(hostile_headers_are_refused),
         cmocka_unit_test(short_answers_are_no_success),
         cmocka_unit_test(client_that_left),
+        cmocka_unit_test(client_that_is_seen_to_leave),
         cmocka_unit_test(forgotten_answer_is_500),
         cmocka_unit_test(problems),
         cmocka_unit_test(problem_pages),
