@@ -151,10 +151,11 @@ const bestVerbs = { both: 'Download', video: 'Download without sound', audio: 'D
 
 /* By what is in it, not by its name: a choice may join several formats. */
 function groupOf(choice, formats) {
+  if (choice.kind === 'audio') return 'audio'; // whatever it is made of
   const kinds = new Set((choice.formats ?? []).map((id) => formats.get(id)?.kind ?? choice.kind));
   if (kinds.has('muxed') || (kinds.has('video') && kinds.has('audio')))
     return 'both';
-  return kinds.has('audio') || choice.kind === 'audio' ? 'audio' : 'video';
+  return kinds.has('audio') ? 'audio' : 'video';
 }
 
 function sizeText(choice) {

@@ -281,9 +281,9 @@ describe('clients that leave', () => {
     assert.ok(Date.now() - left < 1000);
     const bytes = async () => (await origin.requests()).reduce((sum, entry) => sum + entry.bytes, 0);
     await sleep(300);
-    const before = await bytes();
+    const then = await bytes();
     await sleep(500);
-    assert.equal(await bytes(), before);
+    assert.equal(await bytes(), then);
   });
 });
 
