@@ -9,6 +9,11 @@ import { endAll } from './tools.mjs';
 
 const all = { info: benchInfo, stream: benchStream, merge: benchMerge };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
+process.on('uncaughtException', async (error) => {
+  console.error(error);
+  await endAll();
+  process.exit(1);
+});
 const table = [['what', 'Sluice', 'peer', 'ratio']];
 try {
   for (const name of wanted) await all[name](table);

@@ -79,14 +79,14 @@ export function temporaryDirectory() {
 }
 
 // The product, complete, as `make run` starts it.
-export async function startSluice(env) {
+export async function startSluice(env, dataDir = temporaryDirectory()) {
   const port = await freePort();
-  const child = start(path.join(bin, 'sluice'), ['serve', '--port', String(port), '--data-dir', temporaryDirectory()], {
+  const child = start(path.join(bin, 'sluice'), ['serve', '--port', String(port), '--data-dir', dataDir], {
     env: { ...process.env, ...env },
   });
   const base = `http://127.0.0.1:${port}`;
   await waitFor(`${base}/livez`);
-  return { base, pid: child.pid, cpu: (name) => descendants(child.pid, name).reduce((sum, pid) => sum + cpuOf(pid), 0) };
+  return { base, dataDir, pid: child.pid, cpu: (name) => descendants(child.pid, name).reduce((sum, pid) => sum + cpuOf(pid), 0) };
 }
 
 // A bare CONNECT proxy to one local port, whatever name is asked for (tunnel.c).
