@@ -329,6 +329,17 @@ describe('what is not kept', () => {
     assert.ok(sizes.length < 30);
   });
 
+  test('a source that stalls holds up no answer, however many are asked for', async (t) => {
+    const stack = await start();
+    t.after(() => stack.stop());
+    await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'stall', after: -1 } });
+    await stack.info(watch('sluiceDemo1'));
+    const began = Date.now();
+    const answers = await times(40, (i) => stack.info(watch(`sluiceV${4600 + i}`)));
+    for (const answer of answers) assert.equal(answer.status, 200, answer.text());
+    assert.ok(Date.now() - began < 8000, `${Date.now() - began} ms`);
+  });
+
   test('a source that stalls does not hold up the end', async () => {
     const stack = await start();
     await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'stall', after: -1 } });
