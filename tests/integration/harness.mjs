@@ -80,7 +80,7 @@ export function request(
         if (size >= keep) req.destroy();
         else if (pauseMs) {
           res.pause();
-          setTimeout(() => res.resume(), pauseMs);
+          setTimeout(() => res.resume(), pauseMs).unref();
         }
       });
       res.on('error', () => {});

@@ -118,9 +118,9 @@ describe('start and end', () => {
     const [one, two] = [await startStack({ dataDir, origin }), await startStack({ dataDir, origin })];
     t.after(() => Promise.all([one.stop(), two.stop()]));
     const served = (stack) => stack.log().split('route="/livez"').length - 1;
-    const before = served(two);
+    const first = served(two);
     assert.equal((await one.get('/livez')).status, 200);
-    assert.equal(served(two), before, 'answered by the other run');
+    assert.equal(served(two), first, 'answered by the other run');
     await two.stop();
     assert.equal((await one.get('/livez')).status, 200);
     assert.equal((await one.get('/api/v1/stream')).status, 400);
