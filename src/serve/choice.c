@@ -209,23 +209,53 @@ static void from_mp3(struct choice *c, const struct description *d, const struct
     set_label(c, name, "", sound->original ? NULL : sound->language);
 }
 
-static bool picture_suits(const struct format *f, enum choice_make make)
+/* The codecs people name, and how RFC 6381 begins them. */
+static const struct {
+    const char *name, *prefixes[2];
+} wish_codecs[] = {{"h264", {"avc", NULL}}, {"av1", {"av01", NULL}}, {"vp9", {"vp9", "vp09"}}};
+
+static bool has_codec(const char *codecs, const char *wanted)
 {
-    return f->kind == FORMAT_VIDEO && f->height > 0 &&
+    for (size_t i = 0; wanted && i < ARRAY_LEN(wish_codecs); i++) {
+        const char *const *prefix = wish_codecs[i].prefixes;
+        if (strcmp(wish_codecs[i].name, wanted) == 0)
+            return text_starts_with(codecs, prefix[0]) || (prefix[1] && text_starts_with(codecs, prefix[1]));
+    }
+    return !wanted;
+}
+
+bool choice_codec_known(const char *codec)
+{
+    for (size_t i = 0; i < ARRAY_LEN(wish_codecs); i++) {
+        if (strcmp(wish_codecs[i].name, codec) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool picture_suits(const struct format *f, enum choice_make make, const char *codec)
+{
+    return f->kind == FORMAT_VIDEO && f->height > 0 && has_codec(f->codecs, codec) &&
            (make == CHOICE_WEBM ? is_webm(f) : can_splice(f, "mp4"));
 }
 
+static bool fulfils(const struct choice *c, const struct choice_wish *wish)
+{
+    return has_codec(c->codecs, wish->codec) &&
+           (!wish->container || strcmp(c->container, wish->container) == 0);
+}
+
 /* One made file for each height, the highest first. */
-static size_t add_pairs(const struct description *d, const char *language, enum choice_make make,
+static size_t add_pairs(const struct description *d, const struct choice_wish *wish, enum choice_make make,
                         struct choice *list)
 {
     size_t n = 0;
-    const struct format *sound = pick_sound(d, language, make);
+    const struct format *sound = pick_sound(d, wish->language, make);
     for (int below = NO_LIMIT; sound; below = list[n++].height) {
         const struct format *best = NULL;
         for (size_t i = 0; i < d->format_count; i++) {
             const struct format *f = &d->formats[i];
-            if (picture_suits(f, make) && f->height < below &&
+            if (picture_suits(f, make, wish->codec) && f->height < below &&
                 (!best || f->height > best->height || (f->height == best->height && better_picture(f, best))))
                 best = f;
         }
@@ -255,16 +285,16 @@ static size_t add_sounds(const struct description *d, const char *language, bool
 
 enum { SOUNDS_MAX = 2 + ARRAY_LEN(mp3_rates_kbps), SPARE = 1 };
 
-static int list_for(const struct description *d, const char *language, struct choice **out, size_t *count,
-                    struct err *err)
+static int list_for(const struct description *d, const struct choice_wish *wish, struct choice **out,
+                    size_t *count, struct err *err)
 {
     /* each as it is, each height as MP4 and WebM */
     struct choice *list = calloc(d->format_count * 3 + SOUNDS_MAX + SPARE, sizeof *list);
     if (!list)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    size_t n = add_pairs(d, language, CHOICE_SPLICE, list);
-    n += add_pairs(d, language, CHOICE_WEBM, list + n);
-    n += add_sounds(d, language, true, list + n);
+    size_t n = add_pairs(d, wish, CHOICE_SPLICE, list);
+    n += add_pairs(d, wish, CHOICE_WEBM, list + n);
+    n += add_sounds(d, wish->language, true, list + n);
     for (int muxed = 1; muxed >= 0; muxed--) { /* complete files first */
         for (size_t i = 0; i < d->format_count; i++) {
             const struct format *f = &d->formats[i];
@@ -272,7 +302,7 @@ static int list_for(const struct description *d, const char *language, struct ch
                 n++;
         }
     }
-    n += add_sounds(d, language, false, list + n);
+    n += add_sounds(d, wish->language, false, list + n);
     *out = list;
     *count = n;
     return 0;
@@ -280,7 +310,8 @@ static int list_for(const struct description *d, const char *language, struct ch
 
 int choice_list(const struct description *d, struct choice **out, size_t *count, struct err *err)
 {
-    return list_for(d, NULL, out, count, err);
+    static const struct choice_wish open = {0};
+    return list_for(d, &open, out, count, err);
 }
 
 /* "<=720p" → 720, "best" → no limit; -1: neither. */
@@ -328,15 +359,25 @@ static const struct choice *by_id(const struct description *d, const char *wante
     return f && from_format(&list[count], f) == 0 ? &list[count] : NULL;
 }
 
-int choice_find(const struct description *d, const char *wanted, const char *language, struct choice *out,
-                struct err *err)
+int choice_find(const struct description *d, const char *wanted, const struct choice_wish *wish,
+                struct choice *out, struct err *err)
 {
+    static const struct choice_wish open = {0};
     struct choice *list = NULL;
     size_t count = 0;
-    if (list_for(d, language, &list, &count, err) < 0)
+    size_t kept = 0;
+    if (!wish)
+        wish = &open;
+    if (list_for(d, wish, &list, &count, err) < 0)
         return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (fulfils(&list[i], wish))
+            list[kept++] = list[i];
+    }
     int most = height_rule(wanted);
-    const struct choice *found = most < 0 ? by_id(d, wanted, list, count) : highest(list, count, most);
+    const struct choice *found = most < 0 ? by_id(d, wanted, list, kept) : highest(list, kept, most);
+    if (found && !fulfils(found, wish))
+        found = NULL;
     if (found)
         *out = *found;
     free(list);

@@ -40,10 +40,19 @@ struct choice {
 /* All choices: files with sound and picture, best first, then sound, then every format as it is. *out:
  * free(). */
 int choice_list(const struct description *d, struct choice **out, size_t *count, struct err *err);
-/* `wanted`: a choice id, "best", or "<=720p" (never silently higher). `language`: of the sound, where there
- * are several tracks (BCP 47; NULL: the original). ERR_NO_SUCH_CHOICE. */
-int choice_find(const struct description *d, const char *wanted, const char *language, struct choice *out,
-                struct err *err);
+/* What narrows a choice down; NULL: open. */
+struct choice_wish {
+    const char *language;  /* of the sound, BCP 47; open: the original */
+    const char *codec;     /* of the picture: "h264", "av1", "vp9" */
+    const char *container; /* "mp4", "webm" */
+};
+
+/* `wanted`: a choice id, "best", or "<=720p" (never silently higher). `wish` may be NULL. Nothing that does
+ * not fulfil all of it is given instead: ERR_NO_SUCH_CHOICE. */
+int choice_find(const struct description *d, const char *wanted, const struct choice_wish *wish,
+                struct choice *out, struct err *err);
+/* Whether a codec of choice_wish is one we know. */
+bool choice_codec_known(const char *codec);
 
 /* Whether a download of it can be gone on with. */
 bool choice_resumable(const struct choice *c);

@@ -119,7 +119,7 @@ static int renew(struct job *job, struct err *err)
     struct choice choice;
     auto_ptr(description) struct description *fresh = NULL;
     if (serve_describe(job->app, w->link, *w->description, &fresh, NULL, err) < 0 ||
-        choice_find(fresh, w->choice->id, w->language, &choice, err) < 0)
+        choice_find(fresh, w->choice->id, w->wish, &choice, err) < 0)
         return -1;
     auto_(buf) struct buf key = BUF_INIT(KEY_MAX_BYTES);
     if (add_key(&key, job->app, fresh, &choice, w->opts) < 0 || strcmp(buf_str(&key), job->key) != 0)

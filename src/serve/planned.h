@@ -24,7 +24,7 @@ struct planned {
 /* What is to be made. */
 struct planned_wish {
     const char *link;                 /* leads to the description */
-    const char *language;             /* of the sound; NULL: the original */
+    const struct choice_wish *wish;   /* with which the choice was found; may be NULL */
     struct description **description; /* replaced, and the choice with it, when its URLs have died early */
     struct choice *choice;            /* size_bytes known */
     const struct merge_opts *opts;

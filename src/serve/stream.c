@@ -1,6 +1,7 @@
 /* GET/HEAD /api/v1/stream: the bytes of one choice. `data=TOKEN`, or `url=` with `choice=` (default: best).
- * Beside either, for files we make: `lang=` of the sound, `start=` and `end=` (seconds or [hh:]mm:ss),
- * `metadata=0`, `layout=fragmented`, `subs=` of languages (serve/subtitles.h). Beside subtitles: `format=`.
+ * Beside either, `codec=` (h264, av1, vp9) and `container=` (mp4, webm) narrow it down; for files we make:
+ * `lang=` of the sound, `start=` and `end=` (seconds or [hh:]mm:ss), `metadata=0`, `layout=fragmented`,
+ * `subs=` of languages (serve/subtitles.h). Beside subtitles: `format=`.
  */
 #include <string.h>
 
@@ -23,8 +24,8 @@ struct stream {
     struct app *app;
     const char *link;
     struct description *description;
-    const char *language; /* of the sound; NULL: the original */
-    const char *subs;     /* wanted in the file; NULL: none */
+    struct choice_wish wish;
+    const char *subs; /* wanted in the file; NULL: none */
     struct choice choice;
     struct subtitle_set subtitles;
     struct merge_opts merge;
@@ -70,7 +71,7 @@ static int prepare(struct stream *s, const char *wanted, struct err *err)
 {
     s->etag = "";
     if (serve_describe(s->app, s->link, NULL, &s->description, NULL, err) < 0 ||
-        choice_find(s->description, wanted, s->language, &s->choice, err) < 0)
+        choice_find(s->description, wanted, &s->wish, &s->choice, err) < 0)
         return -1;
     if ((s->merge.start_ms || s->merge.end_ms) && s->choice.make != CHOICE_SPLICE)
         return err_set(err, ERR_BAD_REQUEST, "only files that are made here can be cut");
@@ -86,7 +87,7 @@ static int prepare(struct stream *s, const char *wanted, struct err *err)
         return 0;
     const struct planned_wish wish = {
         .link = s->link,
-        .language = s->language,
+        .wish = &s->wish,
         .description = &s->description,
         .choice = &s->choice,
         .opts = &s->merge,
@@ -124,7 +125,7 @@ static int renew(void *ctx, struct pump_job *job, struct err *err)
     struct choice fresh_choice;
     auto_ptr(description) struct description *fresh = NULL;
     if (serve_describe(s->app, s->link, s->description, &fresh, NULL, err) < 0 ||
-        choice_find(fresh, s->choice.id, s->language, &fresh_choice, err) < 0)
+        choice_find(fresh, s->choice.id, &s->wish, &fresh_choice, err) < 0)
         return -1;
     if (s->choice.make == CHOICE_MP4)
         fresh_choice.make = CHOICE_MP4;
@@ -333,7 +334,13 @@ static int read_options(struct stream *s, const struct http_request *req, struct
     const char *end = http_param(req, "end");
     const char *metadata = http_param(req, "metadata");
     const char *layout = http_param(req, "layout");
-    s->language = http_param(req, "lang");
+    s->wish = (struct choice_wish){
+        .language = http_param(req, "lang"),
+        .codec = http_param(req, "codec"),
+        .container = http_param(req, "container"),
+    };
+    if (s->wish.codec && !choice_codec_known(s->wish.codec))
+        return err_set(err, ERR_BAD_REQUEST, "codec is h264, av1 or vp9");
     if ((start && parse_time(start, &s->merge.start_ms) < 0) ||
         (end && parse_time(end, &s->merge.end_ms) < 0))
         return err_set(err, ERR_BAD_REQUEST, "start and end are seconds or [hh:]mm:ss");

@@ -308,12 +308,68 @@ static void sound_of_a_complete_file(void **state)
     assert_int_equal(choice_find(d, "audio-mp3-192", NULL, &c, &err), -1);
 }
 
+/* One height in two codecs, sound for both containers. */
+static struct description *two_codecs(void)
+{
+    struct description *d = description_new();
+    assert_non_null(d);
+    add(d, "137", FORMAT_VIDEO, 1080, 100000);
+    add(d, "136", FORMAT_VIDEO, 720, 80000);
+    add(d, "398", FORMAT_VIDEO, 720, 50000);
+    add(d, "140", FORMAT_AUDIO, 0, 10000);
+    for (size_t i = 0; i < d->format_count; i++) {
+        d->formats[i].init = (struct byte_range){0, 99};
+        d->formats[i].index = (struct byte_range){100, 199};
+        d->formats[i].original = true;
+    }
+    free(d->formats[2].codecs);
+    d->formats[2].codecs = copy("av01.0.05M.08");
+    return d;
+}
+
+static void codec_and_container_narrow_it_down(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wanted, *codec, *container, *id, *picture; /* id NULL: nothing else is given instead */
+    } cases[] = {
+        {"best", NULL, NULL, "1080p-mp4", "137"},
+        {"best", "h264", NULL, "1080p-mp4", "137"},
+        {"best", "av1", NULL, "720p-mp4", "398"},
+        {"720p-mp4", NULL, NULL, "720p-mp4", "136"},
+        {"720p-mp4", "av1", NULL, "720p-mp4", "398"},
+        {"1080p-mp4", "av1", NULL, NULL, NULL},
+        {"best", "vp9", NULL, NULL, NULL},
+        {"best", NULL, "mp4", "1080p-mp4", "137"},
+        {"best", NULL, "webm", NULL, NULL},
+        {"<=720p", "h264", "mp4", "720p-mp4", "136"},
+        {"format-398", "av1", NULL, "format-398", "398"},
+        {"format-398", "h264", NULL, NULL, NULL},
+    };
+    auto_ptr(description) struct description *d = two_codecs();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct choice_wish wish = {.codec = cases[i].codec, .container = cases[i].container};
+        struct choice c;
+        struct err err = {0};
+        int rc = choice_find(d, cases[i].wanted, &wish, &c, &err);
+        if (rc != (cases[i].id ? 0 : -1))
+            fail_msg("row %zu: %d", i, rc);
+        if (!cases[i].id)
+            continue;
+        assert_string_equal(c.id, cases[i].id);
+        assert_string_equal(c.formats[0]->id, cases[i].picture);
+    }
+    assert_true(choice_codec_known("av1"));
+    assert_false(choice_codec_known("AV1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(preselection),
         cmocka_unit_test(sources_are_compared),
         cmocka_unit_test(wishes),
+        cmocka_unit_test(codec_and_container_narrow_it_down),
         cmocka_unit_test(never_silently_higher),
         cmocka_unit_test(list_has_complete_files_first),
         cmocka_unit_test(a_sound_file_is_its_own_best),
