@@ -104,8 +104,9 @@ static bool equals(const struct buf *stale, const struct buf *value, size_t from
            (stale->len == 0 || memcmp(stale->data, value->data + from, stale->len) == 0);
 }
 
-/* 1 with a value appended, 0 when there is nothing that this call may use, -1 with a failure, remembered or
- * of the store. *value is as it was unless 1. */
+/* 1 with a value appended, 0 when there is nothing that this call may use, -1 with a remembered failure, or
+ * with ERR_BUSY when the store is. A store that cannot be read for another reason remembers nothing: the work
+ * can be done without. *value is as it was unless 1. */
 static int recall(const struct call *call, struct buf *value, struct err *err)
 {
     size_t from = value->len;
@@ -114,6 +115,11 @@ static int recall(const struct call *call, struct buf *value, struct err *err)
     value->max += ENTRY_TRAILER_BYTES; /* it comes off again, so the caller's maximum holds */
     int rc = store_cache_get(call->cache->store, call->key, clock_unix_s(), value, NULL, err);
     value->max -= ENTRY_TRAILER_BYTES;
+    if (rc < 0 && err->code != ERR_BUSY && !value->failed) {
+        log_event(LOG_WARN, "cache_get", "error", err->text, NULL);
+        *err = (struct err){0};
+        return 0;
+    }
     if (rc <= 0)
         return rc;
     bool ok = entry_open(value, from, &kind, &made_unix_us) == 0;

@@ -43,8 +43,8 @@ typedef int cache_produce_fn(void *ctx, struct buf *value, int64_t *expires_unix
 /* Gets or produces; the value is appended. *was_cached (may be NULL) tells whether this caller was spared the
  * work. `stale` (may be NULL) is a value the caller found wanting, e.g. its URLs died early: a remembered
  * value equal to it is not used unless it was made after this call began; a different one is. Errors: the
- * producer's; ERR_BUSY after waiting CACHE_WAIT_MAX_MS for another's flight; the store's when it cannot be
- * read (one that cannot be written costs only the memory, and a line in the log). */
+ * producer's; ERR_BUSY after waiting CACHE_WAIT_MAX_MS for another's flight, or when the store is locked; a
+ * store that cannot be used otherwise costs only the memory, and a line in the log. */
 int cache_get(struct cache *c, const char *key, const struct buf *stale, cache_produce_fn *produce, void *ctx,
               struct buf *value, bool *was_cached, struct err *err);
 

@@ -23,7 +23,11 @@ int table_open(struct table *t, const char *data_dir, struct err *err)
     if (snprintf(path, sizeof path, "%s/slots", data_dir) >= (int)sizeof path)
         return err_set(err, ERR_INTERNAL, "data_dir is too long");
     t->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return t->fd < 0 ? err_set(err, ERR_INTERNAL, "cannot open %s: %s", path, strerror(errno)) : 0;
+    if (t->fd < 0)
+        return err_set(err, ERR_INTERNAL, "cannot open %s: %s", path, strerror(errno));
+    /* Its room now, where the file system can: a disk that fills up later does not stop streams. */
+    (void)fallocate(t->fd, FALLOC_FL_KEEP_SIZE, 0, TABLE_ROWS * sizeof(struct table_row));
+    return 0;
 }
 
 void table_close(struct table *t)

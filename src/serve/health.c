@@ -82,8 +82,9 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
     struct gate_counts counts = {0};
     struct gate_counts made = {0};
     struct err why = {0};
-    bool ok = store_check(app->store, &why) == 0 && gate_count(app->gate, &counts, &why) == 0 &&
-              gate_count(app->workers, &made, &why) == 0;
+    bool ok = store_check(app->store, &why) == 0;
+    ok = gate_count(app->gate, &counts, &why) == 0 && ok;
+    ok = gate_count(app->workers, &made, &why) == 0 && ok;
     clock_format_utc(clock_unix_s(), now, sizeof now);
     json_t *root = json_pack("{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:o}", "status",
                              ok ? "ok" : "degraded", "time", now, "version", SLUICE_VERSION, "engines",

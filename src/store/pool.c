@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "store/migrate.h"
 
 int pool_init(struct pool *p, const char *path)
@@ -32,11 +33,11 @@ void pool_fini(struct pool *p)
 }
 
 /* Takes an idle connection (*out), or the right to open one (NULL). */
-static int take(struct pool *p, struct db **out, struct err *err)
+static int take(struct pool *p, int wait_ms, struct db **out, struct err *err)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += POOL_WAIT_MS / 1000;
+    int64_t until_us = clock_mono_us() + wait_ms * INT64_C(1000);
+    const struct timespec until = {.tv_sec = (time_t)(until_us / 1000000),
+                                   .tv_nsec = (long)(until_us % 1000000) * 1000};
     int rc = 0;
     (void)pthread_mutex_lock(&p->lock);
     while (!p->idle && p->open_count >= POOL_MAX && rc != ETIMEDOUT)
@@ -65,20 +66,22 @@ static void give(struct pool *p, struct db *db)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-int lease_begin(struct lease *l, struct pool *p, struct err *err)
+int lease_begin(struct lease *l, struct pool *p, int wait_ms, struct err *err)
 {
     l->pool = p;
     l->db = NULL;
     if (getpid() != p->owner)
         return err_set(err, ERR_INTERNAL, "%s was opened before fork()", p->path);
-    if (take(p, &l->db, err) < 0)
+    if (take(p, wait_ms, &l->db, err) < 0)
         return -1;
     if (l->db && db_is_orphan(l->db))
         db_close(steal(&l->db));
-    if (l->db || migrate_open(&l->db, p->path, err) == 0)
-        return 0;
-    give(p, NULL);
-    return -1;
+    if (!l->db && migrate_open(&l->db, p->path, err) < 0) {
+        give(p, NULL);
+        return -1;
+    }
+    db_set_wait(l->db, wait_ms);
+    return 0;
 }
 
 void lease_end(struct lease *l)

@@ -9,7 +9,7 @@
 
 #include "store/db.h"
 
-enum { POOL_MAX = 16, POOL_WAIT_MS = 5000 };
+enum { POOL_MAX = 16 };
 
 struct pool {
     const char *path; /* borrowed */
@@ -28,7 +28,8 @@ struct lease {
     struct pool *pool;
     struct db *db; /* NULL while nothing is lent */
 };
-int lease_begin(struct lease *l, struct pool *p, struct err *err);
+/* ERR_BUSY when none was had within wait_ms; its statements then wait as long for the locks of others. */
+int lease_begin(struct lease *l, struct pool *p, int wait_ms, struct err *err);
 void lease_end(struct lease *l);
 DEFINE_AUTO(lease, lease_end)
 

@@ -38,7 +38,7 @@ int store_open(struct store **out, const char *data_dir, struct err *err)
     }
     s->path = steal(&path);
     struct lease l = {0};
-    int rc = lease_begin(&l, &s->pool, err); /* the first connection makes the file */
+    int rc = lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err); /* the first connection makes the file */
     lease_end(&l);
     if (rc < 0)
         store_close(s);
@@ -82,19 +82,16 @@ static int put(struct db *db, const char *key, int64_t expires_unix_s, struct db
 int store_check(struct store *s, struct err *err)
 {
     auto_(lease) struct lease l = {0};
-    if (lease_begin(&l, &s->pool, err) < 0)
+    if (lease_begin(&l, &s->pool, STORE_CHECK_WAIT_MS, err) < 0)
         return -1;
-    db_set_wait(l.db, STORE_CHECK_WAIT_MS);
-    int rc = put(l.db, check_key, 0, (struct db_value)DB_BLOB_VALUE(NULL, 0), err);
-    db_set_wait(l.db, DB_USUAL_WAIT_MS);
-    return rc;
+    return put(l.db, check_key, 0, (struct db_value)DB_BLOB_VALUE(NULL, 0), err);
 }
 
 int store_prune(struct store *s, int64_t now_unix_s, struct err *err)
 {
     for (int64_t deleted = PRUNE_PORTION; deleted == PRUNE_PORTION;) {
         auto_(lease) struct lease l = {0};
-        if (lease_begin(&l, &s->pool, err) < 0 ||
+        if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 ||
             db_run(l.db, DB_CACHE_PRUNE,
                    (struct db_value[]){DB_INT_VALUE(now_unix_s), DB_INT_VALUE(PRUNE_PORTION)}, err) < 0)
             return -1;
@@ -108,7 +105,7 @@ static int evict(struct store *s, uint64_t size, uint64_t left, struct err *err)
 {
     for (int64_t deleted = 1; deleted > 0 && size > left;) {
         auto_(lease) struct lease l = {0};
-        if (lease_begin(&l, &s->pool, err) < 0)
+        if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
             return -1;
         int rc = db_run(l.db, DB_CACHE_EVICT, (struct db_value[]){DB_INT_VALUE(EVICT_PORTION)}, err);
         for (deleted = 0; rc == 1; rc = db_next(l.db, DB_CACHE_EVICT, err))
@@ -129,7 +126,8 @@ static int keep_limit(struct store *s, uint64_t written, struct err *err)
     int64_t size = 0;
     {
         auto_(lease) struct lease l = {0};
-        if (lease_begin(&l, &s->pool, err) < 0 || db_run(l.db, DB_CACHE_SIZE, NULL, err) < 0)
+        if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 ||
+            db_run(l.db, DB_CACHE_SIZE, NULL, err) < 0)
             return -1;
         size = db_column_int(l.db, DB_CACHE_SIZE, 0);
         db_reset(l.db, DB_CACHE_SIZE);
@@ -141,7 +139,7 @@ int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct
                     int64_t *expires_unix_s, struct err *err)
 {
     auto_(lease) struct lease l = {0};
-    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, err) < 0)
+    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
         return -1;
     int rc = db_run(l.db, DB_CACHE_GET, (struct db_value[]){DB_TEXT_VALUE(key), DB_INT_VALUE(now_unix_s)},
                     err);
@@ -163,7 +161,7 @@ int store_cache_put(struct store *s, const char *key, const void *value, size_t 
     struct lease l = {0};
     if (len > STORE_VALUE_MAX_BYTES)
         return err_set(err, ERR_INTERNAL, "%zu bytes are too many for the cache", len);
-    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, err) < 0)
+    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
         return -1;
     int rc = put(l.db, key, expires_unix_s, (struct db_value)DB_BLOB_VALUE(value, len), err);
     lease_end(&l);
@@ -173,7 +171,7 @@ int store_cache_put(struct store *s, const char *key, const void *value, size_t 
 int store_cache_delete(struct store *s, const char *key, struct err *err)
 {
     auto_(lease) struct lease l = {0};
-    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, err) < 0)
+    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
         return -1;
     return db_run(l.db, DB_CACHE_DELETE, (struct db_value[]){DB_TEXT_VALUE(key)}, err);
 }

@@ -9,7 +9,7 @@
  * Processes: open after fork(), never before: an SQLite connection carried over a fork corrupts the file. A
  * store used in a forked child answers ERR_INTERNAL.
  * Errors: ERR_INTERNAL with SQLite's words and what the operator can do; ERR_BUSY when a lock or a connection
- * was not had within five seconds. */
+ * was not had in time: STORE_CACHE_WAIT_MS for the cache, STORE_CHECK_WAIT_MS, else five seconds. */
 #ifndef SLUICE_STORE_STORE_H
 #define SLUICE_STORE_STORE_H
 
@@ -23,7 +23,8 @@
 enum {
     STORE_VALUE_MAX_BYTES = 8 << 20,
     STORE_KEY_MAX_BYTES = 4096,
-    STORE_CHECK_WAIT_MS = 1000,
+    STORE_CACHE_WAIT_MS = 1000, /* for a connection, and for locks: longer is no help to whoever asks */
+    STORE_CHECK_WAIT_MS = 700,
     STORE_KEYS_FRESH_MS = 10000, /* so long may a process miss that another one changed the key ring */
 };
 
@@ -38,7 +39,7 @@ DEFINE_AUTO_PTR(store, store_close)
  * sixteenth of it looks at them all, and if they take more deletes those that expire first, until 3/4 are
  * left. Call before threads. */
 void store_limit_cache(struct store *s, uint64_t max_bytes);
-/* A cheap round trip, for readiness: one row is written. Waits STORE_CHECK_WAIT_MS for locks at most. */
+/* A cheap round trip, for readiness: one row is written. Waits twice STORE_CHECK_WAIT_MS at most. */
 int store_check(struct store *s, struct err *err);
 /* Deletes what has expired; call now and then. */
 int store_prune(struct store *s, int64_t now_unix_s, struct err *err);
@@ -53,7 +54,8 @@ int store_cache_put(struct store *s, const char *key, const void *value, size_t 
 int store_cache_delete(struct store *s, const char *key, struct err *err);
 
 /* Key ring of `data` tokens, kept in memory and read again when an unknown id turns up or it is
- * STORE_KEYS_FRESH_MS old. current: the newest key, made at the first call of the first process. */
+ * STORE_KEYS_FRESH_MS old. While the file cannot be read, what is in memory goes on being used. current: the
+ * newest key, made at the first call of the first process. */
 struct store_token_key {
     uint32_t id;
     uint8_t key[SEAL_KEY_BYTES];

@@ -46,7 +46,7 @@ static int read_ring(struct store *s, struct db *db, struct err *err)
 static int refresh(struct store *s, bool add, struct err *err)
 {
     auto_(lease) struct lease l = {0};
-    if (lease_begin(&l, &s->pool, err) < 0 || read_ring(s, l.db, err) < 0)
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0 || read_ring(s, l.db, err) < 0)
         return -1;
     if (s->ring_count > 0 || !add)
         return 0;
@@ -56,6 +56,20 @@ static int refresh(struct store *s, bool add, struct err *err)
 static bool is_fresh(const struct store *s)
 {
     return s->ring_count && clock_mono_us() - s->ring_read_mono_us < STORE_KEYS_FRESH_MS * INT64_C(1000);
+}
+
+/* refresh(), if the ring is old. One that cannot be read is left as it is for a while, so that not everybody
+ * waits for the file. */
+static int freshen(struct store *s, bool add, struct err *err)
+{
+    struct err why = {0};
+    if (is_fresh(s) || refresh(s, add, &why) == 0)
+        return 0;
+    if (s->ring_count > 0)
+        s->ring_read_mono_us = clock_mono_us();
+    else if (err)
+        *err = why;
+    return s->ring_count > 0 ? 0 : -1;
 }
 
 static bool find(const struct store *s, uint32_t id, struct store_token_key *out)
@@ -72,7 +86,7 @@ static bool find(const struct store *s, uint32_t id, struct store_token_key *out
 int store_token_key_current(struct store *s, struct store_token_key *out, struct err *err)
 {
     (void)pthread_mutex_lock(&s->ring_lock);
-    int rc = is_fresh(s) ? 0 : refresh(s, true, err);
+    int rc = freshen(s, true, err);
     if (rc == 0 && s->ring_count == 0)
         rc = err_set(err, ERR_INTERNAL, "%s: no token key", s->path);
     if (rc == 0)
@@ -84,9 +98,9 @@ int store_token_key_current(struct store *s, struct store_token_key *out, struct
 int store_token_key_find(struct store *s, uint32_t id, struct store_token_key *out, struct err *err)
 {
     (void)pthread_mutex_lock(&s->ring_lock);
-    int rc = 0;
-    bool found = is_fresh(s) && find(s, id, out);
-    if (!found && (rc = refresh(s, false, err)) == 0)
+    int rc = freshen(s, false, err);
+    bool found = rc == 0 && find(s, id, out);
+    if (rc == 0 && !found && (rc = refresh(s, false, err)) == 0)
         found = find(s, id, out);
     (void)pthread_mutex_unlock(&s->ring_lock);
     return rc < 0 ? -1 : found;

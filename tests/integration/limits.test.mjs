@@ -1,6 +1,8 @@
 // Admission: as many streams at once as the operator allows, a bounded line behind them, a clear refusal for the
 // rest; and nobody who does not read, or whose source does not answer, keeps a place for ever.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -70,4 +72,29 @@ test('a client that stops reading loses its place after stall_timeout_s', async 
   await until(async () => (await workers(stack)).active === 0, 'the place to be free', 8000);
   await stack.stop();
   assert.equal((await asleep).complete, false);
+});
+
+test('a locked database costs memory, not service', async (t) => {
+  const stack = await startStack({ origin });
+  t.after(() => stack.stop());
+  const { stream_url: known } = (await stack.info(link)).json().choices.find((choice) => choice.id === 'format-140');
+  const lock = spawn('sqlite3', [path.join(stack.dataDir, 'sluice.db')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => lock.on('exit', resolve));
+  const locked = new Promise((resolve) => lock.stdout.once('data', resolve));
+  lock.stdin.write("BEGIN IMMEDIATE;\nSELECT 'locked';\n");
+  await locked;
+  try {
+    const health = await stack.get('/health');
+    assert.ok(health.ms < 2000, `health took ${health.ms} ms`);
+    assert.deepEqual([health.status, health.json().status, health.json().workers.max], [200, 'degraded', 128]);
+    assert.equal((await stack.get('/readyz')).json().checks.database, false);
+    assert.equal((await stack.get(known)).status, 200);
+    const other = await stack.info('https://www.youtube.com/watch?v=sluiceDemo1');
+    assert.equal(other.status, 200, other.text());
+    assert.ok(other.ms < 8000, `info took ${other.ms} ms`);
+  } finally {
+    lock.stdin.end('ROLLBACK;\n.quit\n');
+    await ended;
+  }
+  assert.equal((await stack.get('/readyz')).status, 200);
 });

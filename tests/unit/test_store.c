@@ -258,6 +258,22 @@ static void key_ring(void **state)
     assert_memory_equal(&first, &k, sizeof first);
 }
 
+static void key_ring_outlives_the_file(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    struct store_token_key first, k;
+    struct err err = {0};
+    assert_int_equal(store_token_key_current(s, &first, &err), 0);
+    (void)sql(*state, "DROP TABLE token_key");
+    clock_sleep_ms(STORE_KEYS_FRESH_MS + 100);
+    assert_int_equal(store_token_key_find(s, first.id, &k, &err), 1);
+    assert_memory_equal(&first, &k, sizeof first);
+    assert_int_equal(store_token_key_current(s, &k, &err), 0);
+    assert_memory_equal(&first, &k, sizeof first);
+    assert_int_equal(err.code, ERR_OK);
+    assert_int_equal(store_token_key_find(s, first.id + 1, &k, &err), -1);
+}
+
 static void expect_open_fails(const char *dir, const char *words)
 {
     struct store *s = NULL;
@@ -618,6 +634,7 @@ int main(void)
         IN_DIR(files_are_private),
         IN_DIR(reopened_file_keeps_all),
         IN_DIR(key_ring),
+        IN_DIR(key_ring_outlives_the_file),
         IN_DIR(racing_processes_agree),
         IN_DIR(newer_database_is_refused),
         IN_DIR(damage_is_named),
