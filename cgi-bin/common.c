@@ -32,7 +32,8 @@ int door_check_config(const char *path)
     return 0;
 }
 
-/* Threads that say "busy" to what the gate does not let in, beside those that stream or wait there. */
+/* Threads beside those that stream, or wait for a place or for the outside world: they say "busy" to the next
+ * one, and answer what is at hand, health first of all. */
 enum { SPARE_THREADS = 16 };
 
 static int serve(const char *name, unsigned program, const char *config_file, const char *socket)
@@ -49,10 +50,12 @@ static int serve(const char *name, unsigned program, const char *config_file, co
         log_event(LOG_ERROR, "cannot-start", "error", err.text, NULL);
         return 1;
     }
+    unsigned requests = (unsigned)(program == HTTP_ROUTE_STREAM ? app.config.max_connections
+                                                                : app.config.info_threads);
+    app_limit(&app, requests);
     struct http_server_opts opts = {
         .socket = socket,
-        .threads = (unsigned)(program == HTTP_ROUTE_STREAM ? app.config.max_connections + SPARE_THREADS
-                                                           : app.config.info_threads),
+        .threads = requests + SPARE_THREADS,
         .send_timeout_s = (unsigned)app.config.stall_timeout_s,
         .program = program,
         .routes = serve_routes,

@@ -50,7 +50,8 @@ static const struct config_key keys[] = {
         "Disk for plans of merged files, so that they start and resume at once; 0: none."),
     INT(prepare, "1", 0, 1, "",
         "1: while somebody reads what a video comes in, the choice they will most likely make is planned."),
-    INT(info_threads, "32", 1, 512, "", "Requests that info.fcgi answers at once."),
+    INT(info_threads, "256", 1, 4096, "",
+        "Requests at once in info.fcgi that wait for what is not remembered; more get 503."),
 };
 
 const struct config_key *config_keys(size_t *count)

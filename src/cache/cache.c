@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 #include "cache/entry.h"
 #include "cache/flight.h"
 
-enum { PRUNE_EVERY_S = 60, BUSY_RETRY_S = 5 };
+enum { PRUNE_EVERY_S = 60, BUSY_RETRY_S = 2 };
 
 /* The callers of one key in this process. The first one leads: it alone competes with other processes and
  * maybe produces; the others wait for it to land. What the leader leaves is its own before landing and
@@ -35,6 +36,8 @@ struct party {
 struct cache {
     struct store *store;
     int dir_fd;
+    unsigned callers_max; /* 0: any number */
+    atomic_uint callers;  /* that are making values or waiting for them */
     pthread_mutex_t lock; /* guards what follows */
     struct party *parties;
     int64_t next_prune_mono_us;
@@ -96,6 +99,11 @@ void cache_close(struct cache *c)
     (void)pthread_mutex_destroy(&c->lock);
     (void)close(c->dir_fd);
     free(c);
+}
+
+void cache_limit(struct cache *c, unsigned callers)
+{
+    c->callers_max = callers;
 }
 
 static bool equals(const struct buf *stale, const struct buf *value, size_t from)
@@ -314,6 +322,24 @@ static int fly(const struct call *call, struct buf *value, bool *was_cached, str
     return rc;
 }
 
+/* Flies until there is a result. A producer that asks for another key has been let in already. */
+static int fly_on(const struct call *call, struct buf *value, bool *was_cached, struct err *err)
+{
+    static _Thread_local bool inside;
+    struct cache *c = call->cache;
+    int rc = 0;
+    bool outermost = !inside;
+    if (outermost && atomic_fetch_add(&c->callers, 1) >= c->callers_max && c->callers_max)
+        rc = err_set(err, ERR_BUSY, "%u callers wait already for what is not remembered", c->callers_max);
+    inside = true;
+    while (rc == 0)
+        rc = fly(call, value, was_cached, err);
+    inside = !outermost;
+    if (outermost)
+        (void)atomic_fetch_sub(&c->callers, 1);
+    return rc;
+}
+
 int cache_get(struct cache *c, const char *key, const struct buf *stale, cache_produce_fn *produce, void *ctx,
               struct buf *value, bool *was_cached, struct err *err)
 {
@@ -329,8 +355,8 @@ int cache_get(struct cache *c, const char *key, const struct buf *stale, cache_p
     struct err why = {0};
     bool cached = true;
     int rc = recall(&call, value, &why);
-    while (rc == 0)
-        rc = fly(&call, value, &cached, &why);
+    if (rc == 0)
+        rc = fly_on(&call, value, &cached, &why);
     if (rc < 0 && why.code == ERR_BUSY && why.retry_after_s == 0)
         why.retry_after_s = BUSY_RETRY_S;
     if (rc < 0 && err)

@@ -35,6 +35,10 @@ int cache_open(struct cache **out, struct store *store, const char *data_dir, st
 /* All calls must have returned. NULL is fine. */
 void cache_close(struct cache *c);
 DEFINE_AUTO_PTR(cache, cache_close)
+/* How many callers may make values or wait for them at once; more get ERR_BUSY. 0, as at the start: any
+ * number. So a process keeps threads for what is remembered, however slow the rest of the world is. Call
+ * before threads. */
+void cache_limit(struct cache *c, unsigned callers);
 
 /* Appends the value to *value (empty, at most CACHE_VALUE_MAX_BYTES) and sets when it expires (0: do not
  * keep). Which of several callers' producers runs is chance, so with one key they must all do the same. */
@@ -43,8 +47,8 @@ typedef int cache_produce_fn(void *ctx, struct buf *value, int64_t *expires_unix
 /* Gets or produces; the value is appended. *was_cached (may be NULL) tells whether this caller was spared the
  * work. `stale` (may be NULL) is a value the caller found wanting, e.g. its URLs died early: a remembered
  * value equal to it is not used unless it was made after this call began; a different one is. Errors: the
- * producer's; ERR_BUSY after waiting CACHE_WAIT_MAX_MS for another's flight, or when the store is locked; a
- * store that cannot be used otherwise costs only the memory, and a line in the log. */
+ * producer's; ERR_BUSY after waiting CACHE_WAIT_MAX_MS for another's flight, over cache_limit(), or when the
+ * store is locked; a store that cannot be used otherwise costs only the memory, and a line in the log. */
 int cache_get(struct cache *c, const char *key, const struct buf *stale, cache_produce_fn *produce, void *ctx,
               struct buf *value, bool *was_cached, struct err *err);
 

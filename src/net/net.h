@@ -47,7 +47,7 @@ struct net_call {
     const char *body;           /* non-NULL: POST */
     size_t body_len;
     uint64_t max_bytes;    /* of the decoded body; more: ERR_UPSTREAM_FAILED, but cut where status >= 400 */
-    int timeout_ms;        /* 0: the gate's */
+    int timeout_ms;        /* 0: the gate's, which is the most */
     bool compressed;       /* accept gzip (JSON, text); media is always identity */
     uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */
     uint64_t range_length;

@@ -87,6 +87,11 @@ int app_open(struct app *app, struct config *config, struct err *err)
     return 0;
 }
 
+void app_limit(struct app *app, unsigned requests)
+{
+    cache_limit(app->cache, requests);
+}
+
 void app_close(struct app *app)
 {
     net_close(app->net);

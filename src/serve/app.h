@@ -27,6 +27,9 @@ struct app {
 /* Opens everything the programs need, from a loaded config that the app then owns. On error all is closed
  * again. */
 int app_open(struct app *app, struct config *config, struct err *err);
+/* At most so many requests at once may wait for the outside world; more are told that we are busy. Call
+ * before threads. */
+void app_limit(struct app *app, unsigned requests);
 void app_close(struct app *app);
 
 /* The table of all endpoints (routes.c). */

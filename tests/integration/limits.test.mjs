@@ -98,3 +98,24 @@ test('a locked database costs memory, not service', async (t) => {
   }
   assert.equal((await stack.get('/readyz')).status, 200);
 });
+
+test('sources that do not answer hold up nobody but those who ask for them', async (t) => {
+  const stack = await startStack({ origin, env: { SLUICE_INFO_THREADS: '4', SLUICE_UPSTREAM_TIMEOUT_MS: '6000' } });
+  t.after(() => stack.stop());
+  await stack.info(link);
+  await origin.script({ match: { host: 'cdn.example' }, times: Infinity, action: { type: 'stall', after: -1 } });
+  const slow = Array.from({ length: 60 }, (_, i) => stack.info(`https://cdn.example/${i}.mp4`));
+  await until(async () => (await origin.requests()).filter((entry) => entry.host === 'cdn.example').length >= 4, 'the stalls');
+  for (const target of ['/livez', '/readyz', '/health']) {
+    const answer = await stack.get(target, { timeoutMs: 2000 });
+    assert.equal(answer.status, 200, target);
+  }
+  assert.equal((await stack.info(link, { timeoutMs: 2000 })).status, 200, 'what is remembered');
+  const answers = await Promise.all(slow);
+  const busy = answers.filter((answer) => answer.status === 503);
+  assert.ok(busy.length >= 40, `${busy.length} were refused`);
+  assert.ok(assertProblem(busy[0], 503, 'busy').retry_after_s > 0);
+  const failed = answers.find((answer) => answer.status !== 503);
+  assertProblem(failed, 502, 'upstream_failed');
+  assert.ok(failed.ms < 9000, `upstream_timeout_ms counts for plain links too: ${failed.ms} ms`);
+});
