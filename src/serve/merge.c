@@ -73,15 +73,20 @@ static struct net_call range_call(const struct format *f, const char *url, uint6
     };
 }
 
-/* What came is what was asked for. */
-static int check_range(const struct net_call *call, const struct net_answer *answer, struct err *err)
+/* What came is what was asked for, of the file that was described: a plan made of another one would be
+ * remembered as that of the one described. */
+static int check_range(const struct net_call *call, const struct format *f, const struct net_answer *answer,
+                       struct err *err)
 {
-    if (answer->status == 206 && answer->body.len == call->range_length)
-        return 0;
-    (void)err_set(err, ERR_UPSTREAM_FAILED, "header range answered with %d and %zu bytes", answer->status,
-                  answer->body.len);
-    err->upstream_status = answer->status;
-    return -1;
+    if (answer->status != 206 || answer->body.len != call->range_length) {
+        (void)err_set(err, ERR_UPSTREAM_FAILED, "header range answered with %d and %zu bytes", answer->status,
+                      answer->body.len);
+        err->upstream_status = answer->status;
+        return -1;
+    }
+    if (answer->total_size && f->size_bytes && answer->total_size != f->size_bytes)
+        return err_set(err, ERR_UPSTREAM_FAILED, "a source of another size than described");
+    return 0;
 }
 
 static bool enough(const struct work *w)
@@ -96,11 +101,11 @@ static void take_one(struct work *w, const struct splice_range *range)
     auto_(net_answer) struct net_answer answer = {0};
     w->under_way++;
     (void)pthread_mutex_unlock(&w->lock);
-    const struct net_call call = range_call(w->choice->formats[range->source], w->urls[range->source],
-                                            range->offset, range->length);
+    const struct format *f = w->choice->formats[range->source];
+    const struct net_call call = range_call(f, w->urls[range->source], range->offset, range->length);
     int rc = call_again(w->app, &call, &answer, &err);
     if (rc == 0)
-        rc = check_range(&call, &answer, &err);
+        rc = check_range(&call, f, &answer, &err);
     (void)pthread_mutex_lock(&w->lock);
     w->under_way--;
     if (!w->failed && (rc < 0 || splice_feed(w->splice, range, answer.body.data, &err) < 0)) {
@@ -210,7 +215,7 @@ static int add_sources(struct work *w, struct background *heads, struct err *err
             *err = b->err;
             return -1;
         }
-        if (check_range(&b->call, &b->answer, err) < 0 ||
+        if (check_range(&b->call, c->formats[i], &b->answer, err) < 0 ||
             splice_add_source(w->splice, i, b->answer.body.data, b->answer.body.len,
                               c->formats[i]->size_bytes, err) < 0)
             return -1;
@@ -271,6 +276,20 @@ static int add_subtitles(struct splice *splice, const struct subtitle_set *set, 
     return 0;
 }
 
+/* The sources may be of a shape that only the progressive layout can take; that has no need for haste then.
+ */
+static int plan_layout(struct work *w, const struct mp4_tags *tags, struct plan **out, struct err *err)
+{
+    int rc = splice_plan(w->splice, w->layout, tags, out, err);
+    if (rc == 0 || err->code != ERR_UNSUPPORTED_SITE || w->layout == SPLICE_PROGRESSIVE)
+        return rc;
+    w->layout = SPLICE_PROGRESSIVE;
+    w->until_mono_us = INT64_MAX;
+    if (fetch_headers(w, err) < 0)
+        return -1;
+    return splice_plan(w->splice, w->layout, tags, out, err);
+}
+
 int merge_plan(struct app *app, const struct description *d, const struct choice *c,
                const struct merge_opts *opts, struct merged *out, struct err *err)
 {
@@ -298,5 +317,5 @@ int merge_plan(struct app *app, const struct description *d, const struct choice
     if (fetch_headers(&w, err) < 0)
         return -1;
     out->second_best = w.layout != wanted || (has_cover && !take_cover(&aside.cover, &tags));
-    return splice_plan(splice, w.layout, opts->no_tags ? NULL : &tags, &out->plan, err);
+    return plan_layout(&w, opts->no_tags ? NULL : &tags, &out->plan, err);
 }
