@@ -30,6 +30,11 @@ const char *choice_codec_name(const char *codec)
 }
 
 /* Of two codecs in an MP4 the one that plays in more places has the lower rank. */
+static int sound_rank(const struct format *f)
+{
+    return text_starts_with(f->codecs, "mp4a") ? 0 : text_starts_with(f->codecs, "opus") ? 1 : 2;
+}
+
 static int codec_rank(const struct format *f)
 {
     return text_starts_with(f->codecs, "avc") ? 0 : text_starts_with(f->codecs, "av01") ? 1 : 2;
@@ -98,12 +103,14 @@ static bool sound_suits(const struct format *f, enum choice_make make)
 }
 
 /* Of two sounds in the right language: the sound alone before one with a picture, which would have to be
- * fetched for nothing; not the compressed-dynamics variant; the higher bit rate of sounds, the lower of
- * pictures. */
-static bool better_sound(const struct format *a, const struct format *b)
+ * fetched for nothing; in an MP4 the codec that plays in most places; not the compressed-dynamics variant;
+ * the higher bit rate of sounds, the lower of pictures. */
+static bool better_sound(const struct format *a, const struct format *b, enum choice_make make)
 {
     if (a->kind != b->kind)
         return a->kind == FORMAT_AUDIO;
+    if (make == CHOICE_SPLICE && sound_rank(a) != sound_rank(b))
+        return sound_rank(a) < sound_rank(b);
     if (a->drc != b->drc)
         return !a->drc;
     return a->kind == FORMAT_AUDIO ? a->bitrate > b->bitrate : a->bitrate < b->bitrate;
@@ -121,7 +128,7 @@ static const struct format *pick_sound(const struct description *d, const char *
             continue;
         bool more_original = best && !language && f->original > best->original;
         bool as_original = best && (language || f->original == best->original);
-        if (!best || more_original || (as_original && better_sound(f, best)))
+        if (!best || more_original || (as_original && better_sound(f, best, make)))
             best = f;
     }
     return best;

@@ -286,6 +286,32 @@ static void made_files(void **state)
     assert_string_equal(best.id, "1080p-mp4");
 }
 
+/* Dolby sounds have the highest bit rates, and few players. */
+static void sound_that_plays_in_most_places(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *codecs, *expected;
+    } sounds[] = {{"ac-3", "0"}, {"opus", "1"}, {"mp4a.40.2", "2"}, {"ec-3", "2"}};
+    auto_ptr(description) struct description *d = description_new();
+    assert_non_null(d);
+    (void)add_track(d, "137", FORMAT_VIDEO, 1080, "mp4");
+    for (size_t i = 0; i < ARRAY_LEN(sounds); i++) {
+        char id[4];
+        struct choice c;
+        struct err err = {0};
+        (void)snprintf(id, sizeof id, "%zu", i);
+        struct format *f = add_track(d, id, FORMAT_AUDIO, 0, "m4a");
+        free(f->codecs);
+        f->codecs = copy(sounds[i].codecs);
+        f->bitrate = (int)(400000 - i * 50000);
+        assert_int_equal(choice_find(d, "1080p-mp4", NULL, &c, &err), 0);
+        assert_string_equal(c.formats[1]->id, sounds[i].expected);
+        assert_int_equal(choice_find(d, "audio-m4a", NULL, &c, &err), 0);
+        assert_string_equal(c.formats[0]->id, sounds[i].expected);
+    }
+}
+
 /* A file with picture and sound: its sound as MP3, and nothing promised of its size. */
 static void sound_of_a_complete_file(void **state)
 {
@@ -374,6 +400,7 @@ int main(void)
         cmocka_unit_test(list_has_complete_files_first),
         cmocka_unit_test(a_sound_file_is_its_own_best),
         cmocka_unit_test(made_files),
+        cmocka_unit_test(sound_that_plays_in_most_places),
         cmocka_unit_test(sound_of_a_complete_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
