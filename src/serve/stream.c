@@ -290,6 +290,8 @@ static int find_and_send(struct stream *s, const char *wanted, const struct http
     for (bool again = false;; again = true) {
         if (prepare(s, wanted, err) == 0 && admit_and_answer(s, req, res, err) == 0)
             return 0;
+        if (err->code == ERR_UNSUPPORTED_SITE && s->description)
+            err->code = ERR_NO_SUCH_CHOICE; /* the site is not to blame, but what there is of this */
         if (again || err->code != ERR_SOURCE_CHANGED || http_begun(res))
             return -1;
         stream_fini(s);

@@ -72,8 +72,9 @@ export function boxTypes(data) {
   return types;
 }
 
-// Things mp4box.js does not know though they are right: a JPEG as cover (type 13 of a `data` box), one index a track.
-const unknownToMp4box = /itif data type: 13$|multiple boxes of type sidx/;
+// Things mp4box.js does not know though they are right: a JPEG as cover (type 13 of a `data` box), one index a track,
+// boxes before each fragment.
+const unknownToMp4box = /itif data type: 13$|multiple boxes of type (sidx|styp|emsg)/;
 
 // What mp4box.js makes of a file that arrives in pieces: { isFragmented, tracks: [{ codec, samples: ['size flag'] }] }.
 // It has to be content with all of it.
