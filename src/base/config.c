@@ -139,8 +139,11 @@ static int load_environment(struct config *c, const struct config_key *k, struct
         name[n++] = *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
     name[n] = '\0';
     const char *value = getenv(name);
-    if (!value && strcmp(k->name, "proxy_url") == 0)
+    if (!value && strcmp(k->name, "proxy_url") == 0) {
         value = getenv("PROXY_URL");
+        if (value && !*value) /* nobody takes the file's proxy away by a variable of other programs */
+            value = NULL;
+    }
     if (value)
         return set(c, k, value, name, err);
     memcpy(name + n, "_FILE", 6);
@@ -200,7 +203,7 @@ int config_load(struct config *c, const char *path, struct err *err)
     }
     if (!path)
         path = getenv("SLUICE_CONFIG");
-    if (!path && access(usual, R_OK) == 0)
+    if (!path && access(usual, F_OK) == 0) /* one that cannot be read is an error, not absent */
         path = usual;
     if (path && *path && load_file(c, path, err) < 0)
         goto failed;

@@ -194,6 +194,12 @@ static void config_names_the_line(void **state)
     assert_int_equal(config_load(&bad, "", &err), -1);
     assert_non_null(strstr(err.text, "SLUICE_TOKEN_TTL_S"));
     (void)unsetenv("SLUICE_TOKEN_TTL_S");
+    static const char with_proxy[] = "proxy_url = http://127.0.0.1:3128\n";
+    auto_(config) struct config kept;
+    assert_int_equal(io_write_file(path, with_proxy, strlen(with_proxy), &err), 0);
+    assert_int_equal(setenv("PROXY_URL", "", 1), 0);
+    assert_int_equal(config_load(&kept, path, &err), 0);
+    assert_string_equal(kept.proxy_url, "http://127.0.0.1:3128");
     (void)unsetenv("PROXY_URL");
     (void)unlink(path);
 }
