@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
-import { assertProblem, sha256, startStack, until } from './harness.mjs';
+import { assertProblem, startStack, until } from './harness.mjs';
 import { seeded } from './mp4.mjs';
 
 const media = { path: '/videoplayback' };
