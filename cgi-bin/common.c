@@ -23,13 +23,16 @@ int door_check_config(const char *path)
 {
     struct err err = {0};
     struct config config;
-    if (config_load(&config, path, &err) < 0) {
-        fprintf(stderr, "%s\n", err.text);
-        return 1;
+    int rc = config_load(&config, path, &err);
+    if (rc == 0) {
+        rc = app_check(&config, &err);
+        config_fini(&config);
     }
-    config_fini(&config);
-    puts("configuration is fine");
-    return 0;
+    if (rc < 0)
+        fprintf(stderr, "%s\n", err.text);
+    else
+        puts("configuration is fine");
+    return rc < 0;
 }
 
 /* Threads beside those that stream, or wait for a place or for the outside world: they say "busy" to the next

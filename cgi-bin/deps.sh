@@ -34,6 +34,10 @@ if [ -n "$missing" ]; then
   echo "installing:$missing"
   as_root=''
   [ "$(id -u)" = 0 ] || as_root=sudo
+  if [ -n "$as_root" ] && ! command -v sudo >/dev/null; then
+    echo "there is no sudo here; run as root: apt-get install --no-install-recommends$missing" >&2
+    exit 1
+  fi
   export DEBIAN_FRONTEND=noninteractive
   # Debian starts freshly installed servers; ours are started by us, on our own ports.
   policy=/usr/sbin/policy-rc.d

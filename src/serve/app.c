@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "site/youtube/clients.h"
 
 static int call_net(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
 {
@@ -49,12 +50,9 @@ static int open_workers(struct app *app, const struct gate_limits *streams, stru
     return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->workers, dir, &limits, err);
 }
 
-int app_open(struct app *app, struct config *config, struct err *err)
+static struct net_opts net_opts_of(const struct config *c)
 {
-    *app = (struct app){.config = *config};
-    *config = (struct config){0};
-    const struct config *c = &app->config;
-    struct net_opts net = {
+    return (struct net_opts){
         .proxy_url = c->proxy_url,
         .ca_file = c->upstream_ca_file,
         .ports = c->upstream_ports,
@@ -62,6 +60,31 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .timeout_ms = (int)c->upstream_timeout_ms,
         .stall_s = (int)c->stall_timeout_s,
     };
+}
+
+int app_check(const struct config *c, struct err *err)
+{
+    const struct net_opts opts = net_opts_of(c);
+    struct net *net = NULL;
+    auto_ptr(clients) struct clients *clients = NULL;
+    auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
+    if (net_open(&net, &opts, err) < 0)
+        return -1;
+    net_close(net);
+    if (!*c->clients_file)
+        return 0;
+    return io_read_file(c->clients_file, &text, err) < 0 ||
+                   clients_parse(&clients, buf_str(&text), text.len, err) < 0
+               ? -1
+               : 0;
+}
+
+int app_open(struct app *app, struct config *config, struct err *err)
+{
+    *app = (struct app){.config = *config};
+    *config = (struct config){0};
+    const struct config *c = &app->config;
+    const struct net_opts net = net_opts_of(c);
     struct gate_limits limits = {
         .max_connections = c->max_connections,
         .max_active = c->max_active,

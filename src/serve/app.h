@@ -27,6 +27,9 @@ struct app {
 /* Opens everything the programs need, from a loaded config that the app then owns. On error all is closed
  * again. */
 int app_open(struct app *app, struct config *config, struct err *err);
+/* Whether app_open() would find fault with settings that are in range by themselves, and with the files they
+ * name. Touches nothing. */
+int app_check(const struct config *config, struct err *err);
 /* At most so many requests at once may wait for the outside world; more are told that we are busy. Call
  * before threads. */
 void app_limit(struct app *app, unsigned requests);

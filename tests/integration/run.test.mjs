@@ -101,6 +101,24 @@ describe('start and end', () => {
     assert.match(out.stderr, /SLUICE_TOKEN_TTL_S/);
   });
 
+  test('--check-config finds what the programs would stumble over', async () => {
+    const check = (env) =>
+      run(path.join(programs, 'sluice'), ['--check-config'], { env: programEnv(scratch, env), timeout: 10000 });
+    const clients = path.join(scratch, 'clients.json');
+    writeFileSync(clients, '{"version": 1}');
+    for (const [env, says] of [
+      [{ SLUICE_PROXY_URL: 'http://proxy.example' }, /proxy_url/],
+      [{ SLUICE_UPSTREAM_PORTS: Array.from({ length: 40 }, (_, i) => i + 1).join(',') }, /ports/],
+      [{ SLUICE_CLIENTS_FILE: path.join(scratch, 'nowhere.json') }, /nowhere\.json/],
+      [{ SLUICE_CLIENTS_FILE: clients }, /missing/],
+    ]) {
+      const out = await check(env);
+      assert.equal(out.exit, 1, JSON.stringify(env));
+      assert.match(out.stderr, says);
+    }
+    assert.equal((await check({})).exit, 0);
+  });
+
   test('a program that does not start ends everything, and says why', async () => {
     const data = path.join(scratch, 'damaged');
     mkdirSync(data);
@@ -118,8 +136,12 @@ describe('start and end', () => {
     const [one, two] = [await startStack({ dataDir, origin }), await startStack({ dataDir, origin })];
     t.after(() => Promise.all([one.stop(), two.stop()]));
     const served = (stack) => stack.log().split('route="/livez"').length - 1;
+    await until(() => served(two) > 0, 'its own first answer to be logged');
+    await sleep(300);
     const first = served(two);
     assert.equal((await one.get('/livez')).status, 200);
+    await until(() => served(one) > 1, 'the answer to be logged');
+    await sleep(300);
     assert.equal(served(two), first, 'answered by the other run');
     await two.stop();
     assert.equal((await one.get('/livez')).status, 200);
