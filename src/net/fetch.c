@@ -409,6 +409,11 @@ uint64_t fetch_total(const struct fetch *f)
     return f->span.total;
 }
 
+const char *fetch_source(const struct fetch *f)
+{
+    return f->source ? f->source : f->origin.text;
+}
+
 void fetch_cancel(struct fetch *f)
 {
     atomic_store(&f->cancelled, true);

@@ -41,6 +41,8 @@ int fetch_open(struct fetch **out, struct net *net, const struct fetch_opts *opt
 int fetch_next(struct fetch *f, const void **data, size_t *len, struct err *err);
 /* Size of the whole resource; 0 unknown. */
 uint64_t fetch_total(const struct fetch *f);
+/* The URL that answered, after redirects; borrowed until the next call on this fetch. */
+const char *fetch_source(const struct fetch *f);
 /* Makes a blocked or later fetch_next() return an error soon. */
 void fetch_cancel(struct fetch *f);
 void fetch_close(struct fetch *f); /* NULL is fine */

@@ -70,6 +70,10 @@ struct net_answer {
 int net_call(struct net *net, const struct net_call *call, struct net_answer *answer, struct err *err);
 void net_answer_fini(struct net_answer *answer);
 
+/* Appends what `reference`, found in what `base` answered, leads to. Nothing is checked: that is for the call
+ * that fetches it. ERR_BAD_URL. */
+int net_url_join(const char *base, const char *reference, struct buf *out, struct err *err);
+
 /* True where the address (literal, as in a URL's host part) is one the gate never connects to. For tests and
  * docs. */
 bool net_address_refused(const char *address);

@@ -53,6 +53,27 @@ static void set_label(struct choice *c, const char *name, const char *codecs, co
                    *codec ? " · " : "", codec, language ? " · " : "", language ? language : "");
 }
 
+bool choice_is_hls(const struct format *f)
+{
+    return strcmp(f->container, "hls") == 0;
+}
+
+/* Of a list of pieces only the rate is known, if that. */
+static uint64_t about_bytes(const struct format *f)
+{
+    return f->size_bytes || f->bitrate <= 0 ? f->size_bytes : f->duration_ms * (uint64_t)f->bitrate / 8000;
+}
+
+/* A list of pieces becomes one file. */
+static void from_pieces(struct choice *c, const struct format *f)
+{
+    bool sound = f->kind == FORMAT_AUDIO;
+    c->make = CHOICE_MP4;
+    c->container = sound ? "m4a" : "mp4";
+    c->mime = sound ? "audio/mp4" : "video/mp4";
+    c->size_bytes = about_bytes(f);
+}
+
 static int from_format(struct choice *c, const struct format *f)
 {
     *c = (struct choice){
@@ -66,6 +87,8 @@ static int from_format(struct choice *c, const struct format *f)
         .size_bytes = f->size_bytes,
         .size_exact = f->size_bytes != 0,
     };
+    if (choice_is_hls(f))
+        from_pieces(c, f);
     (void)snprintf(c->codecs, sizeof c->codecs, "%s", f->codecs);
     set_label(c, f->label, f->codecs, f->language);
     int n = snprintf(c->id, sizeof c->id, "%s-%s", f->kind == FORMAT_MUXED ? "muxed" : "format", f->id);
@@ -89,6 +112,8 @@ static bool is_webm(const struct format *f)
 static bool sound_suits(const struct format *f, enum choice_make make)
 {
     switch (make) {
+    case CHOICE_MP4:
+        return f->kind == FORMAT_AUDIO && choice_is_hls(f);
     case CHOICE_SPLICE:
         return f->kind == FORMAT_AUDIO && can_splice(f, "m4a");
     case CHOICE_WEBM:
@@ -98,7 +123,8 @@ static bool sound_suits(const struct format *f, enum choice_make make)
     default: /* MP3: of anything in which sound is known to be, but MP3 */
         return f->kind == FORMAT_AUDIO
                    ? strcmp(f->container, "mp3") != 0
-                   : f->kind == FORMAT_MUXED && (f->sample_rate > 0 || strchr(f->codecs, ','));
+                   : f->kind == FORMAT_MUXED &&
+                         (f->sample_rate > 0 || strchr(f->codecs, ',') || (choice_is_hls(f) && !*f->codecs));
     }
 }
 
@@ -156,10 +182,11 @@ static void from_pair(struct choice *c, enum choice_make make, const struct form
         .container = webm ? "webm" : "mp4",
         .mime = webm ? "video/webm" : "video/mp4",
         .height = picture->height,
-        .size_bytes = picture->size_bytes + sound->size_bytes,
+        .size_bytes = about_bytes(picture) + about_bytes(sound),
     };
     char name[32];
-    (void)snprintf(c->codecs, sizeof c->codecs, "%s,%s", picture->codecs, sound->codecs);
+    (void)snprintf(c->codecs, sizeof c->codecs, "%s%s%s", picture->codecs, *sound->codecs ? "," : "",
+                   sound->codecs);
     (void)snprintf(c->id, sizeof c->id, "%dp-%s", picture->height, c->container);
     (void)snprintf(name, sizeof name, picture->fps > 31 ? "%dp%.0f" : "%dp", picture->height, picture->fps);
     set_label(c, name, picture->codecs, sound->original ? NULL : sound->language);
@@ -242,8 +269,10 @@ bool choice_codec_known(const char *codec)
 
 static bool picture_suits(const struct format *f, enum choice_make make, const char *codec)
 {
-    return f->kind == FORMAT_VIDEO && f->height > 0 && has_codec(f->codecs, codec) &&
-           (make == CHOICE_WEBM ? is_webm(f) : can_splice(f, "mp4"));
+    bool suits = make == CHOICE_WEBM  ? is_webm(f)
+                 : make == CHOICE_MP4 ? choice_is_hls(f)
+                                      : can_splice(f, "mp4");
+    return suits && f->kind == FORMAT_VIDEO && f->height > 0 && has_codec(f->codecs, codec);
 }
 
 static bool fulfils(const struct choice *c, const struct choice_wish *wish)
@@ -301,6 +330,7 @@ static int list_for(const struct description *d, const struct choice_wish *wish,
         return err_set(err, ERR_INTERNAL, "out of memory");
     size_t n = add_pairs(d, wish, CHOICE_SPLICE, list);
     n += add_pairs(d, wish, CHOICE_WEBM, list + n);
+    n += add_pairs(d, wish, CHOICE_MP4, list + n);
     n += add_sounds(d, wish->language, true, list + n);
     for (int muxed = 1; muxed >= 0; muxed--) { /* complete files first */
         for (size_t i = 0; i < d->format_count; i++) {

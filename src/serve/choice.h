@@ -18,7 +18,7 @@ enum choice_make {
     CHOICE_WEBM,
     CHOICE_OGG,
     CHOICE_MP3,
-    CHOICE_MP4, /* fragmented: what was to be spliced, of sources that turn out to be of another shape */
+    CHOICE_MP4, /* fragmented: of HLS, or of what was to be spliced but turns out to be of another shape */
 };
 
 struct choice {
@@ -54,6 +54,8 @@ int choice_find(const struct description *d, const char *wanted, const struct ch
 /* Whether a codec of choice_wish is one we know. */
 bool choice_codec_known(const char *codec);
 
+/* The URL of this format is that of a list of pieces, which cannot be passed on as it is. */
+bool choice_is_hls(const struct format *f);
 /* Whether a download of it can be gone on with. */
 bool choice_resumable(const struct choice *c);
 /* What an MP3 of it will be. Its length is known where the site describes the source in detail. */

@@ -15,6 +15,7 @@ struct pump_source {
     const char *url;
     const char *user_agent; /* NULL: Sluice's own */
     uint64_t size;          /* of the whole source; 0 unknown */
+    bool is_hls;            /* a list of pieces; not for the pump, but for what is made (serve/made.h) */
 };
 
 struct pump_job {

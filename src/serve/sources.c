@@ -13,8 +13,8 @@ enum {
 
 static void source_close(struct source *s)
 {
-    fetch_close(s->fetch);
-    s->fetch = NULL;
+    segments_free(steal(&s->segments));
+    fetch_close(steal(&s->fetch));
     s->len = 0;
 }
 
@@ -91,10 +91,21 @@ static int source_fill(struct source *s, uint64_t offset, struct err *err)
     return 0;
 }
 
+static int read_pieces(struct source *s, uint64_t offset, void *to, size_t len, size_t *got, struct err *err)
+{
+    struct sources *all = s->all;
+    const char *url = all->job.sources[s - all->each].url;
+    if (!s->segments && segments_open(&s->segments, all->job.net, url, all->cancelled, err) < 0)
+        return -1;
+    return segments_read_at(s->segments, offset, to, len, got, err);
+}
+
 /* media_reader.read_at */
 static int read_at(void *ctx, uint64_t offset, void *to, size_t len, size_t *got, struct err *err)
 {
     struct source *s = ctx;
+    if (s->all->job.sources[s - s->all->each].is_hls)
+        return read_pieces(s, offset, to, len, got, err);
     for (*got = 0; *got < len;) {
         if (source_fill(s, offset + *got, err) < 0)
             return -1;

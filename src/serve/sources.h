@@ -10,12 +10,14 @@
 #include "net/fetch.h"
 #include "serve/choice.h"
 #include "serve/pump.h"
+#include "serve/segments.h"
 
 struct sources;
 
 /* One source being read. `data` is borrowed from the fetch until its next fetch_next(). */
 struct source {
     struct sources *all;
+    struct segments *segments; /* of HLS, which needs nothing of the rest */
     struct fetch *fetch;
     uint64_t at; /* offset of data[0] */
     const unsigned char *data;

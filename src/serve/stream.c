@@ -113,7 +113,11 @@ static void fill_sources(const struct stream *s, struct pump_job *job)
     for (size_t i = 0; i < s->choice.format_count; i++) {
         const struct format *f = s->choice.formats[i];
         job->sources[i] = (struct pump_source){
-            .url = f->url, .user_agent = f->user_agent, .size = f->size_bytes ? f->size_bytes : whole};
+            .url = f->url,
+            .user_agent = f->user_agent,
+            .size = f->size_bytes ? f->size_bytes : whole,
+            .is_hls = choice_is_hls(f),
+        };
     }
 }
 

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "media/probe.h"
 #include "site/call.h"
+#include "site/hls.h"
+#include "site/hls_link.h"
 
 enum { TITLE_MAX = 500, URL_MAX = 8192, ID_HEX = 16, EXTENSION_MAX = 5 };
 
@@ -124,14 +126,13 @@ static int check_status(const struct net_answer *answer, struct err *err)
     return -1;
 }
 
-/* Types that are surely something else: pages, pictures, and the lists of segmented media. Servers name media
- * files wrongly too often to go by a list of good types. */
+/* Types that are surely something else: pages, pictures, and lists of segmented media that we do not read.
+ * Servers name media files wrongly too often to go by a list of good types. */
 static bool is_other_type(const char *type)
 {
     static const char *const others[] = {
-        "text/html",        "text/css",        "application/xhtml+xml",         "application/xml",
-        "application/json", "application/pdf", "application/vnd.apple.mpegurl", "application/x-mpegurl",
-        "audio/mpegurl",    "audio/x-mpegurl", "application/dash+xml",          "application/javascript",
+        "text/html",        "text/css",        "application/xhtml+xml", "application/xml",
+        "application/json", "application/pdf", "application/dash+xml",  "application/javascript",
     };
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
         if (strcmp(others[i], type) == 0)
@@ -145,7 +146,7 @@ static int look_first(struct look *l, const char *url, struct net_answer *answer
     l->url = url;
     if (get_range(l, 0, DIRECT_HEAD_BYTES, answer, err) < 0 || check_status(answer, err) < 0)
         return -1;
-    if (is_other_type(answer->content_type))
+    if (is_other_type(answer->content_type) && !hls_is(buf_str(&answer->body), answer->body.len))
         return err_set(err, ERR_UNSUPPORTED_SITE, "type %s", answer->content_type);
     if (answer->body.len == 0)
         return err_set(err, ERR_UNSUPPORTED_SITE, "nothing there");
@@ -271,8 +272,7 @@ static int set_format(struct description *d, const char *url, const struct media
            set(&f->label, label, strlen(label)) | set(&f->url, url, strlen(url));
 }
 
-static int fill(struct description *d, const char *url, const struct media_probe *p,
-                const struct net_answer *answer)
+static int fill(struct description *d, const char *url, const struct media_probe *p)
 {
     char hex[HASH_HEX_LEN + 1];
     auto_(buf) struct buf host = BUF_INIT(URL_MAX);
@@ -289,8 +289,36 @@ static int fill(struct description *d, const char *url, const struct media_probe
     d->duration_ms = p->duration_ms;
     return set(&d->site, "direct", 6) | set(&d->engine, "direct", 6) | set(&d->id, hex, ID_HEX) |
            set(&d->url, url, strlen(url)) |
-           description_set_line(&d->author, author, strlen(author), TITLE_MAX) |
-           set_format(d, url, p, answer);
+           description_set_line(&d->author, author, strlen(author), TITLE_MAX);
+}
+
+/* A playlist instead of a file. */
+static int describe_playlist(const struct look *l, const char *url, struct description *d, struct err *err)
+{
+    static const struct media_probe nothing = {.container = ""};
+    auto_(net_answer) struct net_answer answer = {.status = 0};
+    const struct net_call call = {.url = l->url, .max_bytes = HLS_BYTES_MAX};
+    const struct buf *text = &l->head;
+    if (!l->whole) {
+        if (site_call(l->env, &call, &answer, err) < 0 || check_status(&answer, err) < 0)
+            return -1;
+        text = &answer.body;
+    }
+    if (fill(d, url, &nothing) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return hls_add_formats(l->env, l->url, buf_str(text), text->len, d, err);
+}
+
+static int describe_file(struct look *l, const char *url, const struct net_answer *answer,
+                         struct description *d, struct err *err)
+{
+    struct media_probe probe;
+    const struct media_reader reader = {read_at, l, l->size};
+    if (media_probe(&reader, &probe, err) < 0)
+        return -1;
+    if (fill(d, url, &probe) < 0 || set_format(d, url, &probe, answer) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return 0;
 }
 
 int direct_describe(const struct site_env *env, const char *url, struct description **out, struct err *err)
@@ -302,18 +330,13 @@ int direct_describe(const struct site_env *env, const char *url, struct descript
         .calls_left = DIRECT_CALLS_MAX,
         .deadline_us = clock_mono_us() + DIRECT_TIME_MAX_MS * 1000LL,
     };
-    struct media_probe probe;
-    int rc = look_first(&look, url, &answer, err);
-    if (rc == 0) {
-        const struct media_reader reader = {read_at, &look, look.size};
-        rc = media_probe(&reader, &probe, err);
-    }
-    buf_fini(&look.head);
-    if (rc < 0)
-        return -1;
     auto_ptr(description) struct description *d = description_new();
-    if (!d || fill(d, url, &probe, &answer) < 0)
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    *out = steal(&d);
-    return 0;
+    int rc = d ? look_first(&look, url, &answer, err) : err_set(err, ERR_INTERNAL, "out of memory");
+    if (rc == 0)
+        rc = hls_is(buf_str(&look.head), look.head.len) ? describe_playlist(&look, url, d, err)
+                                                        : describe_file(&look, url, &answer, d, err);
+    buf_fini(&look.head);
+    if (rc == 0)
+        *out = steal(&d);
+    return rc;
 }

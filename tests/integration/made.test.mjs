@@ -213,6 +213,87 @@ describe('MP3', () => {
   }
 });
 
+describe('HLS', () => {
+  const list = (name) => `https://media.example/hls/${name}`;
+
+  test('a list of pieces: one file of all of them', async () => {
+    const info = (await stack.info(list('clip.m3u8'))).json();
+    assert.deepEqual([info.duration_s, info.formats.length, info.preselected], [20, 1, 'muxed-source']);
+    for (const name of ['clip.m3u8', 'plain.txt']) {
+      const answer = await stack.stream(list(name), 'best');
+      assert.equal(answer.status, 200, answer.status === 200 ? '' : answer.text());
+      assert.ok(answer.complete);
+      assert.equal(answer.headers['content-type'], 'video/mp4');
+      const { file, streams } = await probe(answer.body, 'pieces.mp4');
+      assert.deepEqual(streams.map((stream) => [stream.codec_name, stream.height]), [['h264', 360], ['aac', undefined]]);
+      await decodes(file);
+      assert.deepEqual(await packets(file, 'a'), await packets(origin.media['short-140.m4a'].path, 'a'));
+      assert.equal((await packets(file, 'v')).length, 480);
+      assert.ok(Math.abs((await seconds(file)) - 20) < 0.1);
+    }
+  });
+
+  test('a list of lists: heights, languages, picture and sound from lists of their own', async () => {
+    const info = (await stack.info(list('master.m3u8'))).json();
+    assert.deepEqual([info.duration_s, info.preselected], [20, '720p-mp4']);
+    const ids = info.choices.map((choice) => choice.id);
+    for (const id of ['720p-mp4', '360p-mp4', 'audio-mp3-320', 'format-a0', 'format-v1']) assert.ok(ids.includes(id), id);
+    for (const [query, video, audio] of [
+      [{ choice: '720p-mp4' }, 'short-136.mp4', 'short-140.m4a'],
+      [{ choice: '<=400p', lang: 'de' }, 'short-134.mp4', 'short-140-de.m4a'],
+    ]) {
+      const answer = await stack.get(`/api/v1/stream?${new URLSearchParams({ url: list('master.m3u8'), ...query })}`);
+      assert.equal(answer.status, 200, answer.status === 200 ? '' : answer.text());
+      const { file } = await probe(answer.body, 'lists.mp4');
+      await decodes(file);
+      assert.deepEqual(await packets(file, 'v'), await packets(origin.media[video].path, 'v'));
+      assert.deepEqual(await packets(file, 'a'), await packets(origin.media[audio].path, 'a'));
+    }
+  });
+
+  test('its sound as MP3', async () => {
+    const { file } = await probe((await stack.stream(list('master.m3u8'), 'audio-mp3-128')).body, 'list.mp3');
+    assert.ok(Math.abs((await seconds(file)) - 20) < 0.12);
+  });
+
+  test('a list of lists whose pieces hold both', async () => {
+    const answer = await stack.stream(list('muxed.m3u8'), 'best');
+    assert.equal(answer.headers['x-sluice-choice'], 'muxed-v0');
+    assert.equal((await probe(answer.body, 'both.mp4')).streams.length, 2);
+  });
+
+  test('what is refused', async () => {
+    assertProblem(await stack.info(list('live.m3u8')), 409, 'live');
+    assertProblem(await stack.info(list('locked.m3u8')), 403, 'drm');
+    assertProblem(await stack.info(list('inward.m3u8')), 403, 'refused_address');
+    assert.ok((await origin.requests()).every((entry) => entry.host !== '169.254.169.254'));
+  });
+
+  test('a piece that cannot be had ends it short; a reset is repaired', async () => {
+    const whole = (await stack.stream(list('clip.m3u8'), 'best')).body;
+    for (const name of ['clip.m3u8', 'whole.m3u8']) {
+      await origin.script({ match: { path: '/hls/pieces/3.ts' }, action: { type: 'reset', after: 50000 } });
+      const repaired = (await stack.stream(list(name), 'best')).body;
+      assert.ok(Math.abs(repaired.length - whole.length) < 20, name); // the title is another
+      if (name === 'clip.m3u8') assert.equal(sha256(repaired), sha256(whole));
+    }
+    await origin.script({ match: { path: '/hls/pieces/5.ts' }, times: Infinity, action: { type: 'status', status: 404 } });
+    const answer = await stack.stream(list('clip.m3u8'), 'best');
+    assert.deepEqual([answer.status, answer.complete], [200, false]);
+    await origin.reset();
+    await origin.script({ match: { path: '/hls/pieces/0.ts' }, times: Infinity, action: { type: 'status', status: 404 } });
+    assertProblem(await stack.stream(list('clip.m3u8'), 'best'), 502, 'upstream_failed');
+    await origin.reset();
+  });
+
+  test('one client that leaves', async () => {
+    await origin.script({ match: { path: '/hls/pieces/*' }, times: Infinity, action: { type: 'drip', rate: 300000 } });
+    await stack.stream(list('clip.m3u8'), 'best', { keep: 100000 });
+    await until(async () => (await conversions()).active === 0, 'the worker to be free', 1000);
+    await origin.reset();
+  });
+});
+
 describe('sources that fail', () => {
   beforeEach(() => origin.reset());
   const passing = {

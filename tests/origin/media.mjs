@@ -116,6 +116,7 @@ const assembled = {
   'clip-tail.mp4': [...both('short-134.mp4', 'short-140.m4a'), ...copy, ...title],
   'clip.webm': [...both('short-243.webm', 'short-251.webm'), ...copy],
   'movie.mkv': [...both('short-136.mp4', 'short-140.m4a'), ...copy, ...title],
+  'clip.ts': [...both('short-134.mp4', 'short-140.m4a'), ...copy],
 };
 
 // What only the benchmarks need: 15 minutes at 4 Mbit/s, and an hour.

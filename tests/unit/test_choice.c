@@ -389,6 +389,57 @@ static void codec_and_container_narrow_it_down(void **state)
     assert_false(choice_codec_known("AV1"));
 }
 
+/* Lists of pieces: made into MP4, with a sound of their own where they have one. */
+static void lists_of_pieces(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wanted, *formats, *container, *codecs;
+        uint64_t about;
+    } cases[] = {
+        {"720p-mp4", "v1,a0", "mp4", "avc1.640028,mp4a.40.2", 1250000},
+        {"best", "v1,a0", "mp4", "avc1.640028,mp4a.40.2", 1250000},
+        {"<=400p", "v0", "mp4", "", 500000},
+        {"muxed-v0", "v0", "mp4", "", 500000},
+        {"format-a0", "a0", "m4a", "", 0},
+        {"audio-mp3-128", "a0", "mp3", "mp3", 160000},
+    };
+    auto_ptr(description) struct description *d = description_new();
+    assert_non_null(d);
+    static const struct {
+        const char *id, *codecs;
+        enum format_kind kind;
+        int height, bitrate;
+    } formats[] = {{"v0", "", FORMAT_MUXED, 360, 400000},
+                   {"v1", "avc1.640028,mp4a.40.2", FORMAT_VIDEO, 720, 1000000},
+                   {"a0", "", FORMAT_AUDIO, 0, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+        add(d, formats[i].id, formats[i].kind, formats[i].height, 0);
+        struct format *f = &d->formats[i];
+        free(f->container);
+        free(f->codecs);
+        f->container = copy("hls");
+        f->codecs = copy(formats[i].codecs);
+        f->bitrate = formats[i].bitrate;
+        f->duration_ms = 10000;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct choice c;
+        struct err err = {0};
+        char ids[64];
+        if (choice_find(d, cases[i].wanted, NULL, &c, &err) < 0)
+            fail_msg("no %s", cases[i].wanted);
+        (void)snprintf(ids, sizeof ids, "%s%s%s", c.formats[0]->id, c.format_count > 1 ? "," : "",
+                       c.format_count > 1 ? c.formats[1]->id : "");
+        assert_string_equal(ids, cases[i].formats);
+        assert_string_equal(c.container, cases[i].container);
+        assert_string_equal(c.codecs, cases[i].codecs);
+        assert_int_equal(c.make, strcmp(c.container, "mp3") == 0 ? CHOICE_MP3 : CHOICE_MP4);
+        assert_int_equal(c.size_bytes, cases[i].about);
+        assert_false(c.size_exact || choice_resumable(&c));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +453,7 @@ int main(void)
         cmocka_unit_test(made_files),
         cmocka_unit_test(sound_that_plays_in_most_places),
         cmocka_unit_test(sound_of_a_complete_file),
+        cmocka_unit_test(lists_of_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,154 @@
+/* See segments.h. */
+#include "serve/segments.h"
+
+#include <string.h>
+
+#include "net/fetch.h"
+#include "site/hls.h"
+
+enum { URL_MAX = 8192 };
+
+struct segments {
+    struct net *net;
+    const atomic_bool *cancelled;
+    struct buf base; /* where the playlist came from */
+    struct hls *list;
+    uint64_t *starts; /* of each piece in the whole, as far as they are known */
+    size_t known; /* of those: all up to the one being read, and the one behind it when that is at its end */
+    /* The piece being read. */
+    size_t index;
+    size_t again; /* one more than the last piece that was begun anew */
+    struct fetch *fetch;
+    uint64_t at; /* offset of data[0] in the whole */
+    const unsigned char *data;
+    size_t len;
+};
+
+void segments_free(struct segments *s)
+{
+    if (!s)
+        return;
+    fetch_close(s->fetch);
+    hls_free(s->list);
+    buf_fini(&s->base);
+    free(s->starts);
+    free(s);
+}
+
+/* By a fetch, not a net_call: that can be cancelled. */
+static int read_playlist(struct segments *s, const char *url, struct err *err)
+{
+    const struct fetch_opts opts = {.url = url, .cancelled = s->cancelled};
+    auto_ptr(fetch) struct fetch *f = NULL;
+    auto_(buf) struct buf text = BUF_INIT(HLS_BYTES_MAX);
+    const void *data;
+    size_t len;
+    if (fetch_open(&f, s->net, &opts, err) < 0)
+        return -1;
+    do {
+        if (fetch_next(f, &data, &len, err) < 0)
+            return -1;
+        if (len && buf_add(&text, data, len) < 0)
+            return err_set(err, ERR_UPSTREAM_FAILED, "hls: a list that is too long");
+    } while (len);
+    if (hls_parse(&s->list, buf_str(&text), text.len, err) < 0)
+        return -1;
+    if (s->list->is_master)
+        return err_set(err, ERR_UPSTREAM_FAILED, "hls: a list of lists where pieces were");
+    if (buf_adds(&s->base, fetch_source(f)) < 0)
+        return err_set(err, ERR_BAD_URL, "hls: an address that is too long");
+    return 0;
+}
+
+int segments_open(struct segments **out, struct net *net, const char *url, const atomic_bool *cancelled,
+                  struct err *err)
+{
+    auto_ptr(segments) struct segments *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    s->net = net;
+    s->cancelled = cancelled;
+    buf_init(&s->base, URL_MAX);
+    if (read_playlist(s, url, err) < 0)
+        return -1;
+    s->starts = calloc(s->list->segment_count + 1, sizeof *s->starts);
+    if (!s->starts)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    s->known = 1;
+    *out = steal(&s);
+    return 0;
+}
+
+/* Opens the piece in which `offset` lies, or the next one, whose end is not known yet. */
+static int go(struct segments *s, uint64_t offset, struct err *err)
+{
+    size_t index = s->known - 1;
+    while (index > 0 && s->starts[index] > offset)
+        index--;
+    fetch_close(steal(&s->fetch));
+    s->index = index;
+    s->len = 0;
+    s->at = s->starts[index];
+    if (index == s->list->segment_count)
+        return 0; /* the end */
+    const struct hls_segment *piece = &s->list->segments[index];
+    auto_(buf) struct buf url = BUF_INIT(URL_MAX);
+    if (net_url_join(buf_str(&s->base), piece->uri, &url, err) < 0)
+        return -1;
+    const struct fetch_opts opts = {
+        .url = buf_str(&url),
+        .offset = piece->offset,
+        .length = piece->length,
+        .cancelled = s->cancelled,
+    };
+    return fetch_open(&s->fetch, s->net, &opts, err);
+}
+
+/* Has bytes at `offset` in hand; none (s->len 0): the end of the last piece. */
+static int fill(struct segments *s, uint64_t offset, struct err *err)
+{
+    if (!s->fetch || offset < s->at) {
+        if (go(s, offset, err) < 0)
+            return -1;
+    }
+    while (s->fetch && s->at + s->len <= offset) {
+        const void *data;
+        s->at += s->len;
+        s->len = 0;
+        if (fetch_next(s->fetch, &data, &s->len, err) < 0) {
+            /* Its server may not know ranges: from its beginning, once. */
+            if (atomic_load(s->cancelled) || s->again == s->index + 1)
+                return -1;
+            s->again = s->index + 1;
+            if (go(s, s->at, err) < 0)
+                return -1;
+            continue;
+        }
+        s->data = data;
+        if (s->len)
+            continue;
+        if (s->known == s->index + 1)
+            s->starts[s->known++] = s->at;
+        if (go(s, s->at, err) < 0)
+            return -1;
+    }
+    size_t skip = s->len ? (size_t)(offset - s->at) : 0;
+    s->data += skip;
+    s->len -= skip;
+    s->at += skip;
+    return 0;
+}
+
+int segments_read_at(struct segments *s, uint64_t offset, void *to, size_t len, size_t *got, struct err *err)
+{
+    for (*got = 0; *got < len;) {
+        if (fill(s, offset + *got, err) < 0)
+            return -1;
+        if (s->len == 0)
+            break;
+        size_t n = s->len < len - *got ? s->len : len - *got;
+        memcpy((char *)to + *got, s->data, n);
+        *got += n;
+    }
+    return 0;
+}

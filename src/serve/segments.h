@@ -1,0 +1,22 @@
+/* The pieces of an HLS recording as one file to be read forward: each through the gate, one fetch at a time.
+ * Reading can go back (libav does so after its first look) and forward again. For the thread of a job. */
+#ifndef SLUICE_SERVE_SEGMENTS_H
+#define SLUICE_SERVE_SEGMENTS_H
+
+#include <stdatomic.h>
+
+#include "base/defs.h"
+#include "net/net.h"
+
+struct segments;
+
+/* Fetches the playlist at `url`. *out: segments_free(). */
+int segments_open(struct segments **out, struct net *net, const char *url, const atomic_bool *cancelled,
+                  struct err *err);
+/* As media_reader.read_at; `offset` at most one past what has been read so far. */
+int segments_read_at(struct segments *s, uint64_t offset, void *to, size_t len, size_t *got, struct err *err);
+void segments_free(struct segments *s); /* NULL is fine */
+
+DEFINE_AUTO_PTR(segments, segments_free)
+
+#endif

@@ -1,0 +1,45 @@
+/* Playlists from hostile servers. What is accepted has to be what hls.h says: every string lies in the text,
+ * numbers do not overflow. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "site/hls.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(const struct hls *h, size_t size, const char *s)
+{
+    if (s && (s < h->text || s + strlen(s) > h->text + size))
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct hls *h = NULL;
+    struct err err = {0};
+    if (hls_parse(&h, (const char *)data, size, &err) < 0)
+        return 0;
+    if (h->is_master ? h->stream_count == 0 : h->segment_count == 0)
+        abort();
+    for (size_t i = 0; i < h->segment_count; i++) {
+        check(h, size, h->segments[i].uri);
+        if (!h->segments[i].uri || h->segments[i].offset > INT64_MAX - h->segments[i].length)
+            abort();
+    }
+    for (size_t i = 0; i < h->stream_count; i++) {
+        check(h, size, h->streams[i].uri);
+        check(h, size, h->streams[i].codecs);
+        check(h, size, h->streams[i].sound_group);
+        if (!h->streams[i].uri || h->streams[i].bandwidth < 0 || h->streams[i].height < 0)
+            abort();
+    }
+    for (size_t i = 0; i < h->sound_count; i++) {
+        check(h, size, h->sounds[i].uri);
+        check(h, size, h->sounds[i].name);
+        if (!h->sounds[i].group)
+            abort();
+    }
+    hls_free(h);
+    return 0;
+}
