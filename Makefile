@@ -70,7 +70,8 @@ test: deps-test ## Everything CI runs: unit tests, fuzz corpora, integration, br
 	@$(MAKE) --no-print-directory integration browser
 	@echo 'make test: all passed'
 
-unit: $(UNITS:%=$(B)/asan/tests/%.ok) ## Unit tests, under address and undefined-behaviour sanitizers
+# The sandbox leaves a door open to the sanitizers, so its test runs without them as well.
+unit: $(UNITS:%=$(B)/asan/tests/%.ok) $(B)/tests/test_sandbox.ok ## Unit tests, under address and undefined-behaviour sanitizers
 fuzz-check: $(FUZZERS:%=$(B)/asan/fuzz/%.ok) ## Every fuzz target over its corpus
 
 check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tests, corpora, integration

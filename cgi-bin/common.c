@@ -1,6 +1,7 @@
 /* See common.h. */
 #include "common.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,40 +40,66 @@ int door_check_config(const char *path)
  * one, and answer what is at hand, health first of all. */
 enum { SPARE_THREADS = 16 };
 
+struct door {
+    struct app app;
+    unsigned program;
+    const char *socket; /* NULL: inherited, or plain CGI */
+};
+
+/* The sockets are open and no thread runs: what comes after this line cannot do more than serve. */
+static int make_ready(void *ctx, struct err *err)
+{
+    struct door *d = ctx;
+    const struct sandbox *sandbox = &d->app.sandbox;
+    bool stays = http_serves_on(d->socket);
+    char abi[16];
+    if (app_confine(&d->app, d->socket && *d->socket != ':' ? d->socket : "", err) < 0)
+        return -1;
+    (void)snprintf(abi, sizeof abi, "%d", sandbox->landlock_abi);
+    log_event(!stays              ? LOG_DEBUG /* one line per request would be too many */
+              : *sandbox->missing ? LOG_WARN
+                                  : LOG_INFO,
+              "sandbox", "level", sandbox_level(sandbox), "landlock", abi, "missing", sandbox->missing, NULL);
+    if (d->program == HTTP_ROUTE_INFO && stays && prepare_start(&d->app, err) < 0)
+        log_event(LOG_WARN, "nothing-is-prepared", "error", err->text, NULL);
+    return 0;
+}
+
 static int serve(const char *name, unsigned program, const char *config_file, const char *socket)
 {
     struct err err = {0};
     struct config config;
-    struct app app;
+    struct door door = {.program = program, .socket = socket};
+    struct app *app = &door.app;
     if (config_load(&config, config_file, &err) < 0) {
         log_event(LOG_ERROR, "bad-configuration", "error", err.text, NULL);
         return 1;
     }
     log_init(name, level_of(config.log_level));
-    if (app_open(&app, &config, &err) < 0) {
+    if (app_open(app, &config, &err) < 0) {
         log_event(LOG_ERROR, "cannot-start", "error", err.text, NULL);
         return 1;
     }
-    unsigned requests = (unsigned)(program == HTTP_ROUTE_STREAM ? app.config.max_connections
-                                                                : app.config.info_threads);
-    app_limit(&app, requests);
+    unsigned requests = (unsigned)(program == HTTP_ROUTE_STREAM ? app->config.max_connections
+                                                                : app->config.info_threads);
+    app_limit(app, requests);
     struct http_server_opts opts = {
         .socket = socket,
         .threads = requests + SPARE_THREADS,
-        .send_timeout_s = (unsigned)app.config.stall_timeout_s,
+        .send_timeout_s = (unsigned)app->config.stall_timeout_s,
         .program = program,
         .routes = serve_routes,
         .route_count = serve_route_count,
-        .app = &app,
+        .app = app,
+        .before_serving = make_ready,
+        .before_serving_ctx = &door,
     };
-    if (program == HTTP_ROUTE_INFO && http_serves_on(socket) && prepare_start(&app, &err) < 0)
-        log_event(LOG_WARN, "nothing-is-prepared", "error", err.text, NULL);
     int rc = http_serve(&opts, &err);
     if (rc < 0)
         log_event(LOG_ERROR, "cannot-serve", "error", err.text, NULL);
-    if (!prepare_stop(&app) || (rc < 0 && err.code == ERR_BUSY))
+    if (!prepare_stop(app) || (rc < 0 && err.code == ERR_BUSY))
         _exit(rc < 0 ? 1 : 0); /* something that did not end in time is still using the app */
-    app_close(&app);
+    app_close(app);
     return rc < 0 ? 1 : 0;
 }
 

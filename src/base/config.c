@@ -30,6 +30,8 @@ static const struct config_key keys[] = {
     TEXT(upstream_ports, "80,443", "Ports that a link may lead to."),
     TEXT(public_path, "", "Path prefix of generated links, when the web server hides it; empty: automatic."),
     TEXT(log_level, "info", "Least level to log: debug, info, warn or error."),
+    TEXT(sandbox, "on",
+         "on: whatever this kernel has of Landlock and seccomp; required: do not start without both; off."),
     INT(token_ttl_s, "21600", 60, 31536000, "s", "How long a download link works."),
     INT(cache_ttl_s, "3600", 0, 3600, "s", "How long a video's description is remembered at most; 0: never."),
     INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",
@@ -162,11 +164,17 @@ static int check(const struct config *c, struct err *err)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     static const char *const schemes[] = {"http://", "https://", "socks5h://"};
+    static const char *const sandboxes[] = {"required", "on", "off"};
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
         known |= strcmp(c->log_level, levels[i]) == 0;
     if (!known)
         return err_set(err, ERR_INTERNAL, "log_level must be debug, info, warn or error");
+    known = false;
+    for (size_t i = 0; i < ARRAY_LEN(sandboxes); i++)
+        known |= strcmp(c->sandbox, sandboxes[i]) == 0;
+    if (!known)
+        return err_set(err, ERR_INTERNAL, "sandbox must be required, on or off");
     known = *c->proxy_url == '\0';
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
         known |= text_starts_with(c->proxy_url, schemes[i]);

@@ -50,6 +50,11 @@ struct server {
     struct worker workers[];
 };
 
+static int begin(const struct http_server_opts *o, struct err *err)
+{
+    return o->before_serving ? o->before_serving(o->before_serving_ctx, err) : 0;
+}
+
 /* --- one request --- */
 
 /* 0 when the client has got a whole answer. */
@@ -73,6 +78,8 @@ static int serve_cgi(const struct http_server_opts *o, struct err *err)
 {
     auto_(buf) struct buf body = BUF_INIT(HTTP_BODY_MAX_BYTES);
     struct cgi_output out;
+    if (begin(o, err) < 0)
+        return -1;
     if (cgi_read_body(&body) < 0)
         return err_set(err, ERR_BAD_REQUEST, "the request's body ended early");
     cgi_output_init(&out, o->send_timeout_s);
@@ -258,7 +265,8 @@ static int serve_fastcgi(const struct http_server_opts *o, struct err *err)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->opts = *o;
     s->own.fd = -1;
-    if ((o->socket && listener_open(&s->own, o->socket, err) < 0) || catch_signals(err) < 0) {
+    if ((o->socket && listener_open(&s->own, o->socket, err) < 0) || catch_signals(err) < 0 ||
+        begin(o, err) < 0) {
         listener_close(&s->own);
         free(s);
         return -1;

@@ -15,6 +15,10 @@ struct http_server_opts {
     const struct http_route *routes;
     size_t route_count;
     struct app *app;
+    /* NULL, or called once before the first request: the sockets are open, the signals are caught, no thread
+     * has been started. -1: http_serve() ends with that error. */
+    int (*before_serving)(void *ctx, struct err *err);
+    void *before_serving_ctx;
 };
 
 /* Whether http_serve() with this socket will serve request after request, or answer one as plain CGI. */

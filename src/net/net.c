@@ -129,6 +129,15 @@ int net_open(struct net **out, const struct net_opts *opts, struct err *err)
     return 0;
 }
 
+size_t net_ports(const struct net *net, uint16_t *out, size_t room)
+{
+    const uint16_t *ports = net->proxy_port ? &net->proxy_port : net->guard.ports;
+    size_t count = net->proxy_port ? 1 : net->guard.port_count;
+    for (size_t i = 0; i < count && i < room; i++)
+        out[i] = ports[i];
+    return count;
+}
+
 /* ---- The pool ---- */
 
 static void wire_free(struct wire *w)

@@ -39,6 +39,10 @@ struct net_opts {
 int net_open(struct net **out, const struct net_opts *opts, struct err *err);
 void net_close(struct net *net);
 
+/* TCP ports that it may connect to, the proxy's only where there is one: how many, at most `room` of them in
+ * `out`. */
+size_t net_ports(const struct net *net, uint16_t *out, size_t room);
+
 /* One small exchange: a description, a manifest, a picture, a probe. */
 struct net_call {
     const char *url;

@@ -4,6 +4,7 @@
 #define SLUICE_SERVE_APP_H
 
 #include "base/config.h"
+#include "base/sandbox.h"
 #include "cache/cache.h"
 #include "cache/shelf.h"
 #include "gate/gate.h"
@@ -22,6 +23,7 @@ struct app {
     struct net *net;
     struct site_env site;
     struct prepare *prepare; /* NULL: nothing is planned ahead; see prepare.h */
+    struct sandbox sandbox;  /* what app_confine() reached */
 };
 
 /* Opens everything the programs need, from a loaded config that the app then owns. On error all is closed
@@ -34,6 +36,12 @@ int app_check(const struct config *config, struct err *err);
  * before threads. */
 void app_limit(struct app *app, unsigned requests);
 void app_close(struct app *app);
+
+/* Leaves this process only what serving takes (base/sandbox.h), as the setting `sandbox` says; app->sandbox
+ * tells what came of it. `socket`: the path of a Unix socket that the program opened itself and removes at
+ * the end, or "". Before any thread is started, after everything is open. Error: not all of it can be had,
+ * but it is required. */
+int app_confine(struct app *app, const char *socket, struct err *err);
 
 /* The table of all endpoints (routes.c). */
 extern const struct http_route serve_routes[];

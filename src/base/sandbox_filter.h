@@ -1,0 +1,9 @@
+/* The system call filter of base/sandbox.h. Private to it. */
+#ifndef SLUICE_BASE_SANDBOX_FILTER_H
+#define SLUICE_BASE_SANDBOX_FILTER_H
+
+/* For all threads of the process; needs no_new_privs. 0, or what errno says. ENOTSUP: the numbers of this
+ * machine's system calls are not known here. */
+int sandbox_filter_install(void);
+
+#endif
