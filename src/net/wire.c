@@ -62,6 +62,21 @@ static CURLcode set_connection(struct wire *w)
     return rc;
 }
 
+/* libcurl (7.88) keeps the buffer of a transfer that ended while its name was looked up, and does not let its
+ * size be set: such a handle is replaced. Its connections belong to the multi handle and stay. */
+static CURLcode set_buffer_size(struct wire *w, long size)
+{
+    CURLcode rc = curl_easy_setopt(w->easy, CURLOPT_BUFFERSIZE, size);
+    if (rc != CURLE_BAD_FUNCTION_ARGUMENT)
+        return rc;
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return CURLE_OUT_OF_MEMORY;
+    curl_easy_cleanup(w->easy);
+    w->easy = easy;
+    return curl_easy_setopt(w->easy, CURLOPT_BUFFERSIZE, size);
+}
+
 int wire_prepare(struct wire *w, const struct wire_request *request, struct err *err)
 {
     const char *agent = request->user_agent ? request->user_agent : "Sluice/" SLUICE_VERSION;
@@ -72,7 +87,9 @@ int wire_prepare(struct wire *w, const struct wire_request *request, struct err 
     *request->head = (struct head){0};
     (void)text_copy(w->peer, sizeof w->peer, request->url->peer);
     curl_easy_reset(w->easy);
-    CURLcode rc = set_connection(w);
+    CURLcode rc = set_buffer_size(w, request->buffer_size);
+    if (rc == CURLE_OK)
+        rc = set_connection(w);
     WIRE_SET(w, rc, CURLOPT_ERRORBUFFER, w->message);
     WIRE_SET(w, rc, CURLOPT_URL, request->url->text);
     WIRE_SET(w, rc, CURLOPT_HTTPHEADER, request->headers);
@@ -81,7 +98,6 @@ int wire_prepare(struct wire *w, const struct wire_request *request, struct err 
     WIRE_SET(w, rc, CURLOPT_HEADERDATA, request->head);
     WIRE_SET(w, rc, CURLOPT_WRITEFUNCTION, request->on_body);
     WIRE_SET(w, rc, CURLOPT_WRITEDATA, request->body_ctx);
-    WIRE_SET(w, rc, CURLOPT_BUFFERSIZE, request->buffer_size);
     if (rc != CURLE_OK)
         return err_set(err, ERR_INTERNAL, "curl_easy_setopt: %s", curl_easy_strerror(rc));
     return 0;
