@@ -129,8 +129,8 @@ test('client profiles that an operator replaces are picked up', async () => {
   const stack = await startStack({ origin, bin, env: { SLUICE_CLIENTS_FILE: file, SLUICE_CACHE_TTL_S: '0' } });
   const engine = async () => (await stack.info(watch('sluiceDemo1'))).json().engine;
   try {
-    const before = (await engine()).split(':')[1];
-    writeFileSync(`${file}.new`, text.replaceAll(`"${before}"`, '"another"'));
+    const usual = (await engine()).split(':')[1];
+    writeFileSync(`${file}.new`, text.replaceAll(`"${usual}"`, '"another"'));
     renameSync(`${file}.new`, file);
     await until(async () => (await engine()) === 'youtube:another', 'the new profile', 5000);
   } finally {
