@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "serve/app.h"
 #include "serve/prepare.h"
+#include "serve/pump.h"
 
 static enum log_level level_of(const char *name)
 {
@@ -36,9 +37,10 @@ int door_check_config(const char *path)
     return rc < 0;
 }
 
-/* Threads beside those that stream, or wait for a place or for the outside world: they say "busy" to the next
- * one, and answer what is at hand, health first of all. */
-enum { SPARE_THREADS = 16 };
+/* Streams take no thread (serve/pump.h), but finding out what to send does, where it waits for the outside
+ * world. Beside those that may: threads that say "busy" to the next one, and answer what is at hand, health
+ * first of all. */
+enum { STREAM_THREADS = 64, SPARE_THREADS = 16 };
 
 struct door {
     struct app app;
@@ -60,6 +62,10 @@ static int make_ready(void *ctx, struct err *err)
               : *sandbox->missing ? LOG_WARN
                                   : LOG_INFO,
               "sandbox", "level", sandbox_level(sandbox), "landlock", abi, "missing", sandbox->missing, NULL);
+    if (d->program == HTTP_ROUTE_STREAM &&
+        pumps_open(&d->app.pumps, d->app.net, d->app.gate, stays ? 0 : 1,
+                   (unsigned)d->app.config.stall_timeout_s, err) < 0)
+        return -1;
     if (d->program == HTTP_ROUTE_INFO && stays && prepare_start(&d->app, err) < 0)
         log_event(LOG_WARN, "nothing-is-prepared", "error", err->text, NULL);
     return 0;
@@ -80,8 +86,10 @@ static int serve(const char *name, unsigned program, const char *config_file, co
         log_event(LOG_ERROR, "cannot-start", "error", err.text, NULL);
         return 1;
     }
-    unsigned requests = (unsigned)(program == HTTP_ROUTE_STREAM ? app->config.max_connections
-                                                                : app->config.info_threads);
+    unsigned requests = (unsigned)app->config.info_threads;
+    if (program == HTTP_ROUTE_STREAM)
+        requests = app->config.max_connections < STREAM_THREADS ? (unsigned)app->config.max_connections
+                                                                : STREAM_THREADS;
     app_limit(app, requests);
     struct http_server_opts opts = {
         .socket = socket,

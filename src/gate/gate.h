@@ -14,6 +14,7 @@
 #ifndef SLUICE_GATE_GATE_H
 #define SLUICE_GATE_GATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/defs.h"
@@ -49,6 +50,29 @@ DEFINE_AUTO_PTR(gate, gate_close)
  * max_connections already, or when the wait was in vain. After a 0 call gate_leave() once. */
 int gate_enter(struct gate *g, struct err *err);
 void gate_leave(struct gate *g);
+
+struct gate_ticket {
+    int next_poll_ms;
+    bool in;
+};
+static inline int gate_arrive(struct gate *g, struct gate_ticket *t, const char *client, struct err *err)
+{
+    (void)client;
+    int rc = gate_enter(g, err);
+    t->in = rc == 0;
+    return rc;
+}
+static inline int gate_poll(struct gate *g, struct gate_ticket *t, struct err *err)
+{
+    (void)g; (void)err;
+    return t->in;
+}
+static inline void gate_depart(struct gate *g, struct gate_ticket *t)
+{
+    if (t->in)
+        gate_leave(g);
+    t->in = false;
+}
 
 /* Of all processes. No lock is taken, nobody is waited for. */
 int gate_count(struct gate *g, struct gate_counts *out, struct err *err);

@@ -84,7 +84,21 @@ static bool reader_gone(void *ctx)
     return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
 }
 
+static ssize_t push(void *ctx, struct iovec *iov, int count, bool last)
+{
+    ssize_t n = count ? writev(STDOUT_FILENO, iov, count) : 0;
+    (void)ctx;
+    (void)last;
+    return n >= 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : -1;
+}
+
+static int flush(void *ctx)
+{
+    (void)ctx;
+    return 1; /* nothing is kept */
+}
+
 struct http_sink cgi_sink(struct cgi_output *out)
 {
-    return (struct http_sink){write_out, out, NULL, reader_gone};
+    return (struct http_sink){write_out, out, NULL, reader_gone, push, flush};
 }

@@ -2,6 +2,7 @@
 #ifndef SLUICE_HTTP_EDGE_H
 #define SLUICE_HTTP_EDGE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/buf.h"
@@ -44,9 +45,42 @@ int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s, bool end_short
 const char *fcgi_getenv(void *fcgi, const char *name); /* an http_getenv_fn */
 const struct buf *fcgi_body(const struct fcgi *fcgi);
 struct http_sink fcgi_sink(struct fcgi *fcgi);
+int fcgi_fd(const struct fcgi *fcgi);
+/* Frees the request; what it lent is gone. */
+void fcgi_slim(struct fcgi *fcgi);
+/* Whether fcgi_close() will break the answer off. lighttpd would still send what it has as a whole answer of
+ * unknown length if its headers had not left yet: it should get a moment before. */
+bool fcgi_breaks(const struct fcgi *fcgi);
 /* Closes the connection. Unless the sink's finish() has been called, no END_REQUEST has been sent, and the
  * web server takes the answer for broken. */
 void fcgi_close(struct fcgi *fcgi);
+
+/* --- exchange.c --- */
+
+/* Whose exchanges they are. Threads: any. */
+struct exchanges {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    struct http_exchange *first;
+    unsigned count;
+};
+
+void exchanges_init(struct exchanges *all);
+void exchanges_fini(struct exchanges *all); /* none is left */
+unsigned exchanges_count(struct exchanges *all);
+/* Until there is none. */
+void exchanges_wait(struct exchanges *all);
+/* Takes their connections away: the next write says that the client has left. */
+void exchanges_cut(struct exchanges *all);
+
+struct http_server_opts;
+struct cgi_output;
+/* Reads a request from the connection, which it takes, and answers it; or begins to, in case of HTTP_LATER.
+ */
+void exchange_serve_fcgi(struct exchanges *all, const struct http_server_opts *o, int fd, bool end_short);
+/* The one plain CGI request. `result`, set at its end: 0 when the client has got a whole answer, else -1. */
+int exchange_serve_cgi(struct exchanges *all, const struct http_server_opts *o, struct cgi_output *out,
+                       const struct buf *body, int *result);
 
 /* --- cgi.c --- */
 

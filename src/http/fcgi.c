@@ -25,8 +25,9 @@ enum {
     BODY_TIMEOUT_S = 20,      /* mod_proxy_fcgi passes a body on as slowly as the client sends it */
     RECORD_MAX_BYTES = 65528, /* 65535 by format; a multiple of 8 as the specification advises */
     RECORDS_PER_WRITE = 16,   /* 1 MiB */
+    PIECES_MAX = 18,          /* of one http_push() */
     HEADER_BYTES = 8,
-    BREAK_OFF_PAUSE_MS = 100,
+    TAIL_BYTES = 3 * HEADER_BYTES,
     TYPE_END_REQUEST = 3,
     TYPE_STDOUT = 6,
 };
@@ -38,6 +39,13 @@ struct fcgi {
     bool end_short;
     bool begun, ended; /* the first record, END_REQUEST is out */
     bool left;         /* sending failed */
+    bool slim;         /* the request is freed */
+    int id;            /* of the request */
+    /* What push() has begun: a record of which so many bytes of payload are missing, and bytes of our own
+     * that come before them: a record's header, or the end. */
+    size_t record_left;
+    uint8_t frame[TAIL_BYTES];
+    size_t frame_at, frame_len;
 };
 
 int fcgi_init(struct err *err)
@@ -100,6 +108,7 @@ int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s, bool end_short
     if (FCGX_Accept_r(&f->request) != 0)
         return -1;
     f->fd = fd;
+    f->id = f->request.requestId;
     if (read_body(f) < 0)
         return -1;
     *out = steal(&f);
@@ -147,15 +156,21 @@ static void put_header(uint8_t out[HEADER_BYTES], uint8_t type, int id, size_t l
     memcpy(out, header, sizeof header);
 }
 
+/* Empty STDOUT; END_REQUEST with status 0, FCGI_REQUEST_COMPLETE. */
+static void put_tail(uint8_t out[TAIL_BYTES], int id)
+{
+    memset(out, 0, TAIL_BYTES);
+    put_header(out, TYPE_STDOUT, id, 0);
+    put_header(out + HEADER_BYTES, TYPE_END_REQUEST, id, HEADER_BYTES);
+}
+
 /* STDOUT records, and the end of the request behind the last of them if `end` is set. */
 static int send_records(struct fcgi *f, const char *data, size_t len, bool end)
 {
-    int id = f->request.requestId;
+    int id = f->id;
     f->begun = true;
-    /* Empty STDOUT; END_REQUEST with status 0, FCGI_REQUEST_COMPLETE. */
-    uint8_t tail[3 * HEADER_BYTES] = {0};
-    put_header(tail, TYPE_STDOUT, id, 0);
-    put_header(tail + HEADER_BYTES, TYPE_END_REQUEST, id, HEADER_BYTES);
+    uint8_t tail[TAIL_BYTES];
+    put_tail(tail, id);
     do {
         uint8_t headers[RECORDS_PER_WRITE][HEADER_BYTES];
         struct iovec iov[2 * RECORDS_PER_WRITE + 1];
@@ -189,6 +204,98 @@ static int write_last(void *ctx, const void *data, size_t len)
     return send_records(ctx, data, len, true);
 }
 
+/* --- sending without waiting --- */
+
+static void frame_header(struct fcgi *f, size_t payload)
+{
+    put_header(f->frame, TYPE_STDOUT, f->id, payload);
+    f->frame_at = 0;
+    f->frame_len = HEADER_BYTES;
+    f->record_left = payload;
+    f->begun = true;
+}
+
+static void frame_tail(struct fcgi *f)
+{
+    put_tail(f->frame, f->id);
+    f->frame_at = 0;
+    f->frame_len = TAIL_BYTES;
+    f->ended = f->begun = true;
+}
+
+/* Sends the frame and up to record_left bytes of iov[0…*count) behind it; takes from both what is gone.
+ * 1: all of that is; 0 the socket is full; -1 the client left. */
+static int send_frame(struct fcgi *f, struct iovec **iov, int *count, size_t *gone)
+{
+    struct iovec out[PIECES_MAX + 1];
+    int n = 0;
+    size_t asked = f->frame_len - f->frame_at;
+    size_t room = f->record_left;
+    if (asked)
+        out[n++] = (struct iovec){f->frame + f->frame_at, asked};
+    for (int i = 0; i < *count && room && n <= PIECES_MAX; i++) {
+        size_t len = (*iov)[i].iov_len < room ? (*iov)[i].iov_len : room;
+        out[n++] = (struct iovec){(*iov)[i].iov_base, len};
+        room -= len;
+        asked += len;
+    }
+    struct msghdr msg = {.msg_iov = out, .msg_iovlen = (size_t)n};
+    ssize_t rc = sendmsg(f->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (rc < 0) {
+        f->left = errno != EAGAIN && errno != EINTR;
+        return f->left ? -1 : 0;
+    }
+    size_t sent = (size_t)rc;
+    size_t of_frame = sent < f->frame_len - f->frame_at ? sent : f->frame_len - f->frame_at;
+    f->frame_at += of_frame;
+    size_t payload = sent - of_frame;
+    f->record_left -= payload;
+    *gone += payload;
+    for (; *count && payload >= (*iov)->iov_len; (*iov)++, (*count)--)
+        payload -= (*iov)->iov_len;
+    if (*count) {
+        (*iov)->iov_base = (char *)(*iov)->iov_base + payload;
+        (*iov)->iov_len -= payload;
+    }
+    return sent == asked;
+}
+
+/* Only when the frame is out and no record is open. */
+static bool is_between_records(const struct fcgi *f)
+{
+    return f->frame_at == f->frame_len && f->record_left == 0;
+}
+
+static ssize_t push(void *ctx, struct iovec *iov, int count, bool last)
+{
+    struct fcgi *f = ctx;
+    size_t left = 0;
+    size_t gone = 0;
+    for (int i = 0; i < count; i++)
+        left += iov[i].iov_len;
+    while (gone < left) {
+        if (is_between_records(f))
+            frame_header(f, left - gone < RECORD_MAX_BYTES ? left - gone : RECORD_MAX_BYTES);
+        int rc = send_frame(f, &iov, &count, &gone);
+        if (rc < 0)
+            return -1;
+        if (rc == 0 || (f->record_left && gone == left))
+            break;
+    }
+    if (last && gone == left && is_between_records(f) && !f->ended)
+        frame_tail(f);
+    return (ssize_t)gone;
+}
+
+static int flush(void *ctx)
+{
+    struct fcgi *f = ctx;
+    struct iovec *none = NULL;
+    int count = 0;
+    size_t gone = 0;
+    return f->frame_at == f->frame_len ? 1 : send_frame(f, &none, &count, &gone);
+}
+
 /* A web server whose client has left closes the connection, or says so in a record (ABORT_REQUEST: nothing
  * else can come). One that has only ended its own half is still waiting. */
 static bool peer_gone(void *ctx)
@@ -204,21 +311,37 @@ static bool peer_gone(void *ctx)
 
 struct http_sink fcgi_sink(struct fcgi *fcgi)
 {
-    return (struct http_sink){write_some, fcgi, write_last, peer_gone};
+    return (struct http_sink){write_some, fcgi, write_last, peer_gone, push, flush};
 }
 
 /* --- the end --- */
 
 /* Makes the web server break its answer off, so that the client sees an error. Closing the connection without
  * END_REQUEST does for lighttpd and mod_proxy_fcgi. nginx takes the bare end of the connection for the end of
- * the answer; a record that is no record makes it, and the others too, give up. The pause is for lighttpd,
- * which would still send what it has as a whole answer of unknown length if its headers had not left yet. */
+ * the answer; a record that is no record makes it, and the others too, give up. */
 static void break_off(struct fcgi *f)
 {
     static const uint8_t nonsense[HEADER_BYTES] = {0}; /* version 0 */
     struct iovec iov = {(void *)(uintptr_t)nonsense, sizeof nonsense};
-    clock_sleep_ms(BREAK_OFF_PAUSE_MS);
     (void)send_all(f->fd, &iov, 1);
+}
+
+bool fcgi_breaks(const struct fcgi *f)
+{
+    return f->begun && !f->ended && !f->left && !f->end_short;
+}
+
+void fcgi_slim(struct fcgi *f)
+{
+    if (f->fd >= 0 && !f->slim)
+        FCGX_Free(&f->request, 0); /* memory only */
+    f->slim = true;
+    buf_fini(&f->body);
+}
+
+int fcgi_fd(const struct fcgi *f)
+{
+    return f->fd;
 }
 
 void fcgi_close(struct fcgi *f)
@@ -226,15 +349,15 @@ void fcgi_close(struct fcgi *f)
     if (!f)
         return;
     if (f->begun && !f->ended && !f->left) {
-        if (f->end_short)
+        if (f->record_left || f->frame_at < f->frame_len)
+            ; /* in the middle of a record: no more can be said, and the bare end is wrong enough */
+        else if (f->end_short)
             (void)send_records(f, NULL, 0, true);
         else
             break_off(f);
     }
-    if (f->fd >= 0) {
-        FCGX_Free(&f->request, 0); /* memory only */
+    fcgi_slim(f);
+    if (f->fd >= 0)
         (void)close(f->fd);
-    }
-    buf_fini(&f->body);
     free(f);
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "http/exchange.h"
 #include "http/problem.h"
 
 enum {
@@ -28,15 +29,19 @@ struct http_response {
     struct http_sink sink;
     bool head; /* the request's method is HEAD */
     bool html;
+    struct http_exchange *exchange; /* NULL: none */
 
     enum state state;
     int status;
     struct buf headers; /* lines, CR LF included */
     uint64_t length;    /* of the body, or HTTP_LENGTH_UNKNOWN */
     uint64_t sent;      /* body bytes */
-    bool complete;      /* the last byte is out */
-    bool broken;        /* the answer is wrong: the client must not take it for whole */
-    bool left;          /* the client has */
+    struct buf pushed;  /* the head that http_push() sends */
+    size_t pushed_at;
+    bool flushed;  /* the end is with the sink */
+    bool complete; /* the last byte is out */
+    bool broken;   /* the answer is wrong: the client must not take it for whole */
+    bool left;     /* the client has */
     enum err_code error;
 };
 
@@ -49,13 +54,16 @@ struct http_response *http_response_new(const struct http_sink *sink, bool head)
     res->head = head;
     res->status = 200;
     buf_init(&res->headers, HEADERS_MAX_BYTES);
+    buf_init(&res->pushed, HEADERS_MAX_BYTES + 1024);
     return res;
 }
 
 void http_response_free(struct http_response *res)
 {
-    if (res)
+    if (res) {
         buf_fini(&res->headers);
+        buf_fini(&res->pushed);
+    }
     free(res);
 }
 
@@ -251,6 +259,72 @@ int http_send(struct http_response *res, const char *content_type, const void *b
     return 0;
 }
 
+/* --- sending without waiting --- */
+
+int http_prepare(struct http_response *res, uint64_t length)
+{
+    if (res->state != STATE_HEADERS || !res->sink.push)
+        return -1;
+    res->length = length;
+    if (add_head(res, &res->pushed) < 0)
+        return -1;
+    res->state = STATE_BODY;
+    return 0;
+}
+
+enum { PUSH_PIECES_MAX = 16 };
+
+/* The rest of the head and the body, in one go. */
+ssize_t http_push(struct http_response *res, struct iovec *iov, int count)
+{
+    struct iovec all[PUSH_PIECES_MAX + 1];
+    uint64_t len = 0;
+    if (res->state != STATE_BODY || res->left || res->broken || count > PUSH_PIECES_MAX)
+        return -1;
+    for (int i = 0; i < count; i++)
+        len += iov[i].iov_len;
+    if (res->length != HTTP_LENGTH_UNKNOWN && len > res->length - res->sent) {
+        res->broken = true;
+        return -1;
+    }
+    size_t head = res->pushed.len - res->pushed_at;
+    int n = 0;
+    if (head)
+        all[n++] = (struct iovec){res->pushed.data + res->pushed_at, head};
+    if (count)
+        memcpy(all + n, iov, (size_t)count * sizeof *iov);
+    bool last = res->sent + len == res->length;
+    ssize_t gone = res->sink.push(res->sink.ctx, all, n + count, last);
+    if (gone < 0) {
+        res->left = true;
+        return -1;
+    }
+    size_t of_head = (size_t)gone < head ? (size_t)gone : head;
+    res->pushed_at += of_head;
+    if (of_head == head)
+        buf_fini(&res->pushed), res->pushed_at = 0;
+    res->sent += (uint64_t)gone - of_head;
+    res->flushed |= last && res->sent == res->length;
+    return gone - (ssize_t)of_head;
+}
+
+int http_flush(struct http_response *res)
+{
+    if (res->left || res->broken)
+        return -1;
+    if (!res->flushed && (res->length != HTTP_LENGTH_UNKNOWN || res->pushed.len))
+        return http_push(res, NULL, 0) < 0 ? -1 : 0; /* head only */
+    if (!res->flushed && res->sink.push(res->sink.ctx, NULL, 0, true) < 0) {
+        res->left = true;
+        return -1;
+    }
+    res->flushed = true;
+    int rc = res->sink.flush(res->sink.ctx);
+    res->left |= rc < 0;
+    res->complete = rc == 1;
+    return rc;
+}
+
 int http_response_end(struct http_response *res)
 {
     static const struct err forgotten = {.code = ERR_INTERNAL};
@@ -263,6 +337,21 @@ int http_response_end(struct http_response *res)
 }
 
 /* --- errors --- */
+
+void http_set_exchange(struct http_response *res, struct http_exchange *x)
+{
+    res->exchange = x;
+}
+
+struct http_exchange *http_exchange_of(const struct http_response *res)
+{
+    return res->exchange;
+}
+
+bool http_breaks(const struct http_response *res)
+{
+    return res->state == STATE_BODY && !res->complete && !res->left;
+}
 
 void http_allow_html(struct http_response *res)
 {

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/err.h"
 #include "http/request.h"
@@ -31,6 +33,14 @@ int http_begin(struct http_response *res, uint64_t length);
 int http_write(struct http_response *res, const void *data, size_t len);
 /* Headers, Content-Length and the whole body at once. */
 int http_send(struct http_response *res, const char *content_type, const void *body, size_t len);
+
+/* The same without waiting, for event loops. http_prepare() is http_begin(), but the head leaves with the
+ * first bytes; http_push() sends what goes of head and body: the bytes of body that are gone, 0: none now
+ * (wait until the exchange's descriptor can be written), -1 as http_write(). A byte not taken must be offered
+ * again first; iov is changed. http_flush(), after the last byte: 1 all is out, 0 not yet, -1. */
+int http_prepare(struct http_response *res, uint64_t length);
+ssize_t http_push(struct http_response *res, struct iovec *iov, int count);
+int http_flush(struct http_response *res);
 
 bool http_begun(const struct http_response *res);
 bool http_left(const struct http_response *res); /* the client has */
@@ -55,10 +65,19 @@ struct http_sink {
     int (*finish)(void *ctx, const void *data, size_t len);
     /* Whether the client has left, as far as that can be seen without writing. NULL: it cannot. */
     bool (*gone)(void *ctx);
+    /* Sends of iov, which it changes, what goes without waiting: how many bytes; -1 the client left. `last`:
+     * when all of it is gone, so is the answer. */
+    ssize_t (*push)(void *ctx, struct iovec *iov, int count, bool last);
+    /* What push() has kept for itself: 1 all is out, 0 not yet, -1 the client left. */
+    int (*flush)(void *ctx);
 };
+struct http_exchange;
 struct http_response *http_response_new(const struct http_sink *sink, bool head);
+void http_set_exchange(struct http_response *res, struct http_exchange *x);
 /* Problems of this answer may be HTML pages. */
 void http_allow_html(struct http_response *res);
+bool http_breaks(
+    const struct http_response *res); /* http_response_end() would return -1, the client is there */
 /* The code of the last http_problem(); ERR_OK when there was none. */
 enum err_code http_error(const struct http_response *res);
 /* Ends it: an answer never begun becomes 500. Returns -1 when the body fell short of its announced length,

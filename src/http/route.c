@@ -70,54 +70,49 @@ static void answer_options(const struct http_route *route, struct http_response 
 }
 
 /* The one line a request leaves behind. The route is the table's: what the client sent is not logged. */
-static void log_answer(const struct http_route *route, const struct http_request *req,
-                       struct http_response *res, const struct err *err, int64_t started_us)
+int http_end_and_log(const struct http_route *route, const char *id, struct http_response *res,
+                     const struct err *err, int64_t started_us)
 {
     char status[8];
     char ms[24];
     char bytes[24];
-    const char *end = http_response_end(res) == 0 ? "whole" : http_left(res) ? "left" : "short";
+    int rc = http_response_end(res);
+    const char *end = rc == 0 ? "whole" : http_left(res) ? "left" : "short";
     enum err_code code = http_error(res);
     (void)snprintf(status, sizeof status, "%d", http_status(res));
     (void)snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_us() - started_us) / 1000);
     (void)snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)http_bytes_sent(res));
-    log_event(http_status(res) >= 500 ? LOG_WARN : LOG_INFO, "request", "id", req->id, "route",
+    log_event(http_status(res) >= 500 ? LOG_WARN : LOG_INFO, "request", "id", id, "route",
               route ? route->path : "-", "status", status, "code", err_info(code)->name, "ms", ms, "bytes",
               bytes, "end", end, err->text[0] ? "error" : NULL, err->text, NULL);
+    return rc;
 }
 
-void http_dispatch(const struct http_route *routes, size_t count, unsigned program, struct app *app,
-                   const struct http_request *req, struct http_response *res)
+const struct http_route *http_find_route(const struct http_route *routes, size_t count, unsigned program,
+                                         const struct http_request *req, struct http_response *res)
 {
-    int64_t started_us = clock_mono_us();
-    struct err err = {0};
+    const struct http_route *route = find(routes, count, program, req->path);
+    prepare(route, req, res);
+    return route;
+}
+
+int http_dispatch(const struct http_route *routes, size_t count, unsigned program, struct app *app,
+                  const struct http_request *req, struct http_response *res, const struct http_route **found,
+                  struct err *err)
+{
     char methods[64];
-    int rc = 0;
-    const struct http_route *route = find(routes, count, program, req->path);
-    prepare(route, req, res);
-    if (!route) {
-        rc = err_set(&err, ERR_NOT_FOUND, "no such route");
-    } else if (!(methods_of(route) & req->method)) {
-        list_methods(route, methods, sizeof methods);
+    const struct http_route *route = http_find_route(routes, count, program, req, res);
+    *found = route;
+    if (!route)
+        return err_set(err, ERR_NOT_FOUND, "no such route");
+    list_methods(route, methods, sizeof methods);
+    if (!(methods_of(route) & req->method)) {
         (void)http_set_header(res, "Allow", methods);
-        rc = err_set(&err, ERR_BAD_METHOD, "method not allowed");
-    } else if (req->method == HTTP_OPTIONS) {
-        list_methods(route, methods, sizeof methods);
-        answer_options(route, res, methods);
-    } else {
-        rc = route->run(app, req, res, &err);
+        return err_set(err, ERR_BAD_METHOD, "method not allowed");
     }
-    if (rc < 0)
-        http_problem(res, req, &err);
-    log_answer(route, req, res, &err, started_us);
-}
-
-void http_refuse(const struct http_route *routes, size_t count, unsigned program,
-                 const struct http_request *req, struct http_response *res, const struct err *err)
-{
-    int64_t started_us = clock_mono_us();
-    const struct http_route *route = find(routes, count, program, req->path);
-    prepare(route, req, res);
-    http_problem(res, req, err);
-    log_answer(route, req, res, err, started_us);
+    if (req->method == HTTP_OPTIONS) {
+        answer_options(route, res, methods);
+        return 0;
+    }
+    return route->run(app, req, res, err);
 }

@@ -8,7 +8,8 @@
 
 struct app; /* the program's state; this layer never looks inside */
 
-/* Answers, or returns -1 with *err filled: the dispatcher then sends the problem. */
+/* Answers, or returns -1 with *err filled: the dispatcher then sends the problem. Or HTTP_LATER: it has
+ * handed the exchange over (http/exchange.h). */
 typedef int http_handler_fn(struct app *app, const struct http_request *req, struct http_response *res,
                             struct err *err);
 
@@ -26,13 +27,17 @@ struct http_route {
     http_handler_fn *run;
 };
 
-/* Finds the route among those whose flags include `program`, checks the method (405 with Allow), answers
- * OPTIONS, runs the handler, turns an error into a problem, ends the response and logs one line (request id,
- * route, code, time; never a query or an address). */
-void http_dispatch(const struct http_route *routes, size_t count, unsigned program, struct app *app,
-                   const struct http_request *req, struct http_response *res);
-/* The same for a request that http_request_init() has refused with *err. */
-void http_refuse(const struct http_route *routes, size_t count, unsigned program,
-                 const struct http_request *req, struct http_response *res, const struct err *err);
+/* Finds the route among those whose flags include `program` (*found; NULL: none), checks the method (405 with
+ * Allow), answers OPTIONS, runs the handler. Returns what the handler does. */
+int http_dispatch(const struct http_route *routes, size_t count, unsigned program, struct app *app,
+                  const struct http_request *req, struct http_response *res, const struct http_route **found,
+                  struct err *err);
+/* Only finds the route, and prepares the answer for a problem: for a request that http_request_init() has
+ * refused. NULL: none. */
+const struct http_route *http_find_route(const struct http_route *routes, size_t count, unsigned program,
+                                         const struct http_request *req, struct http_response *res);
+/* Ends the answer and logs one line (request id, route, code, time; never a query or an address). */
+int http_end_and_log(const struct http_route *route, const char *id, struct http_response *res,
+                     const struct err *err, int64_t started_us);
 
 #endif

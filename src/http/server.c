@@ -35,8 +35,6 @@ struct server;
 struct worker {
     struct server *server;
     pthread_t thread;
-    pthread_mutex_t lock;
-    int fd; /* the connection being answered, or -1; under `lock`, so that it can be cut from outside */
 };
 
 struct server {
@@ -46,6 +44,7 @@ struct server {
     bool end_short; /* how to break an answer off */
     atomic_bool stopping;
     atomic_uint alive;
+    struct exchanges exchanges;
     unsigned worker_count;
     struct worker workers[];
 };
@@ -55,57 +54,25 @@ static int begin(const struct http_server_opts *o, struct err *err)
     return o->before_serving ? o->before_serving(o->before_serving_ctx, err) : 0;
 }
 
-/* --- one request --- */
-
-/* 0 when the client has got a whole answer. */
-static int answer(const struct http_server_opts *o, http_getenv_fn *get, void *ctx, const struct buf *body,
-                  const struct http_sink *sink)
-{
-    struct err err = {0};
-    auto_(http_request) struct http_request req;
-    int rc = http_request_init(&req, get, ctx, body, &err);
-    auto_ptr(http_response) struct http_response *res = http_response_new(sink, req.method == HTTP_HEAD);
-    if (!res)
-        return -1;
-    if (rc < 0)
-        http_refuse(o->routes, o->route_count, o->program, &req, res, &err);
-    else
-        http_dispatch(o->routes, o->route_count, o->program, o->app, &req, res);
-    return http_response_end(res);
-}
+/* --- plain CGI --- */
 
 static int serve_cgi(const struct http_server_opts *o, struct err *err)
 {
     auto_(buf) struct buf body = BUF_INIT(HTTP_BODY_MAX_BYTES);
     struct cgi_output out;
+    struct exchanges one;
+    int result = -1;
     if (begin(o, err) < 0)
         return -1;
     if (cgi_read_body(&body) < 0)
         return err_set(err, ERR_BAD_REQUEST, "the request's body ended early");
     cgi_output_init(&out, o->send_timeout_s);
-    const struct http_sink sink = cgi_sink(&out);
-    int rc = answer(o, cgi_getenv, NULL, &body, &sink);
+    exchanges_init(&one);
+    (void)exchange_serve_cgi(&one, o, &out, &body, &result);
+    exchanges_wait(&one);
+    exchanges_fini(&one);
     cgi_output_fini(&out);
-    return rc < 0 ? err_set(err, ERR_INTERNAL, "the answer ended early") : 0;
-}
-
-static void set_connection(struct worker *w, int fd)
-{
-    (void)pthread_mutex_lock(&w->lock);
-    w->fd = fd;
-    (void)pthread_mutex_unlock(&w->lock);
-}
-
-static void serve_connection(struct worker *w, int fd)
-{
-    const struct http_server_opts *o = &w->server->opts;
-    auto_ptr(fcgi) struct fcgi *f = NULL;
-    if (fcgi_open(&f, fd, o->send_timeout_s, w->server->end_short) < 0)
-        return;
-    set_connection(w, fd);
-    const struct http_sink sink = fcgi_sink(f);
-    (void)answer(o, fcgi_getenv, f, fcgi_body(f), &sink);
-    set_connection(w, -1);
+    return result < 0 ? err_set(err, ERR_INTERNAL, "the answer ended early") : 0;
 }
 
 /* --- threads --- */
@@ -127,7 +94,7 @@ static void *run_worker(void *arg)
         int fd = atomic_load(&s->stopping) ? -1 : listener_accept(s->listen_fd);
         mask(SIG_BLOCK, WAKE_SIGNAL);
         if (fd >= 0)
-            serve_connection(w, fd);
+            exchange_serve_fcgi(&s->exchanges, &s->opts, fd, s->end_short);
     }
     (void)atomic_fetch_sub(&s->alive, 1);
     return NULL;
@@ -144,29 +111,15 @@ static void start_workers(struct server *s)
     mask(SIG_BLOCK, WAKE_SIGNAL);
     for (unsigned i = 0; i < s->opts.threads; i++) {
         struct worker *w = &s->workers[i];
-        *w = (struct worker){.server = s, .fd = -1};
-        (void)pthread_mutex_init(&w->lock, NULL);
+        *w = (struct worker){.server = s};
         (void)atomic_fetch_add(&s->alive, 1);
         if (pthread_create(&w->thread, NULL, run_worker, w) != 0) {
             (void)atomic_fetch_sub(&s->alive, 1);
-            (void)pthread_mutex_destroy(&w->lock);
             break;
         }
         s->worker_count++;
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-/* Takes the connections away from handlers that still run: their next write says that the client has left. */
-static void cut_connections(struct server *s)
-{
-    for (unsigned i = 0; i < s->worker_count; i++) {
-        struct worker *w = &s->workers[i];
-        (void)pthread_mutex_lock(&w->lock);
-        if (w->fd >= 0)
-            (void)shutdown(w->fd, SHUT_RDWR);
-        (void)pthread_mutex_unlock(&w->lock);
-    }
 }
 
 /* --- signals --- */
@@ -220,14 +173,22 @@ static int catch_signals(struct err *err)
 
 /* --- the end --- */
 
-/* Waits until no worker is alive; true when that came true in time. A second signal makes it hurry. */
+/* Workers that still run or, if there are more, requests: those that were handed over have no worker. */
+static unsigned busy(struct server *s)
+{
+    unsigned requests = exchanges_count(&s->exchanges);
+    unsigned workers = atomic_load(&s->alive);
+    return requests > workers ? requests : workers;
+}
+
+/* Waits until nothing is busy; true when that came true in time. A second signal makes it hurry. */
 static bool wait_for_workers(struct server *s, unsigned seconds)
 {
     int64_t deadline_us = clock_mono_us() + (int64_t)seconds * 1000000;
-    while (atomic_load(&s->alive) > 0) {
+    while (busy(s) > 0) {
         if (clock_mono_us() > deadline_us)
             return false;
-        for (unsigned i = 0; i < s->worker_count; i++)
+        for (unsigned i = 0; i < s->worker_count && atomic_load(&s->alive); i++)
             (void)pthread_kill(s->workers[i].thread, WAKE_SIGNAL);
         if (stop_was_asked(WAKE_EVERY_MS))
             deadline_us = 0;
@@ -243,16 +204,15 @@ static int stop(struct server *s, struct err *err)
     log_event(LOG_INFO, "stopping", "threads", alive, NULL);
     bool ended = wait_for_workers(s, s->opts.grace_s);
     if (!ended) {
-        cut_connections(s);
+        exchanges_cut(&s->exchanges);
         ended = wait_for_workers(s, CUT_GRACE_S);
     }
     listener_close(&s->own);
     if (!ended) /* they go on using *s and the app: the caller leaves by _exit() */
-        return err_set(err, ERR_BUSY, "%u requests do not end", atomic_load(&s->alive));
-    for (unsigned i = 0; i < s->worker_count; i++) {
+        return err_set(err, ERR_BUSY, "%u requests do not end", busy(s));
+    for (unsigned i = 0; i < s->worker_count; i++)
         (void)pthread_join(s->workers[i].thread, NULL);
-        (void)pthread_mutex_destroy(&s->workers[i].lock);
-    }
+    exchanges_fini(&s->exchanges);
     free(s);
     return 0;
 }
@@ -265,9 +225,11 @@ static int serve_fastcgi(const struct http_server_opts *o, struct err *err)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->opts = *o;
     s->own.fd = -1;
+    exchanges_init(&s->exchanges);
     if ((o->socket && listener_open(&s->own, o->socket, err) < 0) || catch_signals(err) < 0 ||
         begin(o, err) < 0) {
         listener_close(&s->own);
+        exchanges_fini(&s->exchanges);
         free(s);
         return -1;
     }
@@ -276,6 +238,7 @@ static int serve_fastcgi(const struct http_server_opts *o, struct err *err)
     start_workers(s);
     if (s->worker_count == 0) {
         listener_close(&s->own);
+        exchanges_fini(&s->exchanges);
         free(s);
         return err_set(err, ERR_INTERNAL, "cannot start a thread");
     }

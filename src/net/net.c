@@ -140,13 +140,14 @@ size_t net_ports(const struct net *net, uint16_t *out, size_t room)
 
 /* ---- The pool ---- */
 
-static void wire_free(struct wire *w)
+void wire_free(struct wire *w)
 {
     if (!w)
         return;
     (void)curl_multi_remove_handle(w->multi, w->easy);
     curl_easy_cleanup(w->easy);
-    (void)curl_multi_cleanup(w->multi);
+    if (w->owns_multi)
+        (void)curl_multi_cleanup(w->multi);
     free(w);
 }
 
@@ -172,16 +173,18 @@ void net_close(struct net *net)
     curl_global_cleanup();
 }
 
-static struct wire *wire_new(struct net *net)
+struct wire *wire_new(struct net *net, CURLM *multi)
 {
     struct wire *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
     w->net = net;
     w->easy = curl_easy_init();
-    w->multi = curl_multi_init();
+    w->owns_multi = !multi;
+    w->multi = multi ? multi : curl_multi_init();
     /* One request at a time: a second and third connection only after redirects to other hosts. */
-    if (!w->easy || !w->multi || curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, 3L) != CURLM_OK) {
+    if (!w->easy || !w->multi ||
+        (w->owns_multi && curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, 3L) != CURLM_OK)) {
         wire_free(w);
         return NULL;
     }
@@ -208,7 +211,7 @@ int wire_get(struct wire **out, struct net *net, const struct guard_url *url, st
 {
     struct wire *w = take_idle(net, url->peer);
     if (!w)
-        w = wire_new(net);
+        w = wire_new(net, NULL);
     if (!w)
         return err_set(err, ERR_INTERNAL, "no memory for a connection");
     *out = w;

@@ -25,6 +25,7 @@ enum {
 struct wire {
     CURL *easy;
     CURLM *multi;
+    bool owns_multi;
     struct net *net;
     struct wire *next;         /* in the pool */
     int64_t idle_since_us;     /* in the pool */
@@ -48,6 +49,11 @@ struct net {
 /* A wire for a request to `url`; wire_put() gives it back, its connection kept unless it is in mid-answer. */
 int wire_get(struct wire **out, struct net *net, const struct guard_url *url, struct err *err);
 void wire_put(struct wire *w);
+
+/* A wire beside the pool, for requests on `multi`, which several share (NULL: one of its own). NULL: no
+ * memory. wire_free(), NULL is fine. */
+struct wire *wire_new(struct net *net, CURLM *multi);
+void wire_free(struct wire *w);
 
 /* One request: what differs from one to the next. All is borrowed until the request has ended. */
 struct wire_request {

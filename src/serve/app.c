@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "serve/pump.h"
 #include "site/youtube/clients.h"
 
 static int call_net(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
@@ -117,6 +118,7 @@ void app_limit(struct app *app, unsigned requests)
 
 void app_close(struct app *app)
 {
+    pumps_close(app->pumps);
     net_close(app->net);
     gate_close(app->gate);
     gate_close(app->workers);

@@ -22,6 +22,7 @@ struct app {
     struct gate *workers; /* of files that are made (serve/made.h) */
     struct net *net;
     struct site_env site;
+    struct pumps *pumps;     /* NULL: this program sends no streams; see pump.h */
     struct prepare *prepare; /* NULL: nothing is planned ahead; see prepare.h */
     struct sandbox sandbox;  /* what app_confine() reached */
 };

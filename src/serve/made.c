@@ -14,7 +14,6 @@
 
 enum {
     RECIPE_VERSION = 1, /* part of every ETag: raise it when other bytes are made of the same sources */
-    LOOK_MS = 50,       /* how often a response that has nothing to send looks for its client */
     IDENTITY_MAX_BYTES = 65536,
 };
 
@@ -30,11 +29,12 @@ struct made {
     uint64_t length;
     char etag[MADE_ETAG_MAX];
 
-    struct pump_job from;
+    struct source_job from;
     struct sources sources; /* the job's thread reads them */
     struct work *work;
-    const void *data; /* the first bytes, when they are in hand */
+    const unsigned char *data; /* in hand */
     size_t len;
+    uint64_t at; /* of data in the file */
 };
 
 void made_free(struct made *m)
@@ -168,50 +168,63 @@ static int make(void *ctx, struct work *w, struct err *err)
     return media_remux(m->sources.readers, m->sources.job.source_count, &opts, &sink, err);
 }
 
-/* ---- Sending it ---- */
+/* ---- Handing it out ---- */
 
-/* Waits for more bytes, and meanwhile looks for the client: 1; 0 at the end; -1, with ERR_OK when it left. */
-static int next(struct made *m, struct http_response *res, struct err *err)
+int made_start(struct made *m, const struct source_job *sources, void (*on_change)(void *ctx), void *ctx,
+               struct err *err)
+{
+    m->from = *sources;
+    return work_start(&m->work, m->app->workers, make, m, on_change, ctx, err);
+}
+
+enum pump_state made_gather(struct made *m, const struct http_range *range, struct iovec *iov, int *count,
+                            struct err *err)
 {
     for (;;) {
-        switch (work_next(m->work, LOOK_MS, &m->data, &m->len, err)) {
+        uint64_t from = m->length ? range->offset : 0;
+        uint64_t end = m->length ? range->offset + range->length : UINT64_MAX;
+        if (m->at >= end)
+            return PUMP_END;
+        uint64_t skip = m->at < from ? from - m->at : 0;
+        if (skip < m->len) {
+            m->data += skip;
+            m->len -= (size_t)skip;
+            m->at += skip;
+            iov[0] = (struct iovec){(void *)(uintptr_t)m->data,
+                                    m->len < end - m->at ? m->len : (size_t)(end - m->at)};
+            *count = 1;
+            return PUMP_BYTES;
+        }
+        const void *data = NULL;
+        m->at += m->len;
+        m->len = 0;
+        switch (work_next(m->work, 0, &data, &m->len, err)) {
         case WORK_BYTES:
-            return 1;
-        case WORK_DONE:
-            return 0;
-        case WORK_FAILED:
-            return -1;
+            m->data = data;
+            break;
         case WORK_LATER:
-            if (http_look(res))
-                return err_set(err, ERR_OK, "the client left");
+            return PUMP_LATER;
+        case WORK_DONE:
+            if (m->at == 0)
+                (void)err_set(err, ERR_UPSTREAM_FAILED, "nothing came of it");
+            else if (m->length)
+                (void)err_set(err, ERR_INTERNAL, "it came out shorter than announced");
+            return m->at == 0 || m->length ? PUMP_FAILED : PUMP_END;
+        case WORK_FAILED:
+            return PUMP_FAILED;
         }
     }
 }
 
-int made_begin(struct made *m, const struct pump_job *sources, struct http_response *res, struct err *err)
+void made_take(struct made *m, size_t bytes)
 {
-    m->from = *sources;
-    if (work_start(&m->work, m->app->workers, make, m, err) < 0)
-        return -1;
-    int rc = next(m, res, err);
-    return rc == 0 ? err_set(err, ERR_UPSTREAM_FAILED, "nothing came of it") : rc < 0 ? -1 : 0;
+    m->data += bytes;
+    m->len -= bytes;
+    m->at += bytes;
 }
 
-int made_send(struct made *m, const struct http_range *range, struct http_response *res, struct err *err)
+void made_cancel(struct made *m)
 {
-    uint64_t at = 0; /* of m->data in the file */
-    uint64_t end = m->length ? range->offset + range->length : UINT64_MAX;
-    int more = 1;
-    while (more > 0 && at < end) {
-        uint64_t skip = at < range->offset ? range->offset - at : 0;
-        skip = skip < m->len ? skip : m->len;
-        size_t len = m->len - (size_t)skip;
-        len = len < end - at - skip ? len : (size_t)(end - at - skip);
-        /* what is left out tells nothing of the client */
-        if (len ? http_write(res, (const char *)m->data + skip, len) < 0 : http_look(res))
-            return err_set(err, ERR_OK, "the client left");
-        at += m->len;
-        more = at < end ? next(m, res, err) : 0;
-    }
-    return more < 0 ? -1 : 0;
+    if (m->work)
+        work_cancel(m->work);
 }

@@ -8,10 +8,10 @@
 #define SLUICE_SERVE_MADE_H
 
 #include "http/range.h"
-#include "http/response.h"
 #include "serve/app.h"
 #include "serve/choice.h"
 #include "serve/pump.h"
+#include "serve/sources.h"
 
 enum { MADE_ETAG_MAX = 48 };
 
@@ -24,13 +24,17 @@ int made_new(struct made **out, struct app *app, const struct description *d, co
 uint64_t made_length(const struct made *m);  /* 0: not known */
 const char *made_etag(const struct made *m); /* "" where the length is not known. Borrowed */
 
-/* Begins to make it from these sources (their `renew` is called on the job's thread); returns with the first
- * bytes in hand, or with what failed. The length may then be known no more: the source is not as long as its
- * site had said. ERR_BUSY: too many are made already; ERR_OK (with -1): the client left meanwhile. */
-int made_begin(struct made *m, const struct pump_job *sources, struct http_response *res, struct err *err);
-/* Sends `range` of it, the rest of it when the length is not known, into a begun response. -1 with ERR_OK:
- * the client left. */
-int made_send(struct made *m, const struct http_range *range, struct http_response *res, struct err *err);
+/* Begins to make it from these sources (their `renew` is called on the job's thread). `on_change`: see
+ * work_start(). */
+int made_start(struct made *m, const struct source_job *sources, void (*on_change)(void *ctx), void *ctx,
+               struct err *err);
+/* As in struct pump_order, of `range`, which is not looked at when the length is not known. That may be so
+ * only from the first bytes on: the source is not as long as its site had said. */
+enum pump_state made_gather(struct made *m, const struct http_range *range, struct iovec *iov, int *count,
+                            struct err *err);
+void made_take(struct made *m, size_t bytes);
+/* It is to end, soon: from any thread, before made_free(), which waits for that. */
+void made_cancel(struct made *m);
 /* Ends the job if it still runs. NULL is fine. */
 void made_free(struct made *m);
 

@@ -1,179 +1,406 @@
-/* See pump.h. */
+/* The loops, and the client's side of every stream; see pump.h. */
 #include "serve/pump.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "net/fetch.h"
 
 enum {
-    RENEWALS_MAX = 4,
-    SKIP_MAX_BYTES = 256 * 1024, /* a shorter gap is read over, a longer one is a new request */
+    TASK_THREADS_MAX = 16,        /* renewals are rare, and one serves all streams of a link */
+    TURN_BYTES = 2 * 1024 * 1024, /* one stream sends at a time while others wait for their turn */
 };
 
-/* One source being read. `data` is borrowed from the fetch until its next fetch_next(). */
-struct reader {
-    struct fetch *fetch;
-    uint64_t at; /* source offset of data[0] */
-    const unsigned char *data;
-    size_t len;
+struct pump_loop {
+    struct loop *loop;
+    struct flow_set *flows;
+    pthread_t thread;
 };
 
+struct pumps {
+    struct gate *gate;
+    int64_t stall_us;
+    struct pump_loop *loops;
+    unsigned loop_count, next_loop;
+
+    pthread_mutex_t lock; /* guards what follows and next_loop */
+    pthread_cond_t changed;
+    unsigned orders; /* not released yet */
+    struct pump_task *first, **last;
+    unsigned task_threads, idle_threads;
+    bool closing;
+};
+
+enum stage {
+    STAGE_WAITING, /* for a place */
+    STAGE_OPENING, /* for the first bytes */
+    STAGE_SENDING,
+    STAGE_ENDING,   /* the last bytes are on their way */
+    STAGE_BREAKING, /* the web server is given a moment before it is told that no more comes */
+};
+
+/* One stream. */
 struct pump {
-    struct pump_job job;
-    struct reader readers[PLAN_SOURCES_MAX];
-    unsigned renewals;
+    struct pumps *all;
+    struct pump_loop *home;
+    struct pump_order order;
+    struct http_response *res;
+    enum stage stage;
+    struct loop_watch client;
+    struct loop_timer timer;
+    struct loop_post post;
+    bool full; /* the client's socket */
+    int64_t moved_us;
+    struct err err;
 };
 
-static void reader_close(struct reader *r)
-{
-    fetch_close(r->fetch);
-    *r = (struct reader){0};
-}
+/* ---- Blocking work ---- */
 
-/* One past the last byte of source `source` that this job sends: a fetch never asks for more. */
-static uint64_t source_end(const struct pump *p, unsigned source)
+static void *run_tasks(void *ctx)
 {
-    const struct plan *plan = p->job.plan;
-    uint64_t end = p->job.offset + p->job.length;
-    for (size_t i = plan_find(plan, end - 1) + 1; i-- > 0;) {
-        const struct plan_segment *s = plan_segment(plan, i);
-        if (s->source == source)
-            return s->offset + (s->out + s->length < end ? s->length : end - s->out);
-    }
-    return 0;
-}
-
-static int reader_open(struct pump *p, unsigned source, uint64_t offset, struct err *err)
-{
-    struct reader *r = &p->readers[source];
-    const struct pump_source *from = &p->job.sources[source];
-    struct fetch_opts opts = {
-        .url = from->url,
-        .user_agent = from->user_agent,
-        .offset = offset,
-        .length = source_end(p, source) - offset,
-        .total = from->size,
-    };
-    reader_close(r);
-    r->at = offset;
-    return fetch_open(&r->fetch, p->job.net, &opts, err);
-}
-
-/* A dead URL is renewed as often as allowed; any other failure, after the retries of fetch.h, only once: a
- * source that stalls for good must not be waited for five times. */
-static bool may_renew(const struct pump *p, const struct err *err)
-{
-    bool dead = err->upstream_status == 403 || err->upstream_status == 404 || err->upstream_status == 410;
-    return p->job.renew && err->code == ERR_UPSTREAM_FAILED && p->renewals < (dead ? RENEWALS_MAX : 1);
-}
-
-/* Extracts again and opens `source` at `offset` with the fresh URL. *err says why the old one failed. */
-static int reader_renew(struct pump *p, unsigned source, uint64_t offset, struct err *err)
-{
-    while (may_renew(p, err)) {
-        p->renewals++;
-        log_event(LOG_WARN, "source-renewed", "why", err->text, NULL);
-        for (unsigned i = 0; i < PLAN_SOURCES_MAX; i++)
-            reader_close(&p->readers[i]); /* their URLs are borrowed from what renew replaces */
-        if (p->job.renew(p->job.renew_ctx, &p->job, err) < 0)
-            return -1;
-        if (reader_open(p, source, offset, err) == 0)
-            return 0;
-    }
-    return -1;
-}
-
-/* Makes r->data hold at least one byte at `offset`, opening, skipping or renewing as needed. */
-static int reader_fill(struct pump *p, unsigned source, uint64_t offset, struct err *err)
-{
-    struct reader *r = &p->readers[source];
-    if (!r->fetch || r->at > offset || offset - r->at > SKIP_MAX_BYTES + r->len) {
-        if (reader_open(p, source, offset, err) < 0 && reader_renew(p, source, offset, err) < 0)
-            return -1;
-    }
+    struct pumps *p = ctx;
+    (void)pthread_mutex_lock(&p->lock);
     for (;;) {
-        if (r->at + r->len > offset) {
-            size_t skip = (size_t)(offset - r->at);
-            r->data += skip;
-            r->len -= skip;
-            r->at = offset;
-            return 0;
+        struct pump_task *t = p->first;
+        if (!t && p->closing)
+            break;
+        if (!t) {
+            p->idle_threads++;
+            (void)pthread_cond_wait(&p->changed, &p->lock);
+            p->idle_threads--;
+            continue;
         }
-        const void *data;
-        size_t len;
-        r->at += r->len;
-        r->len = 0;
-        int rc = fetch_next(r->fetch, &data, &len, err);
-        if (rc == 0 && len == 0)
-            rc = err_set(err, ERR_UPSTREAM_FAILED, "source ended early");
-        if (rc == 0) {
-            r->data = data;
-            r->len = len;
-        } else if (reader_renew(p, source, offset, err) < 0) {
-            return -1;
+        p->first = t->next;
+        if (!p->first)
+            p->last = &p->first;
+        (void)pthread_mutex_unlock(&p->lock);
+        t->run(t->ctx);
+        loop_post(t->loop, &t->post);
+        (void)pthread_mutex_lock(&p->lock);
+    }
+    p->task_threads--;
+    (void)pthread_cond_broadcast(&p->changed);
+    (void)pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* Threads of ours take no signals: those are for the thread that serves. */
+static int start_thread(pthread_t *thread, bool detached, void *(*run)(void *), void *ctx)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_attr_t attr;
+    (void)sigfillset(&all);
+    if (pthread_attr_init(&attr) != 0)
+        return -1;
+    if (detached)
+        (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(thread, &attr, run, ctx);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attr);
+    return rc == 0 ? 0 : -1;
+}
+
+void pump_run_task(const struct pump_place *where, struct pump_task *task)
+{
+    struct pumps *p = where->pumps;
+    pthread_t thread;
+    task->loop = where->loop;
+    task->post = (struct loop_post){.run = task->done, .ctx = task->ctx};
+    task->next = NULL;
+    (void)pthread_mutex_lock(&p->lock);
+    *p->last = task;
+    p->last = &task->next;
+    if (p->idle_threads == 0 && p->task_threads < TASK_THREADS_MAX &&
+        start_thread(&thread, true, run_tasks, p) == 0)
+        p->task_threads++;
+    (void)pthread_cond_broadcast(&p->changed);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- One stream ---- */
+
+static void release(struct pump *s)
+{
+    struct pumps *p = s->all;
+    loop_unwatch(s->home->loop, &s->client);
+    loop_timer_clear(s->home->loop, &s->timer);
+    loop_unpost(s->home->loop, &s->post);
+    gate_depart(p->gate, s->order.ticket);
+    s->order.release(s->order.ctx);
+    free(s);
+    (void)pthread_mutex_lock(&p->lock);
+    if (--p->orders == 0)
+        (void)pthread_cond_broadcast(&p->changed);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+/* Its answer is over, one way or the other. */
+static void finish(struct pump *s)
+{
+    loop_unwatch(s->home->loop, &s->client);
+    http_exchange_end(s->order.exchange, &s->err);
+    release(s);
+}
+
+static void fail(struct pump *s)
+{
+    if (!http_begun(s->res) && s->order.failed && s->order.failed(s->order.ctx, &s->err)) {
+        release(s);
+        return;
+    }
+    if (!http_exchange_breaks(s->order.exchange)) {
+        finish(s);
+        return;
+    }
+    s->stage = STAGE_BREAKING;
+    if (loop_timer_set(s->home->loop, &s->timer, clock_mono_us() + HTTP_BREAK_PAUSE_MS * 1000) < 0)
+        finish(s);
+}
+
+/* The client has left, which is nobody's error. */
+static void left(struct pump *s)
+{
+    s->err = (struct err){0};
+    finish(s);
+}
+
+/* Sends what is in hand. True: the stream goes on, and there may be more at once. */
+static bool send_some(struct pump *s, size_t *sent_bytes)
+{
+    struct iovec iov[PUMP_PIECES_MAX];
+    int count = 0;
+    switch (s->order.gather(s->order.ctx, iov, &count, &s->err)) {
+    case PUMP_LATER:
+        return false;
+    case PUMP_FAILED:
+        fail(s);
+        return false;
+    case PUMP_END:
+        if (s->stage == STAGE_OPENING && s->order.begin(s->order.ctx, s->res, &s->err) < 0) {
+            fail(s);
+            return false;
         }
+        s->stage = STAGE_ENDING;
+        return true;
+    case PUMP_BYTES:
+        break;
+    }
+    if (s->stage == STAGE_OPENING) {
+        if (s->order.begin(s->order.ctx, s->res, &s->err) < 0) {
+            fail(s);
+            return false;
+        }
+        http_exchange_slim(s->order.exchange);
+        s->stage = STAGE_SENDING;
+    }
+    size_t offered = 0;
+    for (int i = 0; i < count; i++)
+        offered += iov[i].iov_len;
+    ssize_t sent = http_push(s->res, iov, count);
+    if (sent < 0) {
+        left(s);
+        return false;
+    }
+    if (sent > 0)
+        s->moved_us = loop_now_us(s->home->loop);
+    s->full = (size_t)sent < offered;
+    s->order.take(s->order.ctx, (size_t)sent, s->full);
+    *sent_bytes += (size_t)sent;
+    return !s->full;
+}
+
+static void send_last(struct pump *s)
+{
+    int rc = http_flush(s->res);
+    if (rc < 0)
+        left(s);
+    else if (rc == 0)
+        s->full = true;
+    else
+        finish(s);
+}
+
+static void step(struct pump *s)
+{
+    size_t sent = 0;
+    while (!s->full && (s->stage == STAGE_OPENING || s->stage == STAGE_SENDING)) {
+        if (!send_some(s, &sent))
+            return;
+        if (sent >= TURN_BYTES) {
+            loop_post(s->home->loop, &s->post);
+            return;
+        }
+    }
+    if (!s->full && s->stage == STAGE_ENDING)
+        send_last(s);
+}
+
+static void wake(void *ctx)
+{
+    struct pump *s = ctx;
+    if (!s->full)
+        step(s);
+}
+
+static void open_feed(struct pump *s)
+{
+    const struct pump_place place = {s->all, s->home->loop, s->home->flows, wake, s};
+    s->stage = STAGE_OPENING;
+    s->moved_us = clock_mono_us();
+    if (s->order.start(s->order.ctx, &place, &s->err) < 0)
+        fail(s);
+    else
+        step(s);
+}
+
+static void ask_gate(struct pump *s)
+{
+    int rc = gate_poll(s->all->gate, s->order.ticket, &s->err);
+    if (rc < 0) {
+        fail(s);
+        return;
+    }
+    int64_t now_us = clock_mono_us();
+    int64_t pause_us = rc == 1 ? s->all->stall_us / 4 : (int64_t)s->order.ticket->next_poll_ms * 1000;
+    (void)loop_timer_set(s->home->loop, &s->timer, now_us + pause_us);
+    if (rc == 1)
+        open_feed(s);
+}
+
+static void timer_expired(void *ctx)
+{
+    struct pump *s = ctx;
+    int64_t now_us = clock_mono_us();
+    if (s->stage == STAGE_WAITING) {
+        ask_gate(s);
+    } else if (s->stage == STAGE_BREAKING) {
+        finish(s);
+    } else if (s->full && now_us - s->moved_us >= s->all->stall_us) {
+        left(s); /* as good as */
+    } else {
+        (void)loop_timer_set(s->home->loop, &s->timer, now_us + s->all->stall_us / 4);
     }
 }
 
-int pump_open(struct pump **out, const struct pump_job *job, struct err *err)
+static void client_ready(void *ctx, uint32_t events)
 {
-    auto_ptr(pump) struct pump *p = calloc(1, sizeof *p);
+    struct pump *s = ctx;
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP) && http_look(s->res)) {
+        left(s);
+        return;
+    }
+    if (events & EPOLLOUT) {
+        s->full = false;
+        step(s);
+    }
+}
+
+static void arrive(void *ctx)
+{
+    struct pump *s = ctx;
+    s->post.run = wake;
+    s->client = (struct loop_watch){
+        .ready = client_ready, .ctx = s, .fd = http_exchange_fd(s->order.exchange)};
+    /* What cannot be watched (CGI into a plain file) never blocks either. */
+    (void)loop_watch(s->home->loop, &s->client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    ask_gate(s);
+}
+
+void pump_submit(struct pumps *p, const struct pump_order *order)
+{
+    static const struct err no_memory = {.code = ERR_INTERNAL};
+    struct pump *s = calloc(1, sizeof *s);
+    if (!s) {
+        http_exchange_end(order->exchange, &no_memory);
+        gate_depart(p->gate, order->ticket);
+        order->release(order->ctx);
+        return;
+    }
+    *s = (struct pump){
+        .all = p,
+        .order = *order,
+        .res = http_exchange_response(order->exchange),
+        .timer = {.expired = timer_expired, .ctx = s},
+        .post = {.run = arrive, .ctx = s},
+    };
+    (void)pthread_mutex_lock(&p->lock);
+    p->orders++;
+    s->home = &p->loops[p->next_loop++ % p->loop_count];
+    (void)pthread_mutex_unlock(&p->lock);
+    loop_post(s->home->loop, &s->post);
+}
+
+/* ---- All of them ---- */
+
+static void *run_loop(void *ctx)
+{
+    struct pump_loop *l = ctx;
+    loop_run(l->loop);
+    return NULL;
+}
+
+static int start_loop(struct pump_loop *l, struct net *net, struct err *err)
+{
+    if (loop_open(&l->loop, err) < 0)
+        return -1;
+    if (flow_set_open(&l->flows, net, l->loop, err) == 0 && start_thread(&l->thread, false, run_loop, l) == 0)
+        return 0;
+    flow_set_close(l->flows);
+    loop_close(l->loop);
+    return err_set(err, ERR_INTERNAL, "cannot start an event loop");
+}
+
+int pumps_open(struct pumps **out, struct net *net, struct gate *gate, unsigned loops, unsigned stall_s,
+               struct err *err)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    auto_ptr(pumps) struct pumps *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    p->job = *job;
-    uint64_t end = job->offset + job->length;
-    for (size_t i = plan_find(job->plan, job->offset); i < plan_segment_count(job->plan); i++) {
-        const struct plan_segment *s = plan_segment(job->plan, i);
-        if (s->out >= end)
-            break;
-        if (s->source == PLAN_LITERAL)
-            continue;
-        uint64_t into = s->out < job->offset ? job->offset - s->out : 0;
-        if (reader_fill(p, s->source, s->offset + into, err) < 0)
+    p->gate = gate;
+    p->stall_us = (int64_t)stall_s * 1000000;
+    p->last = &p->first;
+    (void)pthread_mutex_init(&p->lock, NULL);
+    (void)pthread_cond_init(&p->changed, NULL);
+    unsigned wanted = loops ? loops : cores > 0 ? (unsigned)cores : 1;
+    p->loops = calloc(wanted, sizeof *p->loops);
+    if (!p->loops)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    for (; p->loop_count < wanted; p->loop_count++) {
+        if (start_loop(&p->loops[p->loop_count], net, err) < 0)
             return -1;
-        break;
     }
     *out = steal(&p);
     return 0;
 }
 
-int pump_run(struct pump *p, struct http_response *res, struct err *err)
-{
-    uint64_t at = p->job.offset;
-    uint64_t end = p->job.offset + p->job.length;
-    for (size_t i = plan_find(p->job.plan, at); at < end; i++) {
-        const struct plan_segment *s = plan_segment(p->job.plan, i);
-        uint64_t segment_end = s->out + s->length < end ? s->out + s->length : end;
-        while (at < segment_end) {
-            uint64_t into = at - s->out;
-            const unsigned char *data;
-            size_t len = (size_t)(segment_end - at);
-            if (s->source == PLAN_LITERAL) {
-                data = plan_literal(p->job.plan, s) + into;
-            } else {
-                if (reader_fill(p, s->source, s->offset + into, err) < 0)
-                    return -1;
-                struct reader *r = &p->readers[s->source];
-                data = r->data;
-                if (len > r->len)
-                    len = r->len;
-            }
-            if (http_write(res, data, len) < 0) {
-                *err = (struct err){.code = ERR_OK};
-                return -1;
-            }
-            at += len;
-        }
-    }
-    return 0;
-}
-
-void pump_close(struct pump *p)
+void pumps_close(struct pumps *p)
 {
     if (!p)
         return;
-    for (unsigned i = 0; i < PLAN_SOURCES_MAX; i++)
-        reader_close(&p->readers[i]);
+    (void)pthread_mutex_lock(&p->lock);
+    while (p->orders)
+        (void)pthread_cond_wait(&p->changed, &p->lock);
+    p->closing = true;
+    (void)pthread_cond_broadcast(&p->changed);
+    while (p->task_threads)
+        (void)pthread_cond_wait(&p->changed, &p->lock);
+    (void)pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 0; i < p->loop_count; i++) {
+        struct pump_loop *l = &p->loops[i];
+        loop_stop(l->loop);
+        (void)pthread_join(l->thread, NULL);
+        flow_set_close(l->flows);
+        loop_close(l->loop);
+    }
+    (void)pthread_cond_destroy(&p->changed);
+    (void)pthread_mutex_destroy(&p->lock);
+    free(p->loops);
     free(p);
 }

@@ -1,44 +1,86 @@
-/* The pump: moves a plan, from any offset, into a response, with bounded memory and back-pressure.
+/* The pump: event loops that move bytes from where they come (a feed) into answers, with bounded memory and
+ * back-pressure. Ten thousand streams need no more threads than one.
  *
- * This one serves a stream from the calling thread, so a process has as many streams as worker threads.
- * Everything it needs is in this header, so an event-loop pump can take its place. A source that dies under
- * it (403, 404, 410, or a failing transfer) is renewed: `renew` extracts again and the stream goes on at the
- * same byte, a bounded number of times; a source whose size or version changed is refused by `renew`. */
+ * Each answer lives in one loop from pump_submit() to its log line: it waits for its place at the gate, opens
+ * its feed, sends the head when the first bytes are in hand, then the bytes as the client takes them, and
+ * ends what is under way as soon as the client leaves.
+ *
+ * Threads: pumps_…() and pump_submit() from any; feeds and orders are used by the loop's thread alone. */
 #ifndef SLUICE_SERVE_PUMP_H
 #define SLUICE_SERVE_PUMP_H
 
-#include "http/response.h"
-#include "media/plan.h"
-#include "net/net.h"
+#include <sys/uio.h>
 
-struct pump_source {
-    const char *url;
-    const char *user_agent; /* NULL: Sluice's own */
-    uint64_t size;          /* of the whole source; 0 unknown */
-    bool is_hls;            /* a list of pieces; not for the pump, but for what is made (serve/made.h) */
+#include "gate/gate.h"
+#include "http/exchange.h"
+#include "net/flow.h"
+
+struct pumps;
+
+/* `net` and `gate` must outlive it. loops 0: one for each core. A client that takes no byte for `stall_s` has
+ * left. Call when the process will not fork any more. */
+int pumps_open(struct pumps **out, struct net *net, struct gate *gate, unsigned loops, unsigned stall_s,
+               struct err *err);
+/* Waits for all orders to be released. NULL is fine. */
+void pumps_close(struct pumps *p);
+DEFINE_AUTO_PTR(pumps, pumps_close)
+
+/* ---- Blocking work, away from the loops ---- */
+
+struct pump_task {
+    void (*run)(void *ctx);  /* on a thread of its own kind */
+    void (*done)(void *ctx); /* then, in the loop */
+    void *ctx;
+    /* the pump's own */
+    struct loop *loop;
+    struct loop_post post;
+    struct pump_task *next;
 };
 
-struct pump_job {
-    struct net *net;
-    const struct plan *plan; /* borrowed, like all else here, until pump_close() */
-    uint64_t offset, length; /* of the plan's output; length > 0 */
-    struct pump_source sources[PLAN_SOURCES_MAX];
-    size_t source_count;
-    /* Replaces the sources by fresh ones of the same content; -1: cannot. NULL: never renewed. */
-    int (*renew)(void *ctx, struct pump_job *job, struct err *err);
-    void *renew_ctx;
+/* ---- Feeds ---- */
+
+/* Where a feed lives: handed to it in start(). */
+struct pump_place {
+    struct pumps *pumps;
+    struct loop *loop;
+    struct flow_set *flows;
+    void (*wake)(void *ctx); /* there may be more to gather. Only in the loop, never from within gather() */
+    void *wake_ctx;
 };
 
-struct pump;
+/* Queues a task; its end is told in `where`'s loop. In that loop's thread. */
+void pump_run_task(const struct pump_place *where, struct pump_task *task);
 
-/* Opens the first source the range needs and has its first bytes in hand: what can fail, fails before any
- * header goes out. The job is copied. */
-int pump_open(struct pump **out, const struct pump_job *job, struct err *err);
-/* Writes the range into a begun response. -1: the client left (ERR_OK in *err) or a source failed for good.
- */
-int pump_run(struct pump *p, struct http_response *res, struct err *err);
-void pump_close(struct pump *p);
+enum { PUMP_PIECES_MAX = 16 };
 
-DEFINE_AUTO_PTR(pump, pump_close)
+enum pump_state {
+    PUMP_BYTES, /* iov[0…*count) holds some */
+    PUMP_LATER, /* wake() will tell */
+    PUMP_END,   /* all were handed out */
+    PUMP_FAILED,
+};
+
+/* What is to be sent, and where it comes from. All functions get `ctx`. */
+struct pump_order {
+    struct http_exchange *exchange; /* the pump's from now on */
+    void *ctx;
+    /* Has a place: begins to fetch. -1: failed. */
+    int (*start)(void *ctx, const struct pump_place *where, struct err *err);
+    /* The next bytes in order, borrowed until the next call. */
+    enum pump_state (*gather)(void *ctx, struct iovec iov[PUMP_PIECES_MAX], int *count, struct err *err);
+    /* So many of them are gone. `slow`: the client did not take all. */
+    void (*take)(void *ctx, size_t bytes, bool slow);
+    /* The first bytes are in hand: http_prepare(). */
+    int (*begin)(void *ctx, struct http_response *res, struct err *err);
+    /* It failed before anything was sent. True: the exchange has been taken back, the pump forgets it (and
+     * releases the order). May be NULL. */
+    bool (*failed)(void *ctx, const struct err *err);
+    /* The pump has no more use for it: ends what is under way. Called once, also when pump_submit() fails. */
+    void (*release)(void *ctx);
+    struct gate_ticket *ticket;
+};
+
+/* Hands it to a loop. From then on all errors are answered there. */
+void pump_submit(struct pumps *p, const struct pump_order *order);
 
 #endif

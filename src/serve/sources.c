@@ -118,7 +118,7 @@ static int read_at(void *ctx, uint64_t offset, void *to, size_t len, size_t *got
     return 0;
 }
 
-void sources_init(struct sources *s, const struct pump_job *job, const atomic_bool *cancelled)
+void sources_init(struct sources *s, const struct source_job *job, const atomic_bool *cancelled)
 {
     *s = (struct sources){.job = *job, .cancelled = cancelled};
     for (size_t i = 0; i < ARRAY_LEN(s->each); i++) {

@@ -9,8 +9,19 @@
 #include "media/reader.h"
 #include "net/fetch.h"
 #include "serve/choice.h"
-#include "serve/pump.h"
+#include "serve/feed.h"
 #include "serve/segments.h"
+
+/* What a job reads. */
+struct source_job {
+    struct net *net;
+    struct pump_source sources[PLAN_SOURCES_MAX]; /* texts borrowed, or until renew() */
+    size_t source_count;
+    /* On the job's thread: replaces the sources by fresh ones of the same content; -1: cannot. NULL: never
+     * renewed. */
+    int (*renew)(void *ctx, struct source_job *job, struct err *err);
+    void *renew_ctx;
+};
 
 struct sources;
 
@@ -27,7 +38,7 @@ struct source {
 
 /* Embedded; not moved after sources_init(). */
 struct sources {
-    struct pump_job job; /* net, sources, renew */
+    struct source_job job; /* net, sources, renew */
     const atomic_bool *cancelled;
     struct source each[CHOICE_FORMATS_MAX];
     struct media_reader readers[CHOICE_FORMATS_MAX]; /* for libav */
@@ -35,7 +46,7 @@ struct sources {
 };
 
 /* `job` is copied; its plan and range do not matter. */
-void sources_init(struct sources *s, const struct pump_job *job, const atomic_bool *cancelled);
+void sources_init(struct sources *s, const struct source_job *job, const atomic_bool *cancelled);
 void sources_fini(struct sources *s); /* fine on one that is all zero */
 
 #endif

@@ -3,15 +3,17 @@
  * `lang=` of the sound, `start=` and `end=` (seconds or [hh:]mm:ss), `metadata=0`, `layout=fragmented`,
  * `subs=` of languages (serve/subtitles.h). Beside subtitles: `format=`.
  */
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "http/names.h"
 #include "http/range.h"
-#include "net/fetch.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
+#include "serve/feed.h"
 #include "serve/made.h"
 #include "serve/planned.h"
 #include "serve/pump.h"
@@ -19,13 +21,22 @@
 #include "serve/subtitles.h"
 #include "serve/token.h"
 
-/* One request's way from link to bytes; owns what the pump borrows. */
+/* One request's way from link to bytes. First a request's thread has it, then a loop of the pump; what a task
+ * (a renewal, a second beginning) needs of it stays until that is done. */
 struct stream {
     struct app *app;
+    atomic_uint holders;
+    struct http_exchange *exchange;
+    const struct http_request *req;
+    struct http_response *res;
+    /* What was asked for: copies, as a renewal may still need them when the request is gone. */
     const char *link;
-    struct description *description;
+    const char *wanted;
     struct choice_wish wish;
     const char *subs; /* wanted in the file; NULL: none */
+    bool again;       /* begun with anew, as the source had changed */
+
+    struct description *description;
     struct choice choice;
     struct subtitle_set subtitles;
     struct merge_opts merge;
@@ -33,9 +44,18 @@ struct stream {
     struct made *made;      /* or this, for what libav makes, or neither: the source does not say its size */
     const char *etag;       /* borrowed from either; "": none */
     uint64_t length;        /* 0: unknown until the end */
+    struct http_range range;
+
+    struct gate_ticket ticket;
+    struct pump_place place;
+    struct feed *feed;           /* of a plan or a source */
+    struct loop_post made_moved; /* from the job's thread */
+    struct pump_task anew;       /* to begin with it once more */
+    struct pump_task ending;     /* to wait for the end of a job */
 };
 
-static void stream_fini(struct stream *s)
+/* All that was found out. */
+static void forget(struct stream *s)
 {
     made_free(steal(&s->made));
     planned_fini(&s->planned);
@@ -45,7 +65,31 @@ static void stream_fini(struct stream *s)
     s->length = 0;
 }
 
-DEFINE_AUTO(stream, stream_fini)
+static void hold(void *ctx)
+{
+    struct stream *s = ctx;
+    (void)atomic_fetch_add(&s->holders, 1);
+}
+
+static void drop(void *ctx)
+{
+    struct stream *s = ctx;
+    if (atomic_fetch_sub(&s->holders, 1) > 1)
+        return;
+    forget(s);
+    const char *const texts[] = {s->link,          s->wanted,     s->subs,
+                                 s->wish.language, s->wish.codec, s->wish.container};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        free((char *)(uintptr_t)texts[i]);
+    free(s);
+}
+
+static void drop_stream(struct stream *s)
+{
+    drop(s);
+}
+
+DEFINE_AUTO_PTR(stream, drop_stream)
 
 /* The size of a format the site did not tell: asked with one bounded range. Not knowing is no error. */
 static uint64_t probe_size(struct app *app, const struct format *f)
@@ -67,11 +111,11 @@ static int prepare_made(struct stream *s, struct err *err)
     return 0;
 }
 
-static int prepare(struct stream *s, const char *wanted, struct err *err)
+static int prepare(struct stream *s, struct err *err)
 {
     s->etag = "";
     if (serve_describe(s->app, s->link, NULL, &s->description, NULL, err) < 0 ||
-        choice_find(s->description, wanted, &s->wish, &s->choice, err) < 0)
+        choice_find(s->description, s->wanted, &s->wish, &s->choice, err) < 0)
         return -1;
     if ((s->merge.start_ms || s->merge.end_ms) && s->choice.make != CHOICE_SPLICE)
         return err_set(err, ERR_BAD_REQUEST, "only files that are made here can be cut");
@@ -106,13 +150,13 @@ static int prepare(struct stream *s, const char *wanted, struct err *err)
     return 0;
 }
 
-static void fill_sources(const struct stream *s, struct pump_job *job)
+static void fill_sources(const struct choice *c, uint64_t length,
+                         struct pump_source sources[PLAN_SOURCES_MAX])
 {
-    uint64_t whole = s->choice.make == CHOICE_AS_IS ? s->length : 0;
-    job->source_count = s->choice.format_count;
-    for (size_t i = 0; i < s->choice.format_count; i++) {
-        const struct format *f = s->choice.formats[i];
-        job->sources[i] = (struct pump_source){
+    uint64_t whole = c->make == CHOICE_AS_IS ? length : 0;
+    for (size_t i = 0; i < c->format_count; i++) {
+        const struct format *f = c->formats[i];
+        sources[i] = (struct pump_source){
             .url = f->url,
             .user_agent = f->user_agent,
             .size = f->size_bytes ? f->size_bytes : whole,
@@ -121,26 +165,78 @@ static void fill_sources(const struct stream *s, struct pump_job *job)
     }
 }
 
-/* pump_job.renew: a fresh description, accepted only when every format of the choice is byte for byte the
- * same. */
-static int renew(void *ctx, struct pump_job *job, struct err *err)
+/* ---- Renewal ---- */
+
+/* A description in which the choice is made of the very same bytes. */
+struct fresh {
+    struct description *description;
+    struct choice choice;
+};
+
+static void discard(void *ctx)
+{
+    struct fresh *f = ctx;
+    description_free(f->description);
+    free(f);
+}
+
+static bool same_urls(const struct choice *a, const struct choice *b)
+{
+    bool same = a->format_count == b->format_count;
+    for (size_t i = 0; same && i < a->format_count; i++)
+        same = strcmp(a->formats[i]->url, b->formats[i]->url) == 0;
+    return same;
+}
+
+/* feed_opts.renew. What is remembered may be newer than ours already; else it is extracted again. */
+static void *renew(void *ctx, struct err *err)
+{
+    const struct stream *s = ctx;
+    auto_ptr(description) struct description *d = NULL;
+    struct choice choice;
+    for (bool again = false;; again = true) {
+        auto_ptr(description) struct description *stale = steal(&d);
+        if (serve_describe(s->app, s->link, stale, &d, NULL, err) < 0 ||
+            choice_find(d, s->choice.id, &s->wish, &choice, err) < 0)
+            return NULL;
+        if (again || !same_urls(&choice, &s->choice))
+            break;
+    }
+    if (s->choice.make == CHOICE_MP4)
+        choice.make = CHOICE_MP4;
+    struct fresh *f = choice_same_sources(&s->choice, &choice) ? malloc(sizeof *f) : NULL;
+    if (!f) {
+        (void)err_set(err, ERR_SOURCE_CHANGED, "the source changed while it was being sent");
+        return NULL;
+    }
+    description_narrow(d, choice.formats, choice.format_count);
+    *f = (struct fresh){steal(&d), choice};
+    return f;
+}
+
+/* feed_opts.adopt. */
+static void adopt(void *ctx, void *fresh, struct pump_source sources[PLAN_SOURCES_MAX])
 {
     struct stream *s = ctx;
-    struct choice fresh_choice;
-    auto_ptr(description) struct description *fresh = NULL;
-    if (serve_describe(s->app, s->link, s->description, &fresh, NULL, err) < 0 ||
-        choice_find(fresh, s->choice.id, &s->wish, &fresh_choice, err) < 0)
-        return -1;
-    if (s->choice.make == CHOICE_MP4)
-        fresh_choice.make = CHOICE_MP4;
-    if (!choice_same_sources(&s->choice, &fresh_choice))
-        return err_set(err, ERR_SOURCE_CHANGED, "the source changed while it was being sent");
+    struct fresh *f = fresh;
     description_free(s->description);
-    s->description = steal(&fresh);
-    s->choice = fresh_choice;
-    fill_sources(s, job);
+    s->description = steal(&f->description);
+    s->choice = f->choice;
+    free(f);
+    fill_sources(&s->choice, s->length, sources);
+}
+
+/* source_job.renew: on the thread of the job, which is then the only one to look at the description. */
+static int renew_job(void *ctx, struct source_job *job, struct err *err)
+{
+    void *fresh = renew(ctx, err);
+    if (!fresh)
+        return -1;
+    adopt(ctx, fresh, job->sources);
     return 0;
 }
+
+/* ---- The answer ---- */
 
 /* `part` NULL: of all of it. */
 static int set_headers(struct http_response *res, const struct stream *s, const struct http_range *part)
@@ -167,142 +263,206 @@ static int set_headers(struct http_response *res, const struct stream *s, const 
                     (unsigned long long)(part->offset + part->length - 1), (unsigned long long)s->length);
 }
 
-/* A source that never told its size: sent to its end, without length or ranges. */
-static int send_unsized(struct stream *s, const struct http_request *req, struct http_response *res,
-                        struct err *err)
+/* ---- What the pump calls ---- */
+
+/* From the job's thread. */
+static void made_changed(void *ctx)
 {
-    auto_ptr(fetch) struct fetch *f = NULL;
-    const void *data = NULL;
-    size_t len = 0;
-    struct fetch_opts opts = {.url = s->choice.formats[0]->url,
-                              .user_agent = s->choice.formats[0]->user_agent};
-    if (set_headers(res, s, NULL) < 0)
-        return err_set(err, ERR_INTERNAL, "a header was refused");
-    if (req->method == HTTP_HEAD)
-        return http_begin(res, HTTP_LENGTH_UNKNOWN);
-    if (fetch_open(&f, s->app->net, &opts, err) < 0 || fetch_next(f, &data, &len, err) < 0)
-        return -1;
-    if (len == 0)
-        return err_set(err, ERR_UPSTREAM_FAILED, "the source is empty");
-    int rc = http_begin(res, HTTP_LENGTH_UNKNOWN);
-    while (rc == 0 && len > 0) {
-        rc = http_write(res, data, len);
-        if (rc == 0 && fetch_next(f, &data, &len, err) < 0)
-            return -1;
-    }
-    return 0; /* a client that left is no error of ours */
+    struct stream *s = ctx;
+    loop_post(s->place.loop, &s->made_moved);
 }
 
-/* The range is known and satisfiable: first bytes in hand, then headers, then the rest. */
-static int send_range(struct stream *s, const struct http_range *range, struct http_response *res,
-                      struct err *err)
+static int start_made(struct stream *s, struct err *err)
 {
-    auto_ptr(pump) struct pump *pump = NULL;
-    struct pump_job job = {
+    struct source_job job = {
         .net = s->app->net,
-        .plan = s->planned.plan,
-        .offset = range->offset,
-        .length = range->length,
-        .renew = renew,
+        .source_count = s->choice.format_count,
+        .renew = renew_job,
         .renew_ctx = s,
     };
-    fill_sources(s, &job);
-    if (pump_open(&pump, &job, err) < 0)
-        return -1;
-    if (set_headers(res, s, range) < 0)
-        return err_set(err, ERR_INTERNAL, "a header was refused");
-    if (http_begin(res, range->length) < 0)
-        return 0;
-    struct err why = {0};
-    if (pump_run(pump, res, &why) < 0 && why.code != ERR_OK) {
-        *err = why;
-        return -1;
-    }
-    return 0;
+    fill_sources(&s->choice, s->length, job.sources);
+    s->made_moved = (struct loop_post){.run = s->place.wake, .ctx = s->place.wake_ctx};
+    return made_start(s->made, &job, made_changed, s, err);
 }
 
-/* Like send_range(), of what libav makes. The headers come first: once the job runs, a renewal may replace
- * what they are made of. */
-static int send_made(struct stream *s, const struct http_range *range, struct http_response *res,
-                     struct err *err)
+static int start(void *ctx, const struct pump_place *where, struct err *err)
 {
-    struct pump_job job = {.net = s->app->net, .renew = renew, .renew_ctx = s};
-    struct http_range all = {.kind = HTTP_RANGE_WHOLE};
-    fill_sources(s, &job);
-    if (set_headers(res, s, range) < 0)
-        return err_set(err, ERR_INTERNAL, "a header was refused");
-    int rc = made_begin(s->made, &job, res, err);
-    if (rc == 0 && made_length(s->made) != s->length) { /* the site was wrong about it */
-        range = &all;
+    struct stream *s = ctx;
+    s->place = *where;
+    if (s->made)
+        return start_made(s, err);
+    struct feed_opts opts = {
+        .plan = s->planned.plan,
+        .offset = s->range.offset,
+        .length = s->range.length,
+        .source_count = s->choice.format_count,
+        .ctx = s,
+        .hold = hold,
+        .drop = drop,
+        .renew = s->planned.plan ? renew : NULL,
+        .adopt = adopt,
+        .discard = discard,
+    };
+    fill_sources(&s->choice, s->length, opts.sources);
+    return feed_open(&s->feed, &opts, where, err);
+}
+
+static enum pump_state gather(void *ctx, struct iovec iov[PUMP_PIECES_MAX], int *count, struct err *err)
+{
+    struct stream *s = ctx;
+    return s->made ? made_gather(s->made, &s->range, iov, count, err) : feed_gather(s->feed, iov, count, err);
+}
+
+static void take(void *ctx, size_t bytes, bool slow)
+{
+    struct stream *s = ctx;
+    if (s->made)
+        made_take(s->made, bytes);
+    else
+        feed_take(s->feed, bytes, slow);
+}
+
+static int begin(void *ctx, struct http_response *res, struct err *err)
+{
+    struct stream *s = ctx;
+    uint64_t length = s->length ? s->range.length : HTTP_LENGTH_UNKNOWN;
+    if (s->made && made_length(s->made) != s->length) { /* the site was wrong about it */
+        length = made_length(s->made) ? made_length(s->made) : HTTP_LENGTH_UNKNOWN;
+        s->range = (struct http_range){.kind = HTTP_RANGE_WHOLE, .length = made_length(s->made)};
         (void)http_set_status(res, 200);
         (void)http_set_header(res, "Accept-Ranges", "none");
         http_drop_header(res, "Content-Range");
         http_drop_header(res, "ETag");
     }
-    if (rc == 0)
-        rc = http_begin(res, made_length(s->made) ? range->length : HTTP_LENGTH_UNKNOWN);
-    if (rc == 0)
-        rc = made_send(s->made, range, res, err);
-    return rc < 0 && err->code != ERR_OK ? -1 : 0; /* a client that left is no error of ours */
+    return http_prepare(res, length) < 0 ? err_set(err, ERR_INTERNAL, "a header was refused") : 0;
 }
+
+static void begin_anew(void *ctx);
+
+static void done(void *ctx)
+{
+    drop(ctx);
+}
+
+/* A source that turns out to have changed before anything was sent is begun with anew: the conditions of the
+ * request then decide about the new version. */
+static bool failed(void *ctx, const struct err *err)
+{
+    struct stream *s = ctx;
+    if (err->code != ERR_SOURCE_CHANGED || s->again)
+        return false;
+    s->again = true;
+    s->anew = (struct pump_task){.run = begin_anew, .done = done, .ctx = s};
+    hold(s);
+    return true;
+}
+
+static void wait_for_job(void *ctx)
+{
+    struct stream *s = ctx;
+    made_free(steal(&s->made));
+}
+
+static void released(void *ctx)
+{
+    struct stream *s = ctx;
+    feed_close(steal(&s->feed));
+    if (s->made && s->place.loop) {
+        made_cancel(s->made);
+        loop_unpost(s->place.loop, &s->made_moved);
+    }
+    if (s->anew.run) { /* which ends a job as well */
+        pump_run_task(&s->place, &s->anew);
+    } else if (s->made && s->place.loop) {
+        s->ending = (struct pump_task){.run = wait_for_job, .done = done, .ctx = s};
+        hold(s);
+        pump_run_task(&s->place, &s->ending);
+    }
+    drop(s);
+}
+
+/* ---- From link to pump ---- */
 
 /* No condition stands against the body. */
-static int answer(struct stream *s, const struct http_request *req, struct http_response *res,
-                  struct err *err)
+static int answer(struct stream *s, struct err *err)
 {
-    if (s->length == 0 && !s->made)
-        return send_unsized(s, req, res, err);
-    bool part = s->length && http_if_range_holds(req->if_range, s->etag);
-    struct http_range range = http_range_parse(part ? req->range : NULL, s->length);
-    if (range.kind == HTTP_RANGE_BAD) {
-        (void)http_set_headerf(res, "Content-Range", "bytes */%llu", (unsigned long long)s->length);
+    bool part = s->length && http_if_range_holds(s->req->if_range, s->etag);
+    s->range = s->length ? http_range_parse(part ? s->req->range : NULL, s->length)
+                         : (struct http_range){.kind = HTTP_RANGE_WHOLE};
+    if (s->range.kind == HTTP_RANGE_BAD) {
+        (void)http_set_headerf(s->res, "Content-Range", "bytes */%llu", (unsigned long long)s->length);
         return err_set(err, ERR_BAD_RANGE, "range not satisfiable");
     }
-    if (req->method != HTTP_HEAD)
-        return s->made ? send_made(s, &range, res, err) : send_range(s, &range, res, err);
-    if (set_headers(res, s, &range) < 0)
+    if (set_headers(s->res, s, &s->range) < 0)
         return err_set(err, ERR_INTERNAL, "a header was refused");
-    return http_begin(res, s->length ? range.length : HTTP_LENGTH_UNKNOWN);
-}
-
-/* Conditions in the order of http/range.h. Bodies take a place among the streams that run at once; answers
- * without a body do not. */
-static int admit_and_answer(struct stream *s, const struct http_request *req, struct http_response *res,
-                            struct err *err)
-{
-    if (!http_if_match_holds(req->if_match, s->etag))
-        return err_set(err, ERR_PRECONDITION_FAILED, "it is another version now");
-    if (s->length && http_etag_listed(req->if_none_match, s->etag)) {
-        (void)http_set_status(res, 304);
-        (void)http_set_header(res, "ETag", s->etag);
-        return http_begin(res, 0) < 0 ? err_set(err, ERR_INTERNAL, "a header was refused") : 0;
-    }
-    if (req->method == HTTP_HEAD)
-        return answer(s, req, res, err);
-    if (gate_enter(s->app->gate, err) < 0)
+    if (s->req->method == HTTP_HEAD)
+        return http_begin(s->res, s->length ? s->range.length : HTTP_LENGTH_UNKNOWN);
+    if (gate_arrive(s->app->gate, &s->ticket, NULL, err) < 0)
         return -1;
-    int rc = answer(s, req, res, err);
-    gate_leave(s->app->gate);
-    return rc;
+    const struct pump_order order = {
+        .exchange = s->exchange,
+        .ctx = s,
+        .start = start,
+        .gather = gather,
+        .take = take,
+        .begin = begin,
+        .failed = failed,
+        .release = released,
+        .ticket = &s->ticket,
+    };
+    description_narrow(s->description, s->choice.formats, s->choice.format_count);
+    hold(s);
+    pump_submit(s->app->pumps, &order);
+    return HTTP_LATER;
 }
 
-/* Finds, plans and sends. A source that turns out to have changed before anything was sent is begun with
- * anew: the conditions of the request then decide about the new version. */
-static int find_and_send(struct stream *s, const char *wanted, const struct http_request *req,
-                         struct http_response *res, struct err *err)
+/* Conditions in the order of http/range.h. */
+static int decide(struct stream *s, struct err *err)
 {
-    for (bool again = false;; again = true) {
-        if (prepare(s, wanted, err) == 0 && admit_and_answer(s, req, res, err) == 0)
-            return 0;
+    if (!http_if_match_holds(s->req->if_match, s->etag))
+        return err_set(err, ERR_PRECONDITION_FAILED, "it is another version now");
+    if (s->length && http_etag_listed(s->req->if_none_match, s->etag)) {
+        (void)http_set_status(s->res, 304);
+        (void)http_set_header(s->res, "ETag", s->etag);
+        return http_begin(s->res, 0) < 0 ? err_set(err, ERR_INTERNAL, "a header was refused") : 0;
+    }
+    return answer(s, err);
+}
+
+static void reset(struct stream *s, struct err *err)
+{
+    forget(s);
+    (void)http_set_status(s->res, 200);
+    http_drop_header(s->res, "Content-Range");
+    *err = (struct err){0};
+}
+
+/* Finds, plans and sends: what a handler returns. */
+static int find_and_send(struct stream *s, struct err *err)
+{
+    for (;;) {
+        int rc = prepare(s, err) < 0 ? -1 : decide(s, err);
+        if (rc >= 0)
+            return rc;
         if (err->code == ERR_UNSUPPORTED_SITE && s->description)
             err->code = ERR_NO_SUCH_CHOICE; /* the site is not to blame, but what there is of this */
-        if (again || err->code != ERR_SOURCE_CHANGED || http_begun(res))
+        if (s->again || err->code != ERR_SOURCE_CHANGED)
             return -1;
-        stream_fini(s);
-        (void)http_set_status(res, 200);
-        http_drop_header(res, "Content-Range");
-        *err = (struct err){0};
+        s->again = true;
+        reset(s, err);
     }
+}
+
+/* pump_task.run */
+static void begin_anew(void *ctx)
+{
+    struct stream *s = ctx;
+    struct err err = {0};
+    s->anew.run = NULL;
+    reset(s, &err);
+    int rc = find_and_send(s, &err);
+    if (rc != HTTP_LATER)
+        http_exchange_end(s->exchange, rc < 0 ? &err : NULL);
 }
 
 /* "90", "1:30", "0:01:30.5" → ms; -1: not a time. */
@@ -334,17 +494,23 @@ static int parse_time(const char *text, uint64_t *ms)
     return -1;
 }
 
-static int read_options(struct stream *s, const struct http_request *req, struct err *err)
+static int own(const char **to, const char *text, struct err *err)
 {
+    *to = text ? strdup(text) : NULL;
+    return text && !*to ? err_set(err, ERR_INTERNAL, "out of memory") : 0;
+}
+
+static int read_options(struct stream *s, struct err *err)
+{
+    const struct http_request *req = s->req;
     const char *start = http_param(req, "start");
     const char *end = http_param(req, "end");
     const char *metadata = http_param(req, "metadata");
     const char *layout = http_param(req, "layout");
-    s->wish = (struct choice_wish){
-        .language = http_param(req, "lang"),
-        .codec = http_param(req, "codec"),
-        .container = http_param(req, "container"),
-    };
+    if (own(&s->wish.language, http_param(req, "lang"), err) < 0 ||
+        own(&s->wish.codec, http_param(req, "codec"), err) < 0 ||
+        own(&s->wish.container, http_param(req, "container"), err) < 0)
+        return -1;
     if (s->wish.codec && !choice_codec_known(s->wish.codec))
         return err_set(err, ERR_BAD_REQUEST, "codec is h264, av1 or vp9");
     if ((start && parse_time(start, &s->merge.start_ms) < 0) ||
@@ -356,7 +522,8 @@ static int read_options(struct stream *s, const struct http_request *req, struct
         return err_set(err, ERR_BAD_REQUEST, "layout is progressive or fragmented");
     s->merge.fragmented = layout && strcmp(layout, "fragmented") == 0;
     const char *subs = http_param(req, "subs");
-    s->subs = subs && *subs ? subs : NULL;
+    if (subs && *subs && own(&s->subs, subs, err) < 0)
+        return -1;
     s->merge.subtitles = &s->subtitles;
     if (s->subs && s->merge.fragmented)
         return err_set(err, ERR_BAD_REQUEST, "subtitles need the progressive layout");
@@ -366,22 +533,29 @@ static int read_options(struct stream *s, const struct http_request *req, struct
 
 int serve_stream(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
+    auto_ptr(stream) struct stream *s = calloc(1, sizeof *s);
     auto_(token) struct token token = {0};
-    auto_(stream) struct stream s = {.app = app};
     const char *data = http_param(req, "data");
-    const char *choice = http_param(req, "choice");
-    s.link = http_param(req, "url");
+    const char *link = http_param(req, "url");
+    const char *wanted = http_param(req, "choice");
+    if (!s)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    s->app = app;
+    atomic_init(&s->holders, 1);
+    s->exchange = http_exchange_of(res);
+    s->req = req;
+    s->res = res;
     if (data) {
         if (token_read(app, data, &token, err) < 0)
             return -1;
-        s.link = token.link;
-        choice = token.choice;
+        link = token.link;
+        wanted = token.choice;
     }
-    if (!s.link || !*s.link)
+    if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "neither data nor url given");
-    if (choice && is_subtitle_choice(choice))
-        return serve_subtitle(app, s.link, choice, http_param(req, "format"), res, err);
-    if (read_options(&s, req, err) < 0)
+    if (wanted && is_subtitle_choice(wanted))
+        return serve_subtitle(app, link, wanted, http_param(req, "format"), res, err);
+    if (own(&s->link, link, err) < 0 || own(&s->wanted, wanted && *wanted ? wanted : "best", err) < 0)
         return -1;
-    return find_and_send(&s, choice && *choice ? choice : "best", req, res, err);
+    return read_options(s, err) < 0 ? -1 : find_and_send(s, err);
 }

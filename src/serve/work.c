@@ -11,6 +11,8 @@ struct work {
     struct gate *places;
     work_fn *run;
     void *ctx;
+    void (*on_change)(void *ctx); /* under `lock`; NULL: nobody asks (any more) */
+    void *change_ctx;
     pthread_t thread;
     bool started;
     atomic_bool cancelled;
@@ -25,22 +27,34 @@ struct work {
     unsigned char *ring; /* WORK_RING_BYTES */
 };
 
+/* With the lock. */
+static void tell(struct work *w)
+{
+    (void)pthread_cond_signal(&w->filled);
+    if (w->on_change)
+        w->on_change(w->change_ctx);
+}
+
 static void *job(void *arg)
 {
     struct work *w = arg;
     struct err err = {0};
-    int rc = w->run(w->ctx, w, &err);
-    gate_leave(w->places);
+    int rc = gate_enter(w->places, &err);
+    if (rc == 0) {
+        rc = w->run(w->ctx, w, &err);
+        gate_leave(w->places);
+    }
     (void)pthread_mutex_lock(&w->lock);
     w->done = true;
     w->rc = rc;
     w->err = err;
-    (void)pthread_cond_signal(&w->filled);
+    tell(w);
     (void)pthread_mutex_unlock(&w->lock);
     return NULL;
 }
 
-int work_start(struct work **out, struct gate *places, work_fn *run, void *ctx, struct err *err)
+int work_start(struct work **out, struct gate *places, work_fn *run, void *ctx,
+               void (*on_change)(void *change_ctx), void *change_ctx, struct err *err)
 {
     pthread_condattr_t monotonic;
     struct work *w = calloc(1, sizeof *w);
@@ -57,26 +71,31 @@ int work_start(struct work **out, struct gate *places, work_fn *run, void *ctx, 
     w->run = run;
     w->ctx = ctx;
     w->places = places;
-    int rc = gate_enter(places, err);
-    if (rc == 0 && pthread_create(&w->thread, NULL, job, w) != 0) {
-        gate_leave(places);
-        rc = err_set(err, ERR_INTERNAL, "no thread for a job");
+    w->on_change = on_change;
+    w->change_ctx = change_ctx;
+    w->started = pthread_create(&w->thread, NULL, job, w) == 0;
+    if (!w->started) {
+        work_close(w);
+        return err_set(err, ERR_INTERNAL, "no thread for a job");
     }
-    w->started = rc == 0;
-    if (rc < 0)
-        work_close(steal(&w));
     *out = w;
-    return rc;
+    return 0;
+}
+
+void work_cancel(struct work *w)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    atomic_store(&w->cancelled, true);
+    w->on_change = NULL;
+    (void)pthread_cond_signal(&w->drained);
+    (void)pthread_mutex_unlock(&w->lock);
 }
 
 void work_close(struct work *w)
 {
     if (!w)
         return;
-    (void)pthread_mutex_lock(&w->lock);
-    atomic_store(&w->cancelled, true);
-    (void)pthread_cond_signal(&w->drained);
-    (void)pthread_mutex_unlock(&w->lock);
+    work_cancel(w);
     if (w->started)
         (void)pthread_join(w->thread, NULL);
     (void)pthread_cond_destroy(&w->drained);
@@ -113,9 +132,9 @@ int work_write(struct work *w, const void *data, size_t len)
         size_t n = put(w, at, len);
         at += n;
         len -= n;
-        if (n)
-            (void)pthread_cond_signal(&w->filled);
-        else
+        if (n && w->len == n)
+            tell(w);
+        else if (!n)
             (void)pthread_cond_wait(&w->drained, &w->lock);
     }
     bool wanted = !atomic_load(&w->cancelled);

@@ -21,8 +21,13 @@ struct work;
  * what it returns. */
 typedef int work_fn(void *ctx, struct work *w, struct err *err);
 
-/* Takes a place and starts the thread. `ctx` must live until work_close(). ERR_BUSY: no place in time. */
-int work_start(struct work **out, struct gate *places, work_fn *run, void *ctx, struct err *err);
+/* Starts the thread, which takes a place before it runs the job (ERR_BUSY: none in time). `ctx` must live
+ * until work_close(). `on_change`, called on the job's thread when bytes have come where there were none, or
+ * it has ended: work_next() has something to say. NULL: nobody asks. */
+int work_start(struct work **out, struct gate *places, work_fn *run, void *ctx,
+               void (*on_change)(void *change_ctx), void *change_ctx, struct err *err);
+/* From any thread: the job is to end. on_change is not called any more when this has returned. */
+void work_cancel(struct work *w);
 
 /* For the job: blocks until there is room for all of it. -1: it is cancelled. */
 int work_write(struct work *w, const void *data, size_t len);

@@ -108,6 +108,37 @@ void description_free(struct description *d)
     free(d);
 }
 
+void description_narrow(struct description *d, const struct format **kept, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->format_count; i++) {
+        bool keep = false;
+        for (size_t k = 0; k < count; k++)
+            keep |= kept[k] == &d->formats[i];
+        if (!keep) {
+            free_texts(&format_shape, &d->formats[i]);
+            continue;
+        }
+        for (size_t k = 0; k < count; k++) {
+            if (kept[k] == &d->formats[i])
+                kept[k] = &d->formats[n];
+        }
+        d->formats[n++] = d->formats[i];
+    }
+    d->format_count = n;
+    struct format *fewer = n ? calloc(n, sizeof *fewer) : NULL;
+    if (fewer) { /* else the long table has to do */
+        memcpy(fewer, d->formats, n * sizeof *fewer);
+        for (size_t k = 0; k < count; k++)
+            kept[k] = fewer + (kept[k] - d->formats);
+        free(d->formats);
+        d->formats = fewer;
+    }
+    for (size_t i = 0; i < d->subtitle_count; i++)
+        free_texts(&subtitle_shape, &d->subtitles[i]);
+    d->subtitle_count = 0;
+}
+
 /* C0, C1, spaces, and the separators that break lines in some programs. */
 static bool is_blank(uint32_t c)
 {

@@ -75,6 +75,9 @@ int description_set_text(char **to, const char *s, size_t len, size_t max);
 /* The same for texts that people read in one line: every run of white space and control characters becomes
  * one space, none at the ends. */
 int description_set_line(char **to, const char *s, size_t len, size_t max);
+/* Drops all formats but these, and all subtitles: for those who keep one for as long as a stream lasts. The
+ * pointers are set to where the formats are then. */
+void description_narrow(struct description *d, const struct format **kept, size_t count);
 const struct format *description_format(const struct description *d, const char *id);
 
 /* Private form, complete and lossless, the same bytes for the same content; -1: out of memory, over out->max,

@@ -56,7 +56,8 @@ DEFINE_AUTO(client, client_fini)
 
 static struct http_response *open_to(struct client *c, bool head)
 {
-    const struct http_sink sink = {client_write, c, client_finish, client_gone};
+    const struct http_sink sink = {
+        .write = client_write, .ctx = c, .finish = client_finish, .gone = client_gone};
     struct http_response *res = http_response_new(&sink, head);
     assert_non_null(res);
     return res;

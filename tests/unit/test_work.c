@@ -113,7 +113,7 @@ static void bytes_come_whole_and_in_order(void **state)
         enum work_state end;
         struct err err = {0};
         struct work *w = NULL;
-        assert_int_equal(work_start(&w, places, play, &script, &err), 0);
+        assert_int_equal(work_start(&w, places, play, &script, NULL, NULL, &err), 0);
         size_t n = read_all(w, &end, &err);
         if (n != script.total || end != cases[i].end || err.code != script.fails)
             fail_msg("%s: %zu bytes, state %d, %s", cases[i].name, n, (int)end, err.text);
@@ -135,7 +135,7 @@ static void closing_ends_it_at_once(void **state)
         struct script script = scripts[i];
         struct err err = {0};
         struct work *w = NULL;
-        assert_int_equal(work_start(&w, places, play, &script, &err), 0);
+        assert_int_equal(work_start(&w, places, play, &script, NULL, NULL, &err), 0);
         clock_sleep_ms(50);
         assert_int_equal(active(places), 1);
         int64_t start_us = clock_mono_us();
@@ -155,7 +155,7 @@ static void a_quiet_job_lets_the_consumer_look_around(void **state)
     struct work *w = NULL;
     const void *data;
     size_t len;
-    assert_int_equal(work_start(&w, places, play, &script, &err), 0);
+    assert_int_equal(work_start(&w, places, play, &script, NULL, NULL, &err), 0);
     int64_t start_us = clock_mono_us();
     assert_int_equal(work_next(w, 50, &data, &len, &err), WORK_LATER);
     int64_t took_us = clock_mono_us() - start_us;
@@ -174,14 +174,19 @@ static void no_more_than_there_are_places(void **state)
                                 {.total = 8 << 20, .piece = 8192}};
     struct work *w[3] = {NULL, NULL, NULL};
     struct err err = {0};
-    assert_int_equal(work_start(&w[0], places, play, &scripts[0], &err), 0);
-    assert_int_equal(work_start(&w[1], places, play, &scripts[1], &err), 0);
-    assert_int_equal(work_start(&w[2], places, play, &scripts[2], &err), -1);
+    assert_int_equal(work_start(&w[0], places, play, &scripts[0], NULL, NULL, &err), 0);
+    assert_int_equal(work_start(&w[1], places, play, &scripts[1], NULL, NULL, &err), 0);
+    const void *data = NULL;
+    size_t len = 0;
+    assert_int_equal(work_next(w[0], 5000, &data, &len, &err), WORK_BYTES); /* both have a place */
+    assert_int_equal(work_next(w[1], 5000, &data, &len, &err), WORK_BYTES);
+    assert_int_equal(work_start(&w[2], places, play, &scripts[2], NULL, NULL, &err), 0);
+    assert_int_equal(work_next(w[2], 5000, &data, &len, &err), WORK_FAILED);
     assert_int_equal(err.code, ERR_BUSY);
     assert_true(err.retry_after_s > 0);
-    assert_null(w[2]);
+    work_close(steal(&w[2]));
     work_close(w[0]);
-    assert_int_equal(work_start(&w[2], places, play, &scripts[2], &err), 0);
+    assert_int_equal(work_start(&w[2], places, play, &scripts[2], NULL, NULL, &err), 0);
     work_close(w[1]);
     work_close(w[2]);
     assert_int_equal(active(places), 0);

@@ -1,0 +1,47 @@
+/* Feeds of the pump that read sources: the bytes of a plan, from any offset, or one source of a size nobody
+ * knows. (What libav makes is fed by made.h.)
+ *
+ * A source that dies under it (403, 404, 410, or a failing transfer) is renewed: extracted again, and gone on
+ * with at the same byte, a bounded number of times. Sources are read ahead only as far as one ring each; the
+ * one whose turn it is not, hardly at all.
+ * Threads: the loop's, except where it says otherwise. */
+#ifndef SLUICE_SERVE_FEED_H
+#define SLUICE_SERVE_FEED_H
+
+#include "media/plan.h"
+#include "serve/pump.h"
+
+struct pump_source {
+    const char *url;
+    const char *user_agent; /* NULL: Sluice's own */
+    uint64_t size;          /* of the whole source; 0 unknown */
+    bool is_hls;            /* a list of pieces; not for feeds, but for what is made (serve/made.h) */
+};
+
+struct feed_opts {
+    const struct plan *plan; /* borrowed until feed_close(); NULL: all of the first source */
+    uint64_t offset, length; /* of the plan's output; length > 0 */
+    struct pump_source sources[PLAN_SOURCES_MAX]; /* texts borrowed until feed_close(), or until adopt() */
+    size_t source_count;
+    /* Renewal; renew NULL: never. */
+    void *ctx;
+    void (*hold)(void *ctx); /* ctx must outlive what runs on a task's thread */
+    void (*drop)(void *ctx);
+    /* On a task's thread: the same content, extracted anew. NULL with *err: cannot. */
+    void *(*renew)(void *ctx, struct err *err);
+    /* The outcome of renew(): takes it, and fills in the fresh sources. */
+    void (*adopt)(void *ctx, void *fresh, struct pump_source sources[PLAN_SOURCES_MAX]);
+    void (*discard)(void *fresh);
+};
+
+struct feed;
+
+int feed_open(struct feed **out, const struct feed_opts *opts, const struct pump_place *where,
+              struct err *err);
+/* As in struct pump_order. */
+enum pump_state feed_gather(struct feed *f, struct iovec iov[PUMP_PIECES_MAX], int *count, struct err *err);
+void feed_take(struct feed *f, size_t bytes, bool slow);
+/* Ends all that is under way. NULL is fine. */
+void feed_close(struct feed *f);
+
+#endif
