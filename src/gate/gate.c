@@ -2,27 +2,20 @@
 #include "gate/gate.h"
 
 #include <pthread.h>
-#include <time.h>
+#include <stdbool.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "gate/table.h"
 
 enum { RETRY_AFTER_S = 5, OVERDUE_US = 1000000 };
 
-/* A caller of gate_enter() that has to wait; on its stack. */
-struct waiter {
-    struct waiter *next;
-    int64_t since_mono_us;
-    bool in_line;
-    pthread_cond_t turn; /* it may be the first in line now, or a place of this process became free */
-};
-
 struct gate {
     struct gate_limits limits;
     pthread_mutex_t lock; /* guards what follows; taken before the table's mutex */
     struct table table;
-    struct table_row own; /* what our row says */
-    struct waiter *first; /* the line */
+    struct table_row own;              /* what our row says */
+    struct gate_ticket *first, **last; /* the line */
 };
 
 /* What the table says to a caller who has been asking since then. */
@@ -47,6 +40,7 @@ int gate_open(struct gate **out, const char *data_dir, const struct gate_limits 
         return -1;
     }
     g->limits = *limits;
+    g->last = &g->first;
     *out = g;
     return 0;
 }
@@ -78,10 +72,10 @@ static struct tally tally(const struct gate *g, const struct table_row *rows, si
 }
 
 /* `w` is in line, or has just come. */
-static enum verdict judge(const struct gate *g, const struct tally *t, const struct waiter *w)
+static enum verdict judge(const struct gate *g, const struct tally *t, const struct gate_ticket *w)
 {
     bool is_first = !g->first || g->first == w;
-    bool is_new = !w->in_line;
+    bool is_new = w->state != GATE_IN_LINE;
     if (is_new && t->active + t->waiting >= g->limits.max_connections)
         return REFUSE;
     if (is_first && g->limits.max_active - t->active > t->older)
@@ -109,7 +103,7 @@ static int sweep(const struct gate *g, struct table_row *rows, size_t count, int
 }
 
 /* With the table's mutex. */
-static int decide(const struct gate *g, const struct waiter *w, enum verdict *verdict, struct err *err)
+static int decide(const struct gate *g, const struct gate_ticket *w, enum verdict *verdict, struct err *err)
 {
     struct table_row rows[TABLE_ROWS];
     size_t count;
@@ -133,30 +127,31 @@ static int publish(struct gate *g, struct err *err)
     return table_write(&g->table, g->table.mine, &g->own, err);
 }
 
-static void line_add(struct gate *g, struct waiter *w)
+static void line_add(struct gate *g, struct gate_ticket *w)
 {
-    struct waiter **at = &g->first;
-    while (*at)
-        at = &(*at)->next;
-    *at = w;
-    w->in_line = true;
+    w->next = NULL;
+    w->at = g->last;
+    *g->last = w;
+    g->last = &w->next;
+    w->state = GATE_IN_LINE;
     g->own.waiting++;
 }
 
-static void line_remove(struct gate *g, struct waiter *w)
+static void line_remove(struct gate *g, struct gate_ticket *w)
 {
-    struct waiter **at = &g->first;
-    while (*at && *at != w)
-        at = &(*at)->next;
-    if (!*at)
+    if (w->state != GATE_IN_LINE)
         return;
-    *at = w->next;
-    w->in_line = false;
+    *w->at = w->next;
+    if (w->next)
+        w->next->at = w->at;
+    else
+        g->last = w->at;
+    w->state = GATE_OUTSIDE;
     g->own.waiting--;
 }
 
 /* Asks for a place. RUN: had it, and left the line. WAIT: stands in line. */
-static int ask(struct gate *g, struct waiter *w, enum verdict *verdict, struct err *err)
+static int ask(struct gate *g, struct gate_ticket *w, enum verdict *verdict, struct err *err)
 {
     if (table_lock(&g->table, err) < 0)
         return -1;
@@ -168,7 +163,9 @@ static int ask(struct gate *g, struct waiter *w, enum verdict *verdict, struct e
         g->own.active++;
         if ((rc = publish(g, err)) < 0)
             g->own.active--;
-    } else if (rc == 0 && *verdict == WAIT && !w->in_line) {
+        else
+            w->state = GATE_INSIDE;
+    } else if (rc == 0 && *verdict == WAIT && w->state != GATE_IN_LINE) {
         line_add(g, w);
         rc = publish(g, err);
     }
@@ -176,81 +173,87 @@ static int ask(struct gate *g, struct waiter *w, enum verdict *verdict, struct e
     return rc;
 }
 
-static void wake_first(struct gate *g)
+/* Somebody may have their turn now. */
+static void wake_first(const struct gate *g)
 {
-    if (g->first)
-        (void)pthread_cond_signal(&g->first->turn);
+    if (g->first && g->first->on_turn)
+        g->first->on_turn(g->first->ctx);
 }
 
-static void sleep_until(struct gate *g, struct waiter *w, int64_t mono_us)
+static int refuse(struct err *err, const char *why)
 {
-    struct timespec until = {.tv_sec = (time_t)(mono_us / 1000000),
-                             .tv_nsec = (long)(mono_us % 1000000) * 1000};
-    (void)pthread_cond_timedwait(&w->turn, &g->lock, &until);
-}
-
-static int wait_in_line(struct gate *g, struct waiter *w, struct err *err)
-{
-    enum verdict verdict = WAIT;
-    int64_t deadline_mono_us = w->since_mono_us + g->limits.queue_wait_s * 1000000;
-    for (;;) {
-        if (g->first == w && ask(g, w, &verdict, err) < 0)
-            return -1;
-        if (verdict == RUN)
-            return 0;
-        int64_t now_mono_us = clock_mono_us();
-        if (now_mono_us >= deadline_mono_us)
-            return err_set(err, ERR_BUSY, "no place in %lld s", (long long)g->limits.queue_wait_s);
-        int64_t next_look_mono_us = now_mono_us + GATE_PAUSE_MS * 1000;
-        sleep_until(g, w,
-                    g->first == w && next_look_mono_us < deadline_mono_us ? next_look_mono_us
-                                                                          : deadline_mono_us);
-    }
-}
-
-static int enter(struct gate *g, struct waiter *w, struct err *err)
-{
-    enum verdict verdict = REFUSE;
-    if (ask(g, w, &verdict, err) < 0)
-        return -1;
-    if (verdict == REFUSE)
-        return err_set(err, ERR_BUSY, "too many streams at once");
-    if (verdict == RUN)
-        return 0;
-    int rc = wait_in_line(g, w, err);
-    if (w->in_line) {
-        line_remove(g, w);
-        (void)publish(g, NULL); /* the next change says it, if this could not */
-    }
-    wake_first(g);
-    return rc;
-}
-
-int gate_enter(struct gate *g, struct err *err)
-{
-    struct waiter w = {.since_mono_us = clock_mono_us()};
-    pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic) != 0)
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&w.turn, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    (void)pthread_mutex_lock(&g->lock);
-    int rc = enter(g, &w, err);
-    (void)pthread_mutex_unlock(&g->lock);
-    (void)pthread_cond_destroy(&w.turn);
-    if (rc < 0 && err && err->code == ERR_BUSY)
+    (void)err_set(err, ERR_BUSY, "%s", why);
+    if (err)
         err->retry_after_s = RETRY_AFTER_S;
-    return rc;
+    return -1;
 }
 
-void gate_leave(struct gate *g)
+static void leave_line(struct gate *g, struct gate_ticket *t)
 {
-    (void)pthread_mutex_lock(&g->lock);
-    g->own.active--;
+    line_remove(g, t);
     (void)publish(g, NULL); /* the next change says it, if this could not */
     wake_first(g);
+}
+
+int gate_arrive(struct gate *g, struct gate_ticket *t, void (*on_turn)(void *ctx), void *ctx, struct err *err)
+{
+    enum verdict verdict = REFUSE;
+    *t = (struct gate_ticket){.since_mono_us = clock_mono_us(), .on_turn = on_turn, .ctx = ctx};
+    (void)pthread_mutex_lock(&g->lock);
+    int rc = ask(g, t, &verdict, err);
+    if (rc == 0 && verdict == REFUSE)
+        rc = refuse(err, "too many streams at once");
     (void)pthread_mutex_unlock(&g->lock);
+    return rc < 0 ? -1 : verdict == RUN;
+}
+
+int gate_poll(struct gate *g, struct gate_ticket *t, int64_t *again_mono_us, struct err *err)
+{
+    enum verdict verdict = WAIT;
+    int64_t now_mono_us = clock_mono_us();
+    int64_t deadline_mono_us = t->since_mono_us + g->limits.queue_wait_s * 1000000;
+    if (t->state == GATE_INSIDE)
+        return 1;
+    (void)pthread_mutex_lock(&g->lock);
+    int rc = g->first == t ? ask(g, t, &verdict, err) : 0;
+    if (rc == 0 && verdict == RUN)
+        wake_first(g); /* there may be another place */
+    else if (rc == 0 && now_mono_us >= deadline_mono_us)
+        rc = refuse(err, "no place in time");
+    if (rc < 0)
+        leave_line(g, t);
+    int64_t next_look_mono_us = now_mono_us + GATE_PAUSE_MS * 1000;
+    *again_mono_us = g->first == t && next_look_mono_us < deadline_mono_us ? next_look_mono_us
+                                                                           : deadline_mono_us;
+    (void)pthread_mutex_unlock(&g->lock);
+    return rc < 0 ? -1 : verdict == RUN;
+}
+
+void gate_depart(struct gate *g, struct gate_ticket *t)
+{
+    if (t->state == GATE_OUTSIDE)
+        return;
+    (void)pthread_mutex_lock(&g->lock);
+    if (t->state == GATE_INSIDE)
+        g->own.active--;
+    t->state = t->state == GATE_INSIDE ? GATE_OUTSIDE : t->state;
+    leave_line(g, t);
+    (void)pthread_mutex_unlock(&g->lock);
+}
+
+int gate_enter(struct gate *g, struct gate_ticket *t, const atomic_bool *cancelled, struct err *err)
+{
+    int64_t again_mono_us = 0;
+    int rc = gate_arrive(g, t, NULL, NULL, err);
+    while (rc == 0) {
+        if (cancelled && atomic_load(cancelled)) {
+            gate_depart(g, t);
+            return err_set(err, ERR_OK, "nobody waits for it");
+        }
+        clock_sleep_ms(GATE_PAUSE_MS);
+        rc = gate_poll(g, t, &again_mono_us, err);
+    }
+    return rc < 0 ? -1 : 0;
 }
 
 int gate_count(struct gate *g, struct gate_counts *out, struct err *err)

@@ -14,7 +14,7 @@
 #ifndef SLUICE_GATE_GATE_H
 #define SLUICE_GATE_GATE_H
 
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/defs.h"
@@ -46,33 +46,30 @@ int gate_open(struct gate **out, const char *data_dir, const struct gate_limits 
 void gate_close(struct gate *g);
 DEFINE_AUTO_PTR(gate, gate_close)
 
-/* Blocks until there is a place, at most queue_wait_s. ERR_BUSY with retry_after_s when there are
- * max_connections already, or when the wait was in vain. After a 0 call gate_leave() once. */
-int gate_enter(struct gate *g, struct err *err);
-void gate_leave(struct gate *g);
-
+/* One caller's way through the gate; its members are the gate's own. Zeroed at first, lives until
+ * gate_depart(). Threads: one at a time. */
 struct gate_ticket {
-    int next_poll_ms;
-    bool in;
+    enum { GATE_OUTSIDE, GATE_IN_LINE, GATE_INSIDE } state;
+    int64_t since_mono_us;
+    struct gate_ticket *next, **at; /* in line */
+    void (*on_turn)(void *ctx);
+    void *ctx;
 };
-static inline int gate_arrive(struct gate *g, struct gate_ticket *t, const char *client, struct err *err)
-{
-    (void)client;
-    int rc = gate_enter(g, err);
-    t->in = rc == 0;
-    return rc;
-}
-static inline int gate_poll(struct gate *g, struct gate_ticket *t, struct err *err)
-{
-    (void)g; (void)err;
-    return t->in;
-}
-static inline void gate_depart(struct gate *g, struct gate_ticket *t)
-{
-    if (t->in)
-        gate_leave(g);
-    t->in = false;
-}
+
+/* Asks for a place: 1 it has one; 0 it stands in line; -1: ERR_BUSY, with retry_after_s, when there are
+ * max_connections already. `on_turn` (may be NULL) is called when it is worth asking again before the time
+ * that gate_poll() gave: from any thread, with the gate locked, so it must do no more than wake somebody. */
+int gate_arrive(struct gate *g, struct gate_ticket *t, void (*on_turn)(void *ctx), void *ctx,
+                struct err *err);
+/* The same again, for one that stands in line. After a 0: to be asked again at *again_mono_us at the latest.
+ * -1: also when it has waited for queue_wait_s in vain. */
+int gate_poll(struct gate *g, struct gate_ticket *t, int64_t *again_mono_us, struct err *err);
+/* From any state: gives back the place, or leaves the line. */
+void gate_depart(struct gate *g, struct gate_ticket *t);
+
+/* For threads: blocks until there is a place, or *cancelled (may be NULL) is set, which is looked at every
+ * GATE_PAUSE_MS and is ERR_OK with -1. */
+int gate_enter(struct gate *g, struct gate_ticket *t, const atomic_bool *cancelled, struct err *err);
 
 /* Of all processes. No lock is taken, nobody is waited for. */
 int gate_count(struct gate *g, struct gate_counts *out, struct err *err);

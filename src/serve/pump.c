@@ -150,7 +150,7 @@ static void finish(struct pump *s)
 
 static void fail(struct pump *s)
 {
-    if (!http_begun(s->res) && s->order.failed && s->order.failed(s->order.ctx, &s->err)) {
+    if (!http_begun(s->res) && s->order.failed(s->order.ctx, &s->err)) {
         release(s);
         return;
     }
@@ -261,16 +261,20 @@ static void open_feed(struct pump *s)
 
 static void ask_gate(struct pump *s)
 {
-    int rc = gate_poll(s->all->gate, s->order.ticket, &s->err);
+    int64_t again_us = 0;
+    int rc = gate_poll(s->all->gate, s->order.ticket, &again_us, &s->err);
     if (rc < 0) {
         fail(s);
         return;
     }
-    int64_t now_us = clock_mono_us();
-    int64_t pause_us = rc == 1 ? s->all->stall_us / 4 : (int64_t)s->order.ticket->next_poll_ms * 1000;
-    (void)loop_timer_set(s->home->loop, &s->timer, now_us + pause_us);
     if (rc == 1)
+        again_us = clock_mono_us() + s->all->stall_us / 4;
+    if (loop_timer_set(s->home->loop, &s->timer, again_us) < 0) {
+        (void)err_set(&s->err, ERR_INTERNAL, "out of memory");
+        fail(s);
+    } else if (rc == 1) {
         open_feed(s);
+    }
 }
 
 static void timer_expired(void *ctx)
@@ -301,15 +305,35 @@ static void client_ready(void *ctx, uint32_t events)
     }
 }
 
+/* Posted: it is new, it may have its turn at the gate, or it goes on sending. */
+static void again(void *ctx)
+{
+    struct pump *s = ctx;
+    if (s->stage == STAGE_WAITING)
+        ask_gate(s);
+    else
+        wake(s);
+}
+
+/* gate_arrive()'s on_turn. */
+static void turn_comes(void *ctx)
+{
+    struct pump *s = ctx;
+    loop_post(s->home->loop, &s->post);
+}
+
 static void arrive(void *ctx)
 {
     struct pump *s = ctx;
-    s->post.run = wake;
+    s->post.run = again;
     s->client = (struct loop_watch){
         .ready = client_ready, .ctx = s, .fd = http_exchange_fd(s->order.exchange)};
     /* What cannot be watched (CGI into a plain file) never blocks either. */
     (void)loop_watch(s->home->loop, &s->client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
-    ask_gate(s);
+    if (gate_arrive(s->all->gate, s->order.ticket, turn_comes, s, &s->err) < 0)
+        fail(s);
+    else
+        ask_gate(s);
 }
 
 void pump_submit(struct pumps *p, const struct pump_order *order)

@@ -72,12 +72,12 @@ struct pump_order {
     void (*take)(void *ctx, size_t bytes, bool slow);
     /* The first bytes are in hand: http_prepare(). */
     int (*begin)(void *ctx, struct http_response *res, struct err *err);
-    /* It failed before anything was sent. True: the exchange has been taken back, the pump forgets it (and
-     * releases the order). May be NULL. */
-    bool (*failed)(void *ctx, const struct err *err);
+    /* It failed before anything was sent; *err is what will be answered. True: the exchange has been taken
+     * back, the pump forgets it (and releases the order). */
+    bool (*failed)(void *ctx, struct err *err);
     /* The pump has no more use for it: ends what is under way. Called once, also when pump_submit() fails. */
     void (*release)(void *ctx);
-    struct gate_ticket *ticket;
+    struct gate_ticket *ticket; /* zeroed; the pump's from now on */
 };
 
 /* Hands it to a loop. From then on all errors are answered there. */

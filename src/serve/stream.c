@@ -263,6 +263,13 @@ static int set_headers(struct http_response *res, const struct stream *s, const 
                     (unsigned long long)(part->offset + part->length - 1), (unsigned long long)s->length);
 }
 
+/* Once there is a description, not the site is to blame, but what there is of this. */
+static void blame(const struct stream *s, struct err *err)
+{
+    if (err->code == ERR_UNSUPPORTED_SITE && s->description)
+        err->code = ERR_NO_SUCH_CHOICE;
+}
+
 /* ---- What the pump calls ---- */
 
 /* From the job's thread. */
@@ -346,9 +353,10 @@ static void done(void *ctx)
 
 /* A source that turns out to have changed before anything was sent is begun with anew: the conditions of the
  * request then decide about the new version. */
-static bool failed(void *ctx, const struct err *err)
+static bool failed(void *ctx, struct err *err)
 {
     struct stream *s = ctx;
+    blame(s, err);
     if (err->code != ERR_SOURCE_CHANGED || s->again)
         return false;
     s->again = true;
@@ -397,8 +405,6 @@ static int answer(struct stream *s, struct err *err)
         return err_set(err, ERR_INTERNAL, "a header was refused");
     if (s->req->method == HTTP_HEAD)
         return http_begin(s->res, s->length ? s->range.length : HTTP_LENGTH_UNKNOWN);
-    if (gate_arrive(s->app->gate, &s->ticket, NULL, err) < 0)
-        return -1;
     const struct pump_order order = {
         .exchange = s->exchange,
         .ctx = s,
@@ -444,8 +450,7 @@ static int find_and_send(struct stream *s, struct err *err)
         int rc = prepare(s, err) < 0 ? -1 : decide(s, err);
         if (rc >= 0)
             return rc;
-        if (err->code == ERR_UNSUPPORTED_SITE && s->description)
-            err->code = ERR_NO_SUCH_CHOICE; /* the site is not to blame, but what there is of this */
+        blame(s, err);
         if (s->again || err->code != ERR_SOURCE_CHANGED)
             return -1;
         s->again = true;

@@ -39,11 +39,11 @@ static void *job(void *arg)
 {
     struct work *w = arg;
     struct err err = {0};
-    int rc = gate_enter(w->places, &err);
-    if (rc == 0) {
+    struct gate_ticket place = {0};
+    int rc = gate_enter(w->places, &place, &w->cancelled, &err);
+    if (rc == 0)
         rc = w->run(w->ctx, w, &err);
-        gate_leave(w->places);
-    }
+    gate_depart(w->places, &place);
     (void)pthread_mutex_lock(&w->lock);
     w->done = true;
     w->rc = rc;
