@@ -38,6 +38,7 @@ struct feed {
     size_t segment;   /* that holds `at` */
     unsigned turn;    /* the source that is read ahead */
     bool slow;
+    bool started; /* the first source has answered */
     unsigned renewals;
     struct renewal *renewal; /* under way */
     bool over;               /* failed for good: */
@@ -263,12 +264,37 @@ void feed_close(struct feed *f)
     free(f);
 }
 
+/* The first bytes may be the plan's own; but whether the source is there has to be known before the head
+ * leaves. */
+static enum pump_state wait_for_first_source(struct feed *f)
+{
+    size_t i = f->segment;
+    struct iovec unused;
+    while (i < segment_count(f) && segment_at(f, i).source == PLAN_LITERAL)
+        i++;
+    const struct plan_segment s = i < segment_count(f) ? segment_at(f, i)
+                                                       : (struct plan_segment){.out = f->end};
+    if (s.out >= f->end)
+        return PUMP_BYTES;
+    take_turn(f, s.source);
+    return reader_peek(&f->readers[s.source], s.offset + (s.out < f->at ? f->at - s.out : 0), true, &unused);
+}
+
 enum pump_state feed_gather(struct feed *f, struct iovec iov[PUMP_PIECES_MAX], int *count, struct err *err)
 {
     uint64_t at = f->at;
     size_t bytes = 0;
     enum pump_state state = PUMP_END;
     *count = 0;
+    if (!f->started) {
+        state = f->over ? PUMP_FAILED : wait_for_first_source(f);
+        if (state == PUMP_FAILED)
+            *err = f->err;
+        if (state != PUMP_BYTES)
+            return state;
+        f->started = true;
+        state = PUMP_END;
+    }
     for (size_t i = f->segment; at < f->end && *count < PUMP_PIECES_MAX && bytes < FETCH_RING_BYTES; i++) {
         if (i >= segment_count(f))
             break;
