@@ -26,6 +26,7 @@ enum {
     RECORD_MAX_BYTES = 65528, /* 65535 by format; a multiple of 8 as the specification advises */
     RECORDS_PER_WRITE = 16,   /* 1 MiB */
     PIECES_MAX = 18,          /* of one http_push() */
+    RECORDS_PER_PUSH = 4,
     HEADER_BYTES = 8,
     TAIL_BYTES = 3 * HEADER_BYTES,
     TYPE_END_REQUEST = 3,
@@ -206,13 +207,82 @@ static int write_last(void *ctx, const void *data, size_t len)
 
 /* --- sending without waiting --- */
 
-static void frame_header(struct fcgi *f, size_t payload)
+/* A message in the making: records whose payload lies in the caller's pieces. */
+struct message {
+    struct iovec out[PIECES_MAX + 2 * RECORDS_PER_PUSH + 2];
+    int count;
+    size_t bytes;
+    struct { /* each record begun in it: where its header lies in the message, and its payload */
+        uint8_t header[HEADER_BYTES];
+        size_t at, payload;
+    } records[RECORDS_PER_PUSH];
+    int record_count;
+};
+
+static void add_bytes(struct message *m, void *data, size_t len)
 {
-    put_header(f->frame, TYPE_STDOUT, f->id, payload);
-    f->frame_at = 0;
-    f->frame_len = HEADER_BYTES;
-    f->record_left = payload;
-    f->begun = true;
+    if (len)
+        m->out[m->count++] = (struct iovec){data, len};
+    m->bytes += len;
+}
+
+/* Moves `len` bytes of the pieces into the message. */
+static void add_payload(struct message *m, const struct iovec *iov, int *piece, size_t *into, size_t len)
+{
+    while (len) {
+        size_t n = iov[*piece].iov_len - *into < len ? iov[*piece].iov_len - *into : len;
+        add_bytes(m, (char *)iov[*piece].iov_base + *into, n);
+        len -= n;
+        *into += n;
+        if (*into == iov[*piece].iov_len) {
+            (*piece)++;
+            *into = 0;
+        }
+    }
+}
+
+/* `sent` bytes of the message are gone: what was begun and has to be gone on with. */
+static void note_sent(struct fcgi *f, const struct message *m, size_t sent)
+{
+    size_t of_frame = sent < f->frame_len - f->frame_at ? sent : f->frame_len - f->frame_at;
+    f->frame_at += of_frame;
+    size_t of_open = sent - of_frame < f->record_left ? sent - of_frame : f->record_left;
+    f->record_left -= of_open;
+    for (int i = 0; i < m->record_count && m->records[i].at < sent; i++) {
+        size_t gone = sent - m->records[i].at;
+        memcpy(f->frame, m->records[i].header, HEADER_BYTES);
+        f->frame_len = HEADER_BYTES;
+        f->frame_at = gone < HEADER_BYTES ? gone : HEADER_BYTES;
+        size_t payload = gone - f->frame_at;
+        f->record_left = payload < m->records[i].payload ? m->records[i].payload - payload : 0;
+    }
+}
+
+/* How much of the payload that the message holds is gone with its first `sent` bytes. */
+static size_t payload_of(const struct message *m, size_t frame, size_t sent)
+{
+    size_t other = sent < frame ? sent : frame;
+    for (int i = 0; i < m->record_count && m->records[i].at < sent; i++) {
+        size_t of_header = sent - m->records[i].at;
+        other += of_header < HEADER_BYTES ? of_header : HEADER_BYTES;
+    }
+    return sent - other;
+}
+
+static ssize_t send_message(struct fcgi *f, struct message *m)
+{
+    struct msghdr msg = {.msg_iov = m->out, .msg_iovlen = (size_t)m->count};
+    ssize_t sent = m->bytes ? sendmsg(f->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        f->left = true;
+        return -1;
+    }
+    return sent < 0 ? 0 : sent;
+}
+
+static bool is_between_records(const struct fcgi *f)
+{
+    return f->frame_at == f->frame_len && f->record_left == 0;
 }
 
 static void frame_tail(struct fcgi *f)
@@ -223,66 +293,37 @@ static void frame_tail(struct fcgi *f)
     f->ended = f->begun = true;
 }
 
-/* Sends the frame and up to record_left bytes of iov[0…*count) behind it; takes from both what is gone.
- * 1: all of that is; 0 the socket is full; -1 the client left. */
-static int send_frame(struct fcgi *f, struct iovec **iov, int *count, size_t *gone)
-{
-    struct iovec out[PIECES_MAX + 1];
-    int n = 0;
-    size_t asked = f->frame_len - f->frame_at;
-    size_t room = f->record_left;
-    if (asked)
-        out[n++] = (struct iovec){f->frame + f->frame_at, asked};
-    for (int i = 0; i < *count && room && n <= PIECES_MAX; i++) {
-        size_t len = (*iov)[i].iov_len < room ? (*iov)[i].iov_len : room;
-        out[n++] = (struct iovec){(*iov)[i].iov_base, len};
-        room -= len;
-        asked += len;
-    }
-    struct msghdr msg = {.msg_iov = out, .msg_iovlen = (size_t)n};
-    ssize_t rc = sendmsg(f->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (rc < 0) {
-        f->left = errno != EAGAIN && errno != EINTR;
-        return f->left ? -1 : 0;
-    }
-    size_t sent = (size_t)rc;
-    size_t of_frame = sent < f->frame_len - f->frame_at ? sent : f->frame_len - f->frame_at;
-    f->frame_at += of_frame;
-    size_t payload = sent - of_frame;
-    f->record_left -= payload;
-    *gone += payload;
-    for (; *count && payload >= (*iov)->iov_len; (*iov)++, (*count)--)
-        payload -= (*iov)->iov_len;
-    if (*count) {
-        (*iov)->iov_base = (char *)(*iov)->iov_base + payload;
-        (*iov)->iov_len -= payload;
-    }
-    return sent == asked;
-}
-
-/* Only when the frame is out and no record is open. */
-static bool is_between_records(const struct fcgi *f)
-{
-    return f->frame_at == f->frame_len && f->record_left == 0;
-}
-
 static ssize_t push(void *ctx, struct iovec *iov, int count, bool last)
 {
     struct fcgi *f = ctx;
-    size_t left = 0;
-    size_t gone = 0;
+    struct message m = {.count = 0};
+    size_t frame = f->frame_len - f->frame_at;
+    size_t all = 0;
+    int piece = 0;
+    size_t into = 0;
     for (int i = 0; i < count; i++)
-        left += iov[i].iov_len;
-    while (gone < left) {
-        if (is_between_records(f))
-            frame_header(f, left - gone < RECORD_MAX_BYTES ? left - gone : RECORD_MAX_BYTES);
-        int rc = send_frame(f, &iov, &count, &gone);
-        if (rc < 0)
-            return -1;
-        if (rc == 0 || (f->record_left && gone == left))
-            break;
+        all += iov[i].iov_len;
+    size_t open = f->record_left < all ? f->record_left : all;
+    add_bytes(&m, f->frame + f->frame_at, frame);
+    add_payload(&m, iov, &piece, &into, open);
+    size_t in_message = open;
+    while (in_message < all && open == f->record_left && m.record_count < RECORDS_PER_PUSH) {
+        size_t n = all - in_message < RECORD_MAX_BYTES ? all - in_message : RECORD_MAX_BYTES;
+        uint8_t *header = m.records[m.record_count].header;
+        put_header(header, TYPE_STDOUT, f->id, n);
+        m.records[m.record_count].at = m.bytes;
+        m.records[m.record_count++].payload = n;
+        add_bytes(&m, header, HEADER_BYTES);
+        add_payload(&m, iov, &piece, &into, n);
+        in_message += n;
     }
-    if (last && gone == left && is_between_records(f) && !f->ended)
+    f->begun |= m.bytes > 0;
+    ssize_t sent = send_message(f, &m);
+    if (sent < 0)
+        return -1;
+    size_t gone = payload_of(&m, frame, (size_t)sent);
+    note_sent(f, &m, (size_t)sent);
+    if (last && gone == all && is_between_records(f) && !f->ended)
         frame_tail(f);
     return (ssize_t)gone;
 }
@@ -290,10 +331,13 @@ static ssize_t push(void *ctx, struct iovec *iov, int count, bool last)
 static int flush(void *ctx)
 {
     struct fcgi *f = ctx;
-    struct iovec *none = NULL;
-    int count = 0;
-    size_t gone = 0;
-    return f->frame_at == f->frame_len ? 1 : send_frame(f, &none, &count, &gone);
+    struct message m = {.count = 0};
+    add_bytes(&m, f->frame + f->frame_at, f->frame_len - f->frame_at);
+    ssize_t sent = send_message(f, &m);
+    if (sent < 0)
+        return -1;
+    f->frame_at += (size_t)sent;
+    return f->frame_at == f->frame_len;
 }
 
 /* A web server whose client has left closes the connection, or says so in a record (ABORT_REQUEST: nothing

@@ -19,7 +19,7 @@
 
 #include "net/net.h"
 
-enum { FETCH_RANGE_MAX = 10 * 1024 * 1024, FETCH_RING_BYTES = 64 * 1024, FETCH_LOOK_MS = 50 };
+enum { FETCH_RANGE_MAX = 10 * 1024 * 1024, FETCH_RING_BYTES = 128 * 1024, FETCH_LOOK_MS = 50 };
 
 struct fetch;
 

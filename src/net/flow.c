@@ -33,10 +33,12 @@ struct flow {
     struct flow *next, **at; /* in set->changed */
 };
 
-/* A socket of libcurl. */
+/* A socket of libcurl. It is no longer watched only when an event comes that nobody wants: most pauses are
+ * over before that, and would cost two system calls each. */
 struct socket {
     struct loop_watch watch;
     struct flow_set *set;
+    uint32_t wanted;
 };
 
 /* ---- What has changed ---- */
@@ -117,6 +119,10 @@ static void socket_ready(void *ctx, uint32_t events)
 {
     struct socket *s = ctx;
     struct flow_set *set = s->set;
+    if (!(events & (s->wanted | EPOLLERR | EPOLLHUP))) {
+        (void)loop_watch(set->loop, &s->watch, s->wanted);
+        return;
+    }
     int what = (events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
                (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (events & EPOLLERR ? CURL_CSELECT_ERR : 0);
     int running;
@@ -152,8 +158,8 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void 
         *s = (struct socket){.watch = {.ready = socket_ready, .ctx = s, .fd = fd}, .set = set};
         (void)curl_multi_assign(set->multi, fd, s);
     }
-    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
-    return loop_watch(set->loop, &s->watch, events);
+    s->wanted = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+    return s->wanted & ~s->watch.events ? loop_watch(set->loop, &s->watch, s->wanted) : 0;
 }
 
 /* A CURLMOPT_TIMERFUNCTION. */
@@ -317,7 +323,7 @@ void flow_want(struct flow *f, size_t bytes)
 {
     struct transfer *t = &f->t;
     t->enough = bytes == 0 ? 1 : bytes < TRANSFER_ENOUGH_BYTES ? bytes : TRANSFER_ENOUGH_BYTES;
-    if (bytes == 0 && t->len == 0) {
+    if (t->len == 0 && t->room > t->enough + TRANSFER_READ_BYTES) {
         free(t->bytes);
         t->bytes = NULL;
         t->room = t->from = 0;

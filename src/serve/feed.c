@@ -9,7 +9,7 @@ enum {
     RENEWALS_MAX = 4,
     SKIP_MAX_BYTES = 256 * 1024, /* a shorter gap is read over, a longer one is a new request */
     NOBODY = PLAN_SOURCES_MAX,
-    SLOW_BYTES = 16 * 1024, /* in hand for a client that does not take what there is */
+    SLOW_BYTES = 16 * 1024, /* in hand for a slow client */
 };
 
 /* One source being read. */
@@ -239,6 +239,7 @@ int feed_open(struct feed **out, const struct feed_opts *opts, const struct pump
     f->end = opts->plan ? opts->offset + opts->length : UINT64_MAX;
     f->segment = opts->plan ? plan_find(opts->plan, f->at) : 0;
     f->turn = NOBODY;
+    f->slow = true; /* until it is known better */
     for (size_t i = 0; i < ARRAY_LEN(f->readers); i++)
         f->readers[i].feed = f;
     find_spans(f);

@@ -13,6 +13,7 @@
 enum {
     TASK_THREADS_MAX = 16,        /* renewals are rare, and one serves all streams of a link */
     TURN_BYTES = 2 * 1024 * 1024, /* one stream sends at a time while others wait for their turn */
+    FAST_BYTES_PER_S = 1 << 20,   /* a client that takes so much gets large pieces; others small buffers */
 };
 
 struct pump_loop {
@@ -55,6 +56,8 @@ struct pump {
     struct loop_post post;
     bool full; /* the client's socket */
     int64_t moved_us;
+    int64_t second_us; /* when the second began in which it has taken: */
+    size_t second_bytes, last_second_bytes;
     struct err err;
 };
 
@@ -170,6 +173,18 @@ static void left(struct pump *s)
     finish(s);
 }
 
+static bool is_slow(struct pump *s, size_t taken)
+{
+    int64_t now_us = loop_now_us(s->home->loop);
+    if (now_us - s->second_us >= 1000000) {
+        s->last_second_bytes = now_us - s->second_us < 2000000 ? s->second_bytes : 0;
+        s->second_bytes = 0;
+        s->second_us = now_us;
+    }
+    s->second_bytes += taken;
+    return s->second_bytes < FAST_BYTES_PER_S && s->last_second_bytes < FAST_BYTES_PER_S;
+}
+
 /* Sends what is in hand. True: the stream goes on, and there may be more at once. */
 static bool send_some(struct pump *s, size_t *sent_bytes)
 {
@@ -210,7 +225,7 @@ static bool send_some(struct pump *s, size_t *sent_bytes)
     if (sent > 0)
         s->moved_us = loop_now_us(s->home->loop);
     s->full = (size_t)sent < offered;
-    s->order.take(s->order.ctx, (size_t)sent, s->full);
+    s->order.take(s->order.ctx, (size_t)sent, is_slow(s, (size_t)sent));
     *sent_bytes += (size_t)sent;
     return !s->full;
 }

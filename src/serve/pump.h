@@ -68,7 +68,7 @@ struct pump_order {
     int (*start)(void *ctx, const struct pump_place *where, struct err *err);
     /* The next bytes in order, borrowed until the next call. */
     enum pump_state (*gather)(void *ctx, struct iovec iov[PUMP_PIECES_MAX], int *count, struct err *err);
-    /* So many of them are gone. `slow`: the client did not take all. */
+    /* So many of them are gone. `slow`: the client is, and should not have much read ahead for it. */
     void (*take)(void *ctx, size_t bytes, bool slow);
     /* The first bytes are in hand: http_prepare(). */
     int (*begin)(void *ctx, struct http_response *res, struct err *err);
