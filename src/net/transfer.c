@@ -184,6 +184,7 @@ static int launch(struct transfer *t, struct err *err)
     if (wire_prepare(t->wire, &request, err) < 0)
         return -1;
     WIRE_SET(t->wire, rc, CURLOPT_PRIVATE, t); /* the driver's flow begins with it */
+    WIRE_SET(t->wire, rc, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); /* over TLS the request is copied into it */
     WIRE_SET(t->wire, rc, CURLOPT_RANGE, range);
     WIRE_SET(t->wire, rc, CURLOPT_ACCEPT_ENCODING, "identity");
     WIRE_SET(t->wire, rc, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* an encoded answer is refused, not decoded */

@@ -13,7 +13,7 @@
 enum {
     TASK_THREADS_MAX = 16,        /* renewals are rare, and one serves all streams of a link */
     TURN_BYTES = 2 * 1024 * 1024, /* one stream sends at a time while others wait for their turn */
-    FAST_BYTES_PER_S = 1 << 20,   /* a client that takes so much gets large pieces; others small buffers */
+    FAST_BYTES_PER_S = 8 << 20,   /* a client that takes so much gets large pieces; others small buffers */
 };
 
 struct pump_loop {

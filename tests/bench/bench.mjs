@@ -1,13 +1,14 @@
 // `make bench`: every figure beside its peer, measured in the same run on the same machine. Trust the ratios.
-//   node tests/bench/bench.mjs [info] [stream] [merge]
+//   node tests/bench/bench.mjs [info] [stream] [merge] [slow]
 import os from 'node:os';
 
 import { benchInfo } from './info.mjs';
 import { benchMerge } from './merge.mjs';
+import { benchSlow } from './slow.mjs';
 import { benchStream } from './stream.mjs';
 import { endAll } from './tools.mjs';
 
-const all = { info: benchInfo, stream: benchStream, merge: benchMerge };
+const all = { info: benchInfo, stream: benchStream, merge: benchMerge, slow: benchSlow };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 process.on('uncaughtException', async (error) => {
   console.error(error);

@@ -9,7 +9,7 @@ const bytes = 1 << 30;
 const rounds = 3;
 
 // One GiB of silence that libavformat accepts: a WAV header and a hole.
-function makeWav(file) {
+export function makeWav(file) {
   const head = Buffer.alloc(44);
   head.write('RIFF', 0);
   head.writeUInt32LE(bytes - 8, 4);
@@ -27,11 +27,11 @@ function makeWav(file) {
   fs.truncateSync(file, bytes);
 }
 
-export function nginx(dir, name, server) {
+export function nginx(dir, name, server, connections = 512) {
   const conf = path.join(dir, `${name}.conf`);
   fs.writeFileSync(conf, `
 user root; daemon off; worker_processes 1; pid ${dir}/${name}.pid; error_log stderr error;
-events { worker_connections 512; }
+worker_rlimit_nofile 40000; events { worker_connections ${connections}; }
 http {
   access_log off; default_type audio/wav; sendfile on;
   client_body_temp_path ${dir}/${name}-1; proxy_temp_path ${dir}/${name}-2; fastcgi_temp_path ${dir}/${name}-3;
