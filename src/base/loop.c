@@ -141,7 +141,7 @@ int loop_timer_set(struct loop *l, struct loop_timer *t, int64_t at_us)
     loop_timer_clear(l, t);
     if (l->timer_count + 1 >= l->timer_room) {
         size_t room = l->timer_room ? l->timer_room * 2 : TIMERS_AT_FIRST;
-        struct loop_timer **longer = realloc(l->timers, room * sizeof *longer);
+        struct loop_timer **longer = reallocarray(l->timers, room, sizeof(void *));
         if (!longer)
             return -1;
         l->timers = longer;

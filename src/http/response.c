@@ -327,7 +327,7 @@ int http_flush(struct http_response *res)
 
 int http_response_end(struct http_response *res)
 {
-    static const struct err forgotten = {.code = ERR_INTERNAL};
+    const struct err forgotten = {.code = ERR_INTERNAL};
     if (res->state == STATE_HEADERS && !res->left)
         http_problem(res, NULL, &forgotten);
     if (res->state == STATE_BODY && !res->broken && !res->complete && res->length == HTTP_LENGTH_UNKNOWN)

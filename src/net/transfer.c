@@ -183,7 +183,7 @@ static int launch(struct transfer *t, struct err *err)
                    (unsigned long long)t->span.last);
     if (wire_prepare(t->wire, &request, err) < 0)
         return -1;
-    WIRE_SET(t->wire, rc, CURLOPT_PRIVATE, t); /* the driver's flow begins with it */
+    WIRE_SET(t->wire, rc, CURLOPT_PRIVATE, t);                /* the driver's flow begins with it */
     WIRE_SET(t->wire, rc, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); /* over TLS the request is copied into it */
     WIRE_SET(t->wire, rc, CURLOPT_RANGE, range);
     WIRE_SET(t->wire, rc, CURLOPT_ACCEPT_ENCODING, "identity");

@@ -86,7 +86,8 @@ static void drop(void *ctx)
 
 static void drop_stream(struct stream *s)
 {
-    drop(s);
+    if (s)
+        drop(s);
 }
 
 DEFINE_AUTO_PTR(stream, drop_stream)

@@ -61,7 +61,6 @@ static void leave(struct gate *g)
     free(h);
 }
 
-
 /* Counted across processes. */
 static struct {
     int inside, most_inside;
