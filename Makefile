@@ -41,7 +41,8 @@ UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 UNITS     := $(patsubst tests/unit/%.c,%,$(UNIT_SRC))
 FUZZERS   := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC))
-EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json cgi-bin/lighttpd.conf
+EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json \
+             $(sort $(wildcard cgi-bin/*.conf cgi-bin/shared.* cgi-bin/*.socket cgi-bin/*.service))
 
 B := build
 PROGRAMS := $(DOORS:%=$(B)/cgi-bin/%.fcgi) $(B)/cgi-bin/sluice
@@ -104,7 +105,11 @@ install: all ## Place files by the FHS below $(DESTDIR)$(prefix)
 	cp -R $(B)/www "$$to/share/sluice/" && rm -f "$$to/share/sluice/www/.stamp" && \
 	chmod -R a+rX "$$to/share/sluice/www" && \
 	install -m 644 src/site/youtube/clients.json "$$to/share/sluice/clients.json" && \
-	install -m 644 README.md $(wildcard cgi-bin/*.conf) "$$to/share/doc/sluice/" && \
+	install -m 644 README.md "$$to/share/doc/sluice/" && \
+	for name in $$($(B)/cgi-bin/sluice snippet); do \
+	  $(B)/cgi-bin/sluice snippet "$$name" --docroot '$(prefix)/share/sluice/www' --programs '$(prefix)/lib/sluice/cgi-bin' \
+	    > "$$to/share/doc/sluice/$$name" || exit 1; \
+	done && \
 	$(B)/cgi-bin/sluice config --example > "$$to/share/doc/sluice/sluice.conf.example"
 
 clean: ## Remove everything built (keeps build/run, where `make run` has its data)
@@ -145,7 +150,8 @@ $(1)/cgi-bin/%.fcgi: $(1)/obj/cgi-bin/%.o $(1)/obj/cgi-bin/common.o $(1)/libslui
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
-$(1)/cgi-bin/sluice: $(1)/obj/cgi-bin/sluice.o $(1)/obj/cgi-bin/supervise.o $(1)/obj/cgi-bin/common.o $(1)/libsluice.a
+$(1)/cgi-bin/sluice: $(1)/obj/cgi-bin/sluice.o $(1)/obj/cgi-bin/supervise.o $(1)/obj/cgi-bin/snippet.o \
+                     $(1)/obj/cgi-bin/common.o $(1)/libsluice.a
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)

@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/text.h"
 #include "common.h"
+#include "snippet.h"
 #include "supervise.h"
 
 static const char usage[] =
@@ -17,6 +18,10 @@ static const char usage[] =
     "  config --check [FILE]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key\n"
+    "  snippet             list what there is for web servers and systemd\n"
+    "  snippet NAME [--prefix /FOLDER] [--docroot DIR] [--programs DIR] [--run-dir DIR]\n"
+    "          [--address A] [--port N] [--config FILE]\n"
+    "                      print it with these values\n"
     "  version | help\n";
 
 static int misuse(const char *what)
@@ -51,11 +56,12 @@ static int find_near(const char *own, const char *const *candidates, char out[PA
     return -1;
 }
 
+/* Beside the checkout's build/, or where `make install` puts things. */
+static const char *const docroots[] = {"../www", "../share/sluice/www", "../../www", NULL};
+static const char *const programs[] = {"info.fcgi", "../lib/sluice/cgi-bin/info.fcgi", NULL};
+
 static int serve(int argc, char **argv)
 {
-    /* beside the checkout's build/, or where `make install` puts things */
-    static const char *const docroots[] = {"../www", "../share/sluice/www", "../../www", NULL};
-    static const char *const programs[] = {"info.fcgi", "../lib/sluice/cgi-bin/info.fcgi", NULL};
     struct supervise_opts opts = {.address = "127.0.0.1", .port = 8080};
     struct err err = {0};
     auto_(config) struct config config = {0};
@@ -106,6 +112,51 @@ static int serve(int argc, char **argv)
     return supervise(&opts);
 }
 
+/* Fills in what was not said: the pages and programs near this one. */
+static int snippet_command(int argc, char **argv)
+{
+    struct err err = {0};
+    auto_(buf) struct buf out = BUF_INIT(65536);
+    char own[PATH_MAX];
+    char docroot[PATH_MAX] = "/usr/local/share/sluice/www";
+    char program[PATH_MAX] = "/usr/local/lib/sluice/cgi-bin/info.fcgi";
+    struct snippet_values values = {.prefix = "",
+                                    .docroot = docroot,
+                                    .programs = program,
+                                    .run_dir = "/run/sluice",
+                                    .address = "127.0.0.1",
+                                    .port = "8080",
+                                    .config = ""};
+    const struct {
+        const char *option;
+        const char **value;
+    } options[] = {
+        {"--prefix", &values.prefix},   {"--docroot", &values.docroot}, {"--programs", &values.programs},
+        {"--run-dir", &values.run_dir}, {"--address", &values.address}, {"--port", &values.port},
+        {"--config", &values.config},
+    };
+    if (argc == 0)
+        return snippet_list(&out) < 0 || fputs(buf_str(&out), stdout) < 0;
+    if (own_directory(own, sizeof own) == 0) {
+        (void)find_near(own, docroots, docroot);
+        (void)find_near(own, programs, program);
+    }
+    *strrchr(program, '/') = '\0';
+    for (int i = 1; i < argc; i += 2) { /* option, value */
+        size_t which = 0;
+        while (which < ARRAY_LEN(options) && strcmp(options[which].option, argv[i]) != 0)
+            which++;
+        if (which == ARRAY_LEN(options) || i + 1 == argc)
+            return misuse("unknown option, or one that lacks its value");
+        *options[which].value = argv[i + 1];
+    }
+    if (snippet_print(&out, argv[0], &values, &err) < 0) {
+        fprintf(stderr, "sluice: %s\n", err.text);
+        return 1;
+    }
+    return fputs(buf_str(&out), stdout) < 0;
+}
+
 static int config_command(int argc, char **argv)
 {
     if (argc >= 1 && strcmp(argv[0], "--check") == 0)
@@ -124,6 +175,8 @@ int main(int argc, char **argv)
     const char *command = argc > 1 ? argv[1] : "help";
     if (strcmp(command, "serve") == 0)
         return serve(argc - 2, argv + 2);
+    if (strcmp(command, "snippet") == 0)
+        return snippet_command(argc - 2, argv + 2);
     if (strcmp(command, "config") == 0)
         return config_command(argc - 2, argv + 2);
     if (strcmp(command, "--check-config") == 0)

@@ -23,9 +23,9 @@
 
 #include "base/clock.h"
 #include "base/defs.h"
-#include "base/embed.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "snippet.h"
 
 enum {
     STOP_WAIT_MS = 5000, /* then SIGKILL */
@@ -249,15 +249,6 @@ static int run(const struct supervise_opts *o, struct child *children, int signa
     }
 }
 
-static const char *embedded(const char *name)
-{
-    for (const struct embed_file *f = embed_files; f->name; f++) {
-        if (strcmp(f->name, name) == 0)
-            return f->text;
-    }
-    return "";
-}
-
 /* The directory of sockets and of the web server's file: in the data directory, or where paths are short
  * enough. Its name holds the address, which is ours alone: several may run with the same data. */
 static int make_run_dir(const struct supervise_opts *o, char *dir, size_t room, struct err *err)
@@ -284,7 +275,7 @@ static void remove_run_dir(const char *dir)
 static int prepare(const struct supervise_opts *o, struct child *children, const char *dir, struct err *err)
 {
     static const char *const names[] = {"info.fcgi", "stream.fcgi"};
-    const char *text = embedded(web_config);
+    auto_(buf) struct buf text = BUF_INIT(65536);
     char port[16];
     for (int i = INFO; i <= STREAM; i++) {
         children[i].name = names[i];
@@ -300,11 +291,18 @@ static int prepare(const struct supervise_opts *o, struct child *children, const
     if (snprintf(web->config, PATH_ROOM, "%s/%s", dir, web_config) >= PATH_ROOM)
         return err_set(err, ERR_INTERNAL, "path too long: %s", dir);
     (void)snprintf(port, sizeof port, "%u", o->port);
-    if (setenv("SLUICE_DATA_DIR", o->data_dir, 1) < 0 || setenv("SLUICE_RUN_DIR", dir, 1) < 0 ||
-        setenv("SLUICE_DOCROOT", o->docroot, 1) < 0 || setenv("SLUICE_ADDRESS", o->address, 1) < 0 ||
-        setenv("SLUICE_PORT", port, 1) < 0)
+    const struct snippet_values values = {.prefix = "",
+                                          .docroot = o->docroot,
+                                          .programs = o->programs,
+                                          .run_dir = dir,
+                                          .address = o->address,
+                                          .port = port,
+                                          .config = ""};
+    if (snippet_print(&text, web_config, &values, err) < 0)
+        return -1;
+    if (setenv("SLUICE_DATA_DIR", o->data_dir, 1) < 0)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    return io_write_file(web->config, text, strlen(text), err);
+    return io_write_file(web->config, buf_str(&text), text.len, err);
 }
 
 static void raise_fd_limit(void)

@@ -1,5 +1,5 @@
 # Turns text files into one C file: an array of {name, text} ended by {0, 0}. See src/base/embed.h.
-function esc(s) { gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/\t/, "\\t", s); gsub(/\r/, "\\r", s); return s }
+function esc(s) { gsub(/\\/, "&&", s); gsub(/"/, "\\\"", s); gsub(/\t/, "\\t", s); gsub(/\r/, "\\r", s); return s }
 BEGIN { print "/* Made by src/embed.awk. */\n#include \"base/embed.h\"\n\nconst struct embed_file embed_files[] = {" }
 FNR == 1 {
   if (open) print "    },"

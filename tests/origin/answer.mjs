@@ -80,7 +80,19 @@ function length(answer) {
   return answer.file ? answer.end - answer.start + 1 : Buffer.byteLength(answer.body ?? '');
 }
 
+// A file of which only the beginning exists: zeros follow up to `size`.
+async function* padded({ file, start, end, padFrom }) {
+  const zeros = Buffer.alloc(256 * 1024);
+  let at = start;
+  if (at < padFrom) {
+    yield* createReadStream(file, { start, end: Math.min(end, padFrom - 1) });
+    at = padFrom;
+  }
+  for (; at <= end; at += zeros.length) yield zeros.subarray(0, Math.min(zeros.length, end - at + 1));
+}
+
 function source(answer) {
+  if (answer.padFrom) return padded(answer);
   if (!answer.file) return [Buffer.from(answer.body ?? '')];
   return length(answer) > 0
     ? createReadStream(answer.file, { start: answer.start, end: answer.end, highWaterMark: 256 * 1024 })

@@ -97,6 +97,11 @@ export function makeDirect({ media }) {
           return { ...file('/clip.mp4', { 'Accept-Ranges': undefined }, undefined), status: 200 };
         case '/chunked.mp4': // ignores Range and does not say how long it is
           return { ...file('/clip.mp4', { 'Accept-Ranges': undefined, 'Content-Length': undefined }, undefined), status: 200 };
+        case '/gigabyte.mp4': {
+          const { path: clip, size } = media['short-18.mp4'];
+          const answer = answerFile({ file: clip, size: 2 ** 30, type: 'video/mp4', rangeHeader: headers.range, headers: stamped });
+          return { ...answer, padFrom: size };
+        }
         case '/slow.mp4':
           return { ...file('/clip.mp4', stamped, headers.range), rate: 100000 };
         case '/redirect': // ?to= any Location, ?status=
