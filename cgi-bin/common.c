@@ -94,6 +94,7 @@ static int serve(const char *name, unsigned program, const char *config_file, co
         .socket = socket,
         .threads = requests + SPARE_THREADS,
         .send_timeout_s = (unsigned)app->config.stall_timeout_s,
+        .grace_s = (unsigned)app->config.stop_grace_s,
         .program = program,
         .routes = serve_routes,
         .route_count = serve_route_count,

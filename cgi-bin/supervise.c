@@ -34,6 +34,8 @@ enum {
     ANNOUNCE_EVERY_MS = 20,
     LIVED_US = 5 * 1000000, /* a child that lived so long starts with the first pause again */
     BACKLOG = 4096,
+    PROVED_US = 2 * 1000000, /* a new program that does not start has ended by then */
+    LEAVING_MAX = 16,        /* replaced programs that still send, for each */
     PATH_ROOM = 4096,
 };
 
@@ -47,6 +49,8 @@ struct child {
     int64_t restart_mono_us;
     unsigned pause_ms;
     unsigned starts;
+    pid_t former;               /* serves as well until `pid`, its replacement, has proved to live; 0: none */
+    pid_t leaving[LEAVING_MAX]; /* told to end, not gone yet; 0: free */
 };
 
 enum { INFO, STREAM, WEB, CHILDREN };
@@ -148,6 +152,33 @@ static int child_ended(struct child *c, int status)
     return 0;
 }
 
+/* A replacement did not even begin to live: the old one stays. True if that was so. */
+static bool keep_former(struct child *c)
+{
+    if (!c->former)
+        return false;
+    fprintf(stderr, "sluice: the new %s ended at once; the old one stays\n", c->name);
+    c->pid = c->former;
+    c->former = 0;
+    return true;
+}
+
+/* One of the replaced has ended, before or after it was told to. */
+static bool forget_replaced(struct child *c, pid_t pid)
+{
+    if (c->former == pid) {
+        c->former = 0;
+        return true;
+    }
+    for (size_t i = 0; i < LEAVING_MAX; i++) {
+        if (c->leaving[i] == pid) {
+            c->leaving[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* `restart`: whoever has ended will be started again; -1 when that is in vain. */
 static int reap(struct child *children, bool restart)
 {
@@ -156,43 +187,107 @@ static int reap(struct child *children, bool restart)
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         for (int i = 0; i < CHILDREN; i++) {
-            if (children[i].pid != pid)
+            if (forget_replaced(&children[i], pid) || children[i].pid != pid)
                 continue;
             if (!restart)
                 children[i].pid = 0;
-            else if (child_ended(&children[i], status) < 0)
+            else if (!keep_former(&children[i]) && child_ended(&children[i], status) < 0)
                 rc = -1;
         }
     }
     return rc;
 }
 
-static bool any_running(const struct child *children)
+/* Signals every process there is of one child (0: none); returns how many there are. */
+static size_t signal_child(const struct child *c, int signo)
 {
-    for (int i = 0; i < CHILDREN; i++) {
-        if (children[i].pid)
-            return true;
+    size_t count = 0;
+    for (size_t i = 0; i < LEAVING_MAX + 2; i++) {
+        pid_t pid = i == 0 ? c->pid : i == 1 ? c->former : c->leaving[i - 2];
+        if (pid)
+            (void)kill(signo == SIGKILL ? -pid : pid, signo);
+        count += pid != 0;
     }
-    return false;
+    return count;
+}
+
+static size_t signal_all(const struct child *children, int signo)
+{
+    size_t count = 0;
+    for (int i = CHILDREN - 1; i >= 0; i--)
+        count += signal_child(&children[i], signo);
+    return count;
 }
 
 static void stop_all(struct child *children)
 {
     int64_t until = clock_mono_us() + (int64_t)STOP_WAIT_MS * 1000;
-    for (int i = CHILDREN - 1; i >= 0; i--) {
-        if (children[i].pid)
-            (void)kill(children[i].pid, SIGTERM);
-    }
-    while (any_running(children)) {
-        if (clock_mono_us() > until) {
-            for (int i = 0; i < CHILDREN; i++) {
-                if (children[i].pid)
-                    (void)kill(-children[i].pid, SIGKILL);
-            }
-        }
+    (void)signal_all(children, SIGTERM);
+    while (signal_all(children, 0)) {
+        if (clock_mono_us() > until)
+            (void)signal_all(children, SIGKILL);
         clock_sleep_ms(10);
         (void)reap(children, false);
     }
+}
+
+/* --- replacing programs, see supervise.h --- */
+
+/* Where to remember one that leaves; NULL: too many have not gone yet. */
+static pid_t *free_place(struct child *c)
+{
+    for (size_t i = 0; i < LEAVING_MAX; i++) {
+        if (!c->leaving[i])
+            return &c->leaving[i];
+    }
+    return NULL;
+}
+
+static void replace_programs(struct child *children)
+{
+    for (int i = INFO; i <= STREAM; i++) {
+        struct child *c = &children[i];
+        pid_t old = c->pid;
+        if (!old) /* it is about to be started anyway */
+            continue;
+        if (c->former || !free_place(c)) {
+            fprintf(stderr, "sluice: %s is being replaced already\n", c->name);
+            continue;
+        }
+        if (child_start(c) == 0)
+            c->former = old;
+    }
+}
+
+/* Tells the old ones whose replacements have lived long enough; returns when to look again, in ms, -1: no
+ * need.
+ */
+static int end_former(struct child *children)
+{
+    int64_t now = clock_mono_us();
+    int wait_ms = -1;
+    for (int i = INFO; i <= STREAM; i++) {
+        struct child *c = &children[i];
+        int64_t left_us = c->started_mono_us + PROVED_US - now;
+        if (!c->former)
+            continue;
+        if (left_us > 0) {
+            if (wait_ms < 0 || left_us / 1000 < wait_ms)
+                wait_ms = (int)(left_us / 1000) + 1;
+            continue;
+        }
+        pid_t *place = free_place(c); /* looked for before the replacement was started: there is one */
+        if (place)
+            *place = c->former;
+        (void)kill(c->former, SIGTERM);
+        c->former = 0;
+    }
+    return wait_ms;
+}
+
+static int sooner(int a_ms, int b_ms)
+{
+    return a_ms < 0 ? b_ms : b_ms < 0 ? a_ms : a_ms < b_ms ? a_ms : b_ms;
 }
 
 /* Starts what is due; returns how long nothing more is, in ms, -1 for ever. */
@@ -234,7 +329,7 @@ static int run(const struct supervise_opts *o, struct child *children, int signa
     bool announced = false;
     for (;;) {
         struct pollfd p = {.fd = signals, .events = POLLIN};
-        int wait_ms = start_due(children);
+        int wait_ms = sooner(start_due(children), end_former(children));
         if (!announced && !(announced = announce(o)) && (wait_ms < 0 || wait_ms > ANNOUNCE_EVERY_MS))
             wait_ms = ANNOUNCE_EVERY_MS;
         if (poll(&p, 1, wait_ms) <= 0)
@@ -242,9 +337,11 @@ static int run(const struct supervise_opts *o, struct child *children, int signa
         struct signalfd_siginfo info;
         if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
             continue;
-        if (info.ssi_signo != SIGCHLD)
+        if (info.ssi_signo == SIGHUP)
+            replace_programs(children);
+        else if (info.ssi_signo != SIGCHLD)
             return 0;
-        if (reap(children, true) < 0)
+        else if (reap(children, true) < 0)
             return 1;
     }
 }

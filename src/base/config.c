@@ -38,6 +38,8 @@ static const struct config_key keys[] = {
         "Disk for remembered descriptions; beyond that those that expire first are forgotten."),
     INT(upstream_connect_ms, "10000", 100, 120000, "ms", "Time limit for one upstream connection to open."),
     INT(upstream_timeout_ms, "30000", 500, 600000, "ms", "Time limit for one description call."),
+    INT(stop_grace_s, "30", 1, 86400, "s",
+        "What is being sent when a program is told to end may take so long to finish."),
     INT(stall_timeout_s, "30", 1, 3600, "s", "A transfer that moves no byte for so long is ended."),
     INT(max_connections, "256", 1, 100000, "", "Streams at once, running and waiting; more get 503."),
     INT(max_active, "128", 1, 100000, "", "Streams running at once; more wait for a place."),

@@ -25,6 +25,18 @@ describe('make install', () => {
       assert.ok(existsSync(path.join(dest, 'usr', file)), file);
   });
 
+  it('ships configurations that name the places where it was installed', () => {
+    for (const name of execFileSync(path.join(dest, 'usr/bin/sluice'), ['snippet']).toString().trim().split('\n')) {
+      const text = readFileSync(path.join(dest, 'usr/share/doc/sluice', name), 'utf8');
+      assert.doesNotMatch(text, /@[A-Z?]/, name);
+      assert.ok(!text.includes(dest) && !text.includes(root), name);
+    }
+    const nginx = readFileSync(path.join(dest, 'usr/share/doc/sluice/nginx.conf'), 'utf8');
+    assert.match(nginx, /alias "\/usr\/share\/sluice\/www\/";/);
+    const unit = readFileSync(path.join(dest, 'usr/share/doc/sluice/sluice-stream.service'), 'utf8');
+    assert.match(unit, /^ExecStart=\/usr\/lib\/sluice\/cgi-bin\/stream\.fcgi$/m);
+  });
+
   it('ships an example configuration that checks', () => {
     const example = path.join(dest, 'usr/share/doc/sluice/sluice.conf.example');
     assert.match(readFileSync(example, 'utf8'), /^#data_dir = /m);
