@@ -6,8 +6,9 @@
  * when it is told to, or when a program does not start at all. Several may run on one data directory, each on
  * its own port.
  *
- * SIGHUP replaces the programs without refusing anybody: the new ones take requests from the same sockets; once
- * they have proved to live, the old ones are told to end, which lets what they send finish (stop_grace_s). */
+ * SIGHUP replaces the programs without refusing anybody: the new ones take requests from the same sockets;
+ * once they have proved to live, the old ones are told to end, which lets what they send finish
+ * (stop_grace_s). */
 #ifndef SLUICE_CGI_BIN_SUPERVISE_H
 #define SLUICE_CGI_BIN_SUPERVISE_H
 
