@@ -108,6 +108,7 @@ install: all ## Place files by the FHS below $(DESTDIR)$(prefix)
 	install -m 644 README.md "$$to/share/doc/sluice/" && \
 	for name in $$($(B)/cgi-bin/sluice snippet); do \
 	  $(B)/cgi-bin/sluice snippet "$$name" --docroot '$(prefix)/share/sluice/www' --programs '$(prefix)/lib/sluice/cgi-bin' \
+	    --sluice '$(prefix)/bin/sluice' \
 	    > "$$to/share/doc/sluice/$$name" || exit 1; \
 	done && \
 	$(B)/cgi-bin/sluice config --example > "$$to/share/doc/sluice/sluice.conf.example"

@@ -15,12 +15,14 @@ static const char usage[] =
     "usage: sluice COMMAND\n"
     "  serve [--port N] [--address A] [--data-dir DIR] [--docroot DIR]\n"
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
+    "  hold info.fcgi|stream.fcgi\n"
+    "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n"
     "  config --check [FILE]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key\n"
     "  snippet             list what there is for web servers and systemd\n"
     "  snippet NAME [--prefix /FOLDER] [--docroot DIR] [--programs DIR] [--run-dir DIR]\n"
-    "          [--address A] [--port N] [--config FILE]\n"
+    "          [--address A] [--port N] [--config FILE] [--sluice FILE]\n"
     "                      print it with these values\n"
     "  version | help\n";
 
@@ -112,6 +114,18 @@ static int serve(int argc, char **argv)
     return supervise(&opts);
 }
 
+static int hold(int argc, char **argv)
+{
+    char own[PATH_MAX];
+    char program[PATH_MAX];
+    if (argc != 1 || (strcmp(argv[0], "info.fcgi") != 0 && strcmp(argv[0], "stream.fcgi") != 0))
+        return misuse("hold takes info.fcgi or stream.fcgi");
+    if (own_directory(own, sizeof own) < 0 || find_near(own, programs, program) < 0)
+        return misuse("cannot find info.fcgi near this program");
+    *strrchr(program, '/') = '\0';
+    return supervise_held(program, argv[0]);
+}
+
 /* Fills in what was not said: the pages and programs near this one. */
 static int snippet_command(int argc, char **argv)
 {
@@ -120,9 +134,11 @@ static int snippet_command(int argc, char **argv)
     char own[PATH_MAX];
     char docroot[PATH_MAX] = "/usr/local/share/sluice/www";
     char program[PATH_MAX] = "/usr/local/lib/sluice/cgi-bin/info.fcgi";
+    char sluice[PATH_MAX] = "/usr/local/bin/sluice";
     struct snippet_values values = {.prefix = "",
                                     .docroot = docroot,
                                     .programs = program,
+                                    .sluice = sluice,
                                     .run_dir = "/run/sluice",
                                     .address = "127.0.0.1",
                                     .port = "8080",
@@ -133,13 +149,14 @@ static int snippet_command(int argc, char **argv)
     } options[] = {
         {"--prefix", &values.prefix},   {"--docroot", &values.docroot}, {"--programs", &values.programs},
         {"--run-dir", &values.run_dir}, {"--address", &values.address}, {"--port", &values.port},
-        {"--config", &values.config},
+        {"--config", &values.config},   {"--sluice", &values.sluice},
     };
     if (argc == 0)
         return snippet_list(&out) < 0 || fputs(buf_str(&out), stdout) < 0;
     if (own_directory(own, sizeof own) == 0) {
         (void)find_near(own, docroots, docroot);
         (void)find_near(own, programs, program);
+        (void)snprintf(sluice, sizeof sluice, "%.*s/sluice", PATH_MAX - 16, own);
     }
     *strrchr(program, '/') = '\0';
     for (int i = 1; i < argc; i += 2) { /* option, value */
@@ -175,6 +192,8 @@ int main(int argc, char **argv)
     const char *command = argc > 1 ? argv[1] : "help";
     if (strcmp(command, "serve") == 0)
         return serve(argc - 2, argv + 2);
+    if (strcmp(command, "hold") == 0)
+        return hold(argc - 2, argv + 2);
     if (strcmp(command, "snippet") == 0)
         return snippet_command(argc - 2, argv + 2);
     if (strcmp(command, "config") == 0)

@@ -127,6 +127,7 @@ int snippet_print(struct buf *out, const char *name, const struct snippet_values
         {"PREFIX", v->prefix},
         {"DOCROOT", v->docroot},
         {"PROGRAMS", v->programs},
+        {"SLUICE", v->sluice},
         {"RUN_DIR", v->run_dir},
         {"ADDRESS", v->address},
         {"PORT", v->port},

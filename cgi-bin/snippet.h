@@ -14,6 +14,7 @@ struct snippet_values {
     const char *prefix;   /* the folder in the address: "" or "/media" */
     const char *docroot;  /* the pages */
     const char *programs; /* directory of info.fcgi and stream.fcgi */
+    const char *sluice;   /* this program */
     const char *run_dir;  /* of sockets */
     const char *address;  /* that the web server listens on */
     const char *port;

@@ -28,8 +28,9 @@
 #include "snippet.h"
 
 enum {
-    STOP_WAIT_MS = 5000, /* then SIGKILL */
-    RESTART_MIN_MS = 50, /* first pause before a restart; doubles while it keeps dying at once */
+    STOP_WAIT_MS = 5000,             /* Ctrl-C does not wait for downloads */
+    HELD_WAIT_MS = 25 * 3600 * 1000, /* stop_grace_s is a day at most */
+    RESTART_MIN_MS = 50,             /* first pause before a restart; doubles while it keeps dying at once */
     RESTART_MAX_MS = 2000,
     ANNOUNCE_EVERY_MS = 20,
     LIVED_US = 5 * 1000000, /* a child that lived so long starts with the first pause again */
@@ -40,7 +41,7 @@ enum {
 };
 
 struct child {
-    const char *name;
+    const char *name; /* NULL: not one of this run's children */
     char path[PATH_ROOM];
     char config[PATH_ROOM]; /* lighttpd's file; "" for our programs */
     int listen_fd;          /* inherited as descriptor 0; -1: none */
@@ -55,6 +56,7 @@ struct child {
 
 enum { INFO, STREAM, WEB, CHILDREN };
 
+static const char *const names[] = {[INFO] = "info.fcgi", [STREAM] = "stream.fcgi"};
 static const char *const sockets[] = {[INFO] = "info.sock", [STREAM] = "stream.sock"};
 static const char web_config[] = "lighttpd.conf";
 
@@ -219,9 +221,10 @@ static size_t signal_all(const struct child *children, int signo)
     return count;
 }
 
-static void stop_all(struct child *children)
+/* `wait_ms`: then SIGKILL. */
+static void stop_all(struct child *children, int64_t wait_ms)
 {
-    int64_t until = clock_mono_us() + (int64_t)STOP_WAIT_MS * 1000;
+    int64_t until = clock_mono_us() + wait_ms * 1000;
     (void)signal_all(children, SIGTERM);
     while (signal_all(children, 0)) {
         if (clock_mono_us() > until)
@@ -297,7 +300,7 @@ static int start_due(struct child *children)
     int wait_ms = -1;
     for (int i = 0; i < CHILDREN; i++) {
         struct child *c = &children[i];
-        if (c->pid)
+        if (c->pid || !c->name)
             continue;
         if (c->restart_mono_us <= now && child_start(c) == 0)
             continue;
@@ -324,9 +327,10 @@ static bool announce(const struct supervise_opts *o)
     return true;
 }
 
+/* `o`: what to announce, or NULL. */
 static int run(const struct supervise_opts *o, struct child *children, int signals)
 {
-    bool announced = false;
+    bool announced = !o;
     for (;;) {
         struct pollfd p = {.fd = signals, .events = POLLIN};
         int wait_ms = sooner(start_due(children), end_former(children));
@@ -360,10 +364,10 @@ static int make_run_dir(const struct supervise_opts *o, char *dir, size_t room, 
 
 static void remove_run_dir(const char *dir)
 {
-    const char *const names[] = {sockets[INFO], sockets[STREAM], web_config};
+    const char *const files[] = {sockets[INFO], sockets[STREAM], web_config};
     char path[PATH_ROOM + sizeof web_config];
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, files[i]);
         (void)unlink(path);
     }
     (void)rmdir(dir);
@@ -371,7 +375,6 @@ static void remove_run_dir(const char *dir)
 
 static int prepare(const struct supervise_opts *o, struct child *children, const char *dir, struct err *err)
 {
-    static const char *const names[] = {"info.fcgi", "stream.fcgi"};
     auto_(buf) struct buf text = BUF_INIT(65536);
     char port[16];
     for (int i = INFO; i <= STREAM; i++) {
@@ -391,6 +394,7 @@ static int prepare(const struct supervise_opts *o, struct child *children, const
     const struct snippet_values values = {.prefix = "",
                                           .docroot = o->docroot,
                                           .programs = o->programs,
+                                          .sluice = "sluice",
                                           .run_dir = dir,
                                           .address = o->address,
                                           .port = port,
@@ -411,11 +415,9 @@ static void raise_fd_limit(void)
     }
 }
 
-int supervise(const struct supervise_opts *o)
+/* A descriptor to read the signals from which this program lives by; -1 with *err set. */
+static int open_signals(struct err *err)
 {
-    struct err err = {0};
-    struct child children[CHILDREN] = {{.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
-    char dir[PATH_ROOM] = "";
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
@@ -423,16 +425,25 @@ int supervise(const struct supervise_opts *o)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    int signals = signalfd(-1, &set, SFD_CLOEXEC);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC);
+    return fd < 0 ? err_set(err, ERR_INTERNAL, "signalfd: %s", strerror(errno)) : fd;
+}
+
+int supervise(const struct supervise_opts *o)
+{
+    struct err err = {0};
+    struct child children[CHILDREN] = {{.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
+    char dir[PATH_ROOM] = "";
+    int rc = 0;
+    int signals = open_signals(&err);
     raise_fd_limit();
-    int rc = signals < 0 ? err_set(&err, ERR_INTERNAL, "signalfd: %s", strerror(errno)) : 0;
-    if (rc < 0 || io_make_dirs(o->data_dir, &err) < 0 || check_port(o, &err) < 0 ||
+    if (signals < 0 || io_make_dirs(o->data_dir, &err) < 0 || check_port(o, &err) < 0 ||
         make_run_dir(o, dir, sizeof dir, &err) < 0 || prepare(o, children, dir, &err) < 0) {
         fprintf(stderr, "sluice: %s\n", err.text);
         rc = 1;
     } else {
         rc = run(o, children, signals);
-        stop_all(children);
+        stop_all(children, STOP_WAIT_MS);
     }
     for (int i = 0; i < CHILDREN; i++) {
         if (children[i].listen_fd >= 0)
@@ -442,5 +453,30 @@ int supervise(const struct supervise_opts *o)
         remove_run_dir(dir);
     if (signals >= 0)
         (void)close(signals);
+    return rc;
+}
+
+int supervise_held(const char *programs, const char *name)
+{
+    struct err err = {0};
+    struct child children[CHILDREN] = {{.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
+    struct child *held = &children[strcmp(name, names[INFO]) == 0 ? INFO : STREAM];
+    int listening = 0;
+    socklen_t len = sizeof listening;
+    if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening) {
+        fprintf(stderr, "sluice: descriptor 0 is not a listening socket\n");
+        return 1;
+    }
+    int signals = open_signals(&err);
+    if (signals < 0) {
+        fprintf(stderr, "sluice: %s\n", err.text);
+        return 1;
+    }
+    held->name = name;
+    held->listen_fd = STDIN_FILENO;
+    (void)snprintf(held->path, PATH_ROOM, "%s/%s", programs, name);
+    int rc = run(NULL, children, signals);
+    stop_all(children, HELD_WAIT_MS);
+    (void)close(signals);
     return rc;
 }

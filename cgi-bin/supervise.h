@@ -23,4 +23,8 @@ struct supervise_opts {
 /* Stays in the foreground until SIGINT or SIGTERM, then stops every child. Returns the exit code. */
 int supervise(const struct supervise_opts *opts);
 
+/* `sluice hold`: the same for one program ("info.fcgi" or "stream.fcgi") on the socket that is descriptor 0,
+ * for init systems: SIGHUP replaces it, SIGTERM lets it finish what it sends. */
+int supervise_held(const char *programs, const char *name);
+
 #endif

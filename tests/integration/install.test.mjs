@@ -34,7 +34,7 @@ describe('make install', () => {
     const nginx = readFileSync(path.join(dest, 'usr/share/doc/sluice/nginx.conf'), 'utf8');
     assert.match(nginx, /alias "\/usr\/share\/sluice\/www\/";/);
     const unit = readFileSync(path.join(dest, 'usr/share/doc/sluice/sluice-stream.service'), 'utf8');
-    assert.match(unit, /^ExecStart=\/usr\/lib\/sluice\/cgi-bin\/stream\.fcgi$/m);
+    assert.match(unit, /^ExecStart=\/usr\/bin\/sluice hold stream\.fcgi$/m);
   });
 
   it('ships an example configuration that checks', () => {

@@ -79,6 +79,7 @@ const kinds = {
       TypesConfig /etc/mime.types
       ${s.shared ? '' : `TimeOut ${defaultTimeoutS}` /* .htaccess could not change it */}
       KeepAliveTimeout 1
+      LimitRequestFieldSize 16380
       FcgidBusyTimeout ${defaultTimeoutS}
       FcgidBusyScanInterval 1
       <Directory "/">
@@ -88,11 +89,12 @@ const kinds = {
   },
 };
 
+// external: the programs run on their own, started by spawn-fcgi; held: by way of `sluice hold`, as systemd does.
 const table = [
   { snippet: 'lighttpd.conf', kind: 'lighttpd', external: true },
   { snippet: 'lighttpd-spawned.conf', kind: 'lighttpd' },
   { snippet: 'lighttpd-cgi.conf', kind: 'lighttpd' },
-  { snippet: 'nginx.conf', kind: 'nginx', external: true },
+  { snippet: 'nginx.conf', kind: 'nginx', external: true, held: true },
   { snippet: 'apache-proxy.conf', kind: 'apache', external: true },
   { snippet: 'apache-fcgid.conf', kind: 'apache' },
   { snippet: 'apache-cgi.conf', kind: 'apache' },
@@ -144,7 +146,7 @@ async function startServer(row, { origin, prefix = '' }) {
   };
   const own = path.join(scratch, 'programs');
   for (const dir of [spool, own, path.join(scratch, 'data'), path.join(scratch, 'fcgid')]) mkdirSync(dir);
-  for (const program of ['info.fcgi', 'stream.fcgi']) copyFileSync(path.join(programs, program), path.join(own, program));
+  for (const program of ['sluice', 'info.fcgi', 'stream.fcgi']) copyFileSync(path.join(programs, program), path.join(own, program));
   const pages = path.join(s.docroot, s.shared ? prefix : '');
   cpSync(path.join(root, 'build/www'), pages, { recursive: true });
   const config = path.join(scratch, 'sluice.conf');
@@ -190,8 +192,10 @@ async function startServer(row, { origin, prefix = '' }) {
   };
   if (s.external) {
     // The command lines are those of the comment in the file; -n: do not fork.
-    for (const [, args, name] of text.matchAll(/^# {3}spawn-fcgi (.*\/(info|stream)\.fcgi)$/gm))
-      s[name] = start(['/usr/bin/spawn-fcgi', '-n', ...args.split(' ')], { SLUICE_CONFIG: config });
+    for (const [, args, file, name] of text.matchAll(/^# {3}spawn-fcgi (.* -- )(.*\/(info|stream)\.fcgi)$/gm)) {
+      const command = `${args}${s.held ? `${path.join(own, 'sluice')} hold ${name}.fcgi` : file}`;
+      s[name] = start(['/usr/bin/spawn-fcgi', '-n', ...command.split(' ')], { SLUICE_CONFIG: config });
+    }
     await until(() => ['info', 'stream'].every((name) => existsSync(path.join(spool, `${name}.sock`))), 'the sockets');
   }
   const log = () => `${said}\n${existsSync(`${scratch}/error.log`) ? readFileSync(`${scratch}/error.log`, 'utf8') : ''}`;
@@ -400,6 +404,31 @@ function suite(row) {
     for (const name of s.external ? ['info', 'stream'] : []) assert.ok(alive(s[name].pid), name);
     await origin.reset();
     assert.equal((await s.streamOf(watch('sluiceDemo1'), 'format-136')).body.length, file.length);
+  });
+
+  test('systemctl reload: the program is replaced under a download', { skip: !row.held }, async () => {
+    const file = fileOf('short-136.mp4');
+    const old = descendants(s.stream.pid);
+    assert.deepEqual(old.map(({ name }) => name), ['stream.fcgi']);
+    await drip(file.length / 5);
+    const stream = s.streamOf(watch('sluiceDemo1'), 'format-136');
+    await until(async () => (await active()) === 1, 'the stream');
+    s.stream.kill('SIGHUP');
+    while (alive(old[0].pid))
+      assert.equal((await s.streamOf(watch('sluiceDemo1'), 'format-140', { method: 'HEAD' })).status, 200);
+    const answer = await stream;
+    assert.equal(sha256(answer.body), sha256(file));
+    assert.ok(answer.ms > 4000, `${answer.ms} ms`);
+    assert.equal(descendants(s.stream.pid).length, 1);
+  });
+
+  test('the Authorization header arrives', async () => {
+    // Sluice takes 8192 bytes of one; that it complains shows that it saw it.
+    for (const target of ['/livez', `/api/v1/stream?${query({ url: watch('sluiceDemo1'), choice: 'format-140' })}`]) {
+      const ask = (bytes) => s.get(target, { headers: { Authorization: `Bearer ${'x'.repeat(bytes)}` } });
+      assert.equal((await ask(20)).status, 200, target);
+      assertProblem(await ask(9000), 400, 'bad_request');
+    }
   });
 
   test('no log has what was asked for', async () => {
