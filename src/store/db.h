@@ -1,9 +1,13 @@
-/* One SQLite connection of store/: how it is opened and hardened, and its named statements. Internal to
+/* One connection of store/ to its database, whichever engine that is, and its named statements. Internal to
  * store/.
  *
- * Threads: a struct db is used by one thread at a time (the pool in store.c sees to that).
- * Every statement is one row of the table in db.c, in the dialect SQLite and PostgreSQL share ($1 parameters,
- * ON CONFLICT); it is prepared at its first use on a connection and only ever bound, never pasted together.
+ * Threads: a struct db is used by one thread at a time (the pool sees to that).
+ * Every statement is one row of the table in db.c, in the dialect SQLite and PostgreSQL share; it is prepared
+ * at its first use on a connection and only ever bound, never pasted together. The dialect:
+ * - parameters are $1, $2 … in the order of their first appearance, each always of the same kind;
+ * - ON CONFLICT, RETURNING, CASE, length(), coalesce(); numbers are 64 bits, times come as parameters;
+ * - a sum of a column is CAST(sum(…) AS BIGINT), because PostgreSQL adds such up to a type without limits.
+ * For sql/ there are also STRICT, INTEGER and BLOB, which PostgreSQL gets translated: see postgres.c.
  */
 #ifndef SLUICE_STORE_DB_H
 #define SLUICE_STORE_DB_H
@@ -15,45 +19,18 @@
 #include "base/defs.h"
 #include "base/err.h"
 
-struct sqlite3;
-struct sqlite3_stmt;
-
 enum db_stmt {
-    DB_CACHE_GET,    /* key, now → value, expires */
-    DB_CACHE_PUT,    /* key, expires, value */
-    DB_CACHE_DELETE, /* key */
-    DB_CACHE_PRUNE,  /* now, how many at most */
-    DB_CACHE_SIZE,   /* → bytes, about */
-    DB_CACHE_EVICT,  /* how many at most → bytes of each */
-    DB_KEY_ADD,      /* id, key, created; nothing happens when the id is taken */
-    DB_KEY_LIST,     /* how many at most → id, key; newest first */
+    DB_CACHE_GET,     /* key, now → value, expires */
+    DB_CACHE_PUT,     /* key, expires, value */
+    DB_CACHE_DELETE,  /* key */
+    DB_CACHE_PRUNE,   /* now, how many at most */
+    DB_CACHE_SIZE,    /* → bytes, about */
+    DB_CACHE_EVICT,   /* how many at most → bytes of each */
+    DB_KEY_ADD,       /* id, key, created; nothing happens when the id is taken */
+    DB_KEY_LIST,      /* how many at most → id, key; newest first */
+    DB_MIGRATION_ADD, /* version, name, applied */
     DB_STMT_COUNT
 };
-
-enum db_journal { DB_WAL, DB_ROLLBACK };
-
-struct db {
-    struct db *next; /* in the pool */
-    struct sqlite3 *handle;
-    struct sqlite3_stmt *prepared[DB_STMT_COUNT]; /* NULL until first used */
-    const char *path;                             /* borrowed from the opener */
-    bool
-        spoilt; /* met damage or an I/O error: a new connection may fare better, this one is not used again */
-};
-
-/* Opens and hardens a connection to an existing file, without reading it. */
-int db_open(struct db **out, const char *path, struct err *err);
-void db_close(struct db *db);
-DEFINE_AUTO_PTR(db, db_close)
-/* The settings of a connection, once the file's journal mode is known (see journal.h). */
-int db_set_up(struct db *db, enum db_journal journal, struct err *err);
-/* How long a statement waits for the locks of others; DB_USUAL_WAIT_MS from the start. */
-enum { DB_USUAL_WAIT_MS = 5000 };
-void db_set_wait(struct db *db, int wait_ms);
-/* Whether the file was removed or replaced under the connection: what is written there is lost. */
-bool db_is_orphan(struct db *db);
-/* Fills *err from a result code of SQLite, with advice for the operator, and returns -1. */
-int db_fail(struct db *db, int rc, struct err *err);
 
 /* Values to bind, in order. Text and blobs are borrowed until the statement is reset. */
 struct db_value {
@@ -75,6 +52,55 @@ struct db_value {
         .kind = DB_BLOB, .data = (p), .len = (n)                                                             \
     }
 
+struct db;
+
+/* What an engine does; the functions below say what each means. */
+struct db_engine {
+    int (*open)(struct db **out, const char *where, int wait_ms, struct err *err);
+    void (*close)(struct db *db);
+    void (*set_wait)(struct db *db, int wait_ms);
+    bool (*is_lost)(struct db *db);
+    int (*run)(struct db *db, enum db_stmt id, const struct db_value *values, struct err *err);
+    int (*next)(struct db *db, enum db_stmt id, struct err *err);
+    void (*reset)(struct db *db, enum db_stmt id);
+    int64_t (*column_int)(struct db *db, enum db_stmt id, int column);
+    const void *(*column_blob)(struct db *db, enum db_stmt id, int column, size_t *len);
+    int64_t (*changes)(struct db *db);
+    int (*exec)(struct db *db, const char *sql, struct err *err);
+    int (*ask)(struct db *db, const char *sql, int64_t *answer, struct err *err);
+    /* Whether there is a table schema_migration, and what opens a transaction that no other one which changes
+     * the schema, or (where there is but one writer anyway) the rows, is beside. */
+    const char *ask_migrated, *begin, *begin_migration;
+};
+extern const struct db_engine db_sqlite;
+
+/* Engines put their own after it. */
+struct db {
+    const struct db_engine *engine;
+    struct db *next;  /* in the pool */
+    const char *name; /* for messages: borrowed or the engine's own, without secrets */
+    bool spoilt; /* met damage or lost its file or server: a new connection may fare better, this one is not
+                    used again */
+    bool retry;  /* the last failure was a conflict with others, and the transaction may be tried again */
+};
+
+/* How long opening and each statement wait for others, unless told otherwise. */
+enum { DB_USUAL_WAIT_MS = 5000 };
+
+/* Opens the database that `where` names (borrowed for as long as the connection lives): the absolute path of
+ * an SQLite file. It is made when missing and has all migrations afterwards. */
+int db_open(struct db **out, const char *where, int wait_ms, struct err *err);
+void db_close(struct db *db);
+DEFINE_AUTO_PTR(db, db_close)
+/* How long a statement waits for the locks of others; DB_USUAL_WAIT_MS from the start. */
+void db_set_wait(struct db *db, int wait_ms);
+/* Whether what was connected to is no longer there: a file that was removed or replaced, a server that hung
+ * up. Does not wait. */
+bool db_is_lost(struct db *db);
+
+/* The text of a statement; for engines. */
+const char *db_stmt_text(enum db_stmt id);
+
 /* Binds and steps: 1 there is a row, 0 done, -1 error. After a 1 read the columns, go on with db_next() and
  * end with db_reset(); after anything else the statement is reset already. */
 int db_run(struct db *db, enum db_stmt id, const struct db_value *values, struct err *err);
@@ -87,8 +113,15 @@ const void *db_column_blob(struct db *db, enum db_stmt id, int column, size_t *l
 /* Rows changed by the last statement. */
 int64_t db_changes(struct db *db);
 
-/* For opening a file: one fixed statement, and the first column of its first row as a number, or whether it
- * is the text `equals` (may be NULL). Returns SQLite's result code. */
-int db_ask(struct db *db, const char *sql, const char *equals, int64_t *answer);
+/* Runs body(db, ctx, err) in a transaction that sees no half of another one and is taken back when it returns
+ * -1. Where the engine reports a conflict with another transaction, all of it is done once more, a few times
+ * at most: so `body` sets what is in *ctx from the beginning. Returns what body returned. */
+int db_transact(struct db *db, int (*body)(struct db *db, void *ctx, struct err *err), void *ctx,
+                struct err *err);
+
+/* For migrations: fixed text, maybe of several statements, and the first column of the first row of one as a
+ * number (0 where there is none). */
+int db_exec(struct db *db, const char *sql, struct err *err);
+int db_ask(struct db *db, const char *sql, int64_t *answer, struct err *err);
 
 #endif

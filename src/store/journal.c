@@ -59,15 +59,15 @@ static bool can_share_memory(const char *path)
 /* The first read is what maps the memory that WAL shares. */
 static const char first_read[] = "SELECT count(*) FROM sqlite_schema";
 
-static int enter_wal(struct db *db, int64_t *is_wal)
+static int enter_wal(struct sqlite_db *db, int64_t *is_wal)
 {
     int64_t ignored;
-    int rc = db_ask(db, "PRAGMA journal_mode = WAL", "wal", is_wal);
-    return rc == SQLITE_OK ? db_ask(db, first_read, NULL, &ignored) : rc;
+    int rc = sqlite_ask(db, "PRAGMA journal_mode = WAL", "wal", is_wal);
+    return rc == SQLITE_OK ? sqlite_ask(db, first_read, NULL, &ignored) : rc;
 }
 
 /* Exclusive locking is the one way to read, and so to convert, a WAL file where memory cannot be shared. */
-static int leave_wal(struct db *db)
+static int leave_wal(struct sqlite_db *db)
 {
     static const char *const steps[] = {
         "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = DELETE", "PRAGMA locking_mode = NORMAL",
@@ -76,36 +76,36 @@ static int leave_wal(struct db *db)
     int rc = SQLITE_OK;
     for (size_t i = 0; i < ARRAY_LEN(steps) && rc == SQLITE_OK; i++) {
         int64_t ignored;
-        rc = db_ask(db, steps[i], NULL, &ignored);
+        rc = sqlite_ask(db, steps[i], NULL, &ignored);
     }
     return rc;
 }
 
 /* SQLite does not wait for locks while it changes the mode, hence the patience here: each attempt is a new
  * connection, which holds nothing that another one waits for. */
-int journal_open(struct db **out, const char *path, struct err *err)
+int journal_open(struct sqlite_db **out, const char *path, struct err *err)
 {
     bool wanted = !on_network(path) && can_share_memory(path);
     int64_t deadline_us = clock_mono_us() + SETTLE_WAIT_MS * INT64_C(1000);
     for (unsigned seed = (unsigned)getpid();;) {
-        auto_ptr(db) struct db *db = NULL;
+        auto_ptr(sqlite_db) struct sqlite_db *db = NULL;
         int64_t is_wal = 0;
-        if (db_open(&db, path, err) < 0)
+        if (sqlite_open(&db, path, err) < 0)
             return -1;
-        db_set_wait(db, 0);
+        sqlite_set_wait(db, 0);
         int rc = wanted ? enter_wal(db, &is_wal) : leave_wal(db);
-        db_set_wait(db, DB_USUAL_WAIT_MS);
+        sqlite_set_wait(db, DB_USUAL_WAIT_MS);
         if (rc == SQLITE_OK) {
-            if (db_set_up(db, is_wal ? DB_WAL : DB_ROLLBACK, err) < 0)
+            if (sqlite_set_up(db, is_wal ? SQLITE_JOURNAL_WAL : SQLITE_JOURNAL_ROLLBACK, err) < 0)
                 return -1;
             *out = steal(&db);
             return 0;
         }
         if ((rc & 0xff) != SQLITE_BUSY || clock_mono_us() > deadline_us) {
-            (void)db_fail(db, rc, err);
+            (void)sqlite_fail(db, rc, err);
             return -1;
         }
-        db_close(steal(&db));
+        sqlite_close(steal(&db));
         clock_sleep_ms(1 + (unsigned)rand_r(&seed) % SETTLE_PAUSE_MAX_MS);
     }
 }

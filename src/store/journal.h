@@ -4,9 +4,9 @@
 #ifndef SLUICE_STORE_JOURNAL_H
 #define SLUICE_STORE_JOURNAL_H
 
-#include "store/db.h"
+#include "store/sqlite.h"
 
 /* Opens an existing file and settles its mode, however many processes do the same at once. */
-int journal_open(struct db **out, const char *path, struct err *err);
+int journal_open(struct sqlite_db **out, const char *path, struct err *err);
 
 #endif

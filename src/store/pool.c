@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "store/migrate.h"
 
 int pool_init(struct pool *p, const char *path)
 {
@@ -74,9 +73,9 @@ int lease_begin(struct lease *l, struct pool *p, int wait_ms, struct err *err)
         return err_set(err, ERR_INTERNAL, "%s was opened before fork()", p->path);
     if (take(p, wait_ms, &l->db, err) < 0)
         return -1;
-    if (l->db && db_is_orphan(l->db))
+    if (l->db && db_is_lost(l->db))
         db_close(steal(&l->db));
-    if (!l->db && migrate_open(&l->db, p->path, err) < 0) {
+    if (!l->db && db_open(&l->db, p->path, wait_ms, err) < 0) {
         give(p, NULL);
         return -1;
     }
