@@ -40,7 +40,7 @@ int door_check_config(const char *path)
 /* Streams take no thread (serve/pump.h), but finding out what to send does, where it waits for the outside
  * world. Beside those that may: threads that say "busy" to the next one, and answer what is at hand, health
  * first of all. */
-enum { STREAM_THREADS = 64, SPARE_THREADS = 16 };
+enum { SPARE_THREADS = 16 };
 
 struct door {
     struct app app;
@@ -87,8 +87,8 @@ static int serve(const char *name, unsigned program, const char *config_file, co
     }
     unsigned requests = (unsigned)app->config.info_threads;
     if (program == HTTP_ROUTE_STREAM)
-        requests = app->config.max_connections < STREAM_THREADS ? (unsigned)app->config.max_connections
-                                                                : STREAM_THREADS;
+        requests = app->config.max_connections < APP_STREAM_THREADS ? (unsigned)app->config.max_connections
+                                                                    : APP_STREAM_THREADS;
     app_limit(app, requests);
     struct http_server_opts opts = {
         .socket = socket,

@@ -51,6 +51,27 @@ static int open_workers(struct app *app, const struct gate_limits *streams, stru
     return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->workers, dir, &limits, err);
 }
 
+/* A plan can take as long as plan_wait_s, and eight connections. Were there no limit, a few dozen links to
+ * slow sources would take every thread of stream.fcgi: half of them may make plans, a quarter may wait for
+ * that, and the rest is for whoever asks for something else. Those in line hold up one video's plan for no
+ * longer than PLAN_QUEUE_WAIT_S. Formed alike in all programs, as the gate wants. */
+static int open_plans(struct app *app, struct err *err)
+{
+    enum { PLAN_QUEUE_WAIT_S = 5 };
+    int64_t threads = app->config.max_connections < APP_STREAM_THREADS ? app->config.max_connections
+                                                                       : APP_STREAM_THREADS;
+    int64_t at_once = threads / 2 ? threads / 2 : 1;
+    const struct gate_limits limits = {
+        .max_connections = at_once + threads / 4,
+        .max_active = at_once,
+        .queue_wait_s = PLAN_QUEUE_WAIT_S,
+    };
+    auto_ptr(char) char *dir = NULL;
+    if (asprintf(&dir, "%s/planners", app->config.data_dir) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->plans, dir, &limits, err);
+}
+
 static struct net_opts net_opts_of(const struct config *c)
 {
     return (struct net_opts){
@@ -95,7 +116,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         store_open(&app->store, c->data_dir, err) < 0 ||
         cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
         gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||
-        net_open(&app->net, &net, err) < 0) {
+        open_plans(app, err) < 0 || net_open(&app->net, &net, err) < 0) {
         app_close(app);
         return -1;
     }
@@ -122,6 +143,7 @@ void app_close(struct app *app)
     net_close(app->net);
     gate_close(app->gate);
     gate_close(app->workers);
+    gate_close(app->plans);
     shelf_close(app->shelf);
     cache_close(app->cache);
     store_close(app->store);

@@ -13,6 +13,9 @@
 #include "site/site.h"
 #include "store/store.h"
 
+/* How many threads of a program that sends streams may wait for the outside world. */
+enum { APP_STREAM_THREADS = 64 };
+
 struct app {
     struct config config;
     struct store *store;
@@ -20,6 +23,7 @@ struct app {
     struct shelf *shelf;  /* of plans */
     struct gate *gate;    /* of streams */
     struct gate *workers; /* of files that are made (serve/made.h) */
+    struct gate *plans;   /* of plans being made (serve/planned.h) */
     struct net *net;
     struct site_env site;
     struct pumps *pumps;     /* NULL: this program sends no streams; see pump.h */

@@ -130,10 +130,9 @@ static int renew(struct job *job, struct err *err)
     return 0;
 }
 
-/* A cache_produce_fn. Source URLs may die before their time: one fresh extraction is worth it. */
-static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct err *err)
+/* Source URLs may die before their time: one fresh extraction is worth it. */
+static int make_or_renew(struct job *job, struct buf *value, int64_t *expires_unix_s, struct err *err)
 {
-    struct job *job = ctx;
     struct err again = {0};
     if (make(job, value, expires_unix_s, err) == 0)
         return 0;
@@ -145,6 +144,18 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
     if (again.code == ERR_SOURCE_CHANGED)
         *err = again;
     return -1;
+}
+
+/* A cache_produce_fn. */
+static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct err *err)
+{
+    struct job *job = ctx;
+    struct gate_ticket ticket = {0};
+    if (gate_enter(job->app->plans, &ticket, NULL, err) < 0)
+        return -1;
+    int rc = make_or_renew(job, value, expires_unix_s, err);
+    gate_depart(job->app->plans, &ticket);
+    return rc;
 }
 
 /* --- getting --- */

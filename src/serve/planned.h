@@ -30,7 +30,9 @@ struct planned_wish {
     const struct merge_opts *opts;
 };
 
-/* Gets the plan or makes it; of all who ask at once one makes it. Errors: merge_plan()'s, remembered for a
+/* Gets the plan or makes it; of all who ask at once one makes it. What is there never waits; at most
+ * app->plans are made at once on this host. Errors: ERR_BUSY: they are, and others are in line for that, or
+ * this one was too long; merge_plan()'s, remembered for a
  * few seconds (a source that refuses has been extracted anew by then, and was tried again);
  * ERR_SOURCE_CHANGED: that extraction found other files than the description has. */
 int planned_get(struct app *app, const struct planned_wish *wish, struct planned *out, struct err *err);

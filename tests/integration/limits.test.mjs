@@ -119,3 +119,31 @@ test('sources that do not answer hold up nobody but those who ask for them', asy
   assertProblem(failed, 502, 'upstream_failed');
   assert.ok(failed.ms < 9000, `upstream_timeout_ms counts for plain links too: ${failed.ms} ms`);
 });
+
+test('plans that take long leave room for those who want something else', async (t) => {
+  // Of eight threads four may plan and two wait for that.
+  const stack = await startStack({ origin, env: { SLUICE_MAX_CONNECTIONS: '8', SLUICE_PREPARE: '0' } });
+  t.after(() => stack.stop());
+  const ask = (fields) =>
+    stack.get(`/api/v1/stream?${new URLSearchParams({ url: link, metadata: '0', ...fields })}`, { method: 'HEAD' });
+  const plan = (start) => ask({ choice: '1080p-mp4', start });
+  const heads = async () => (await origin.requests()).filter(({ path }) => path === '/videoplayback').length;
+  assert.equal((await plan(1)).status, 200);
+  await origin.reset();
+  await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'delay', ms: 2500 } });
+  const slow = [2, 3, 4, 5, 6, 7].map(plan);
+  await until(async () => (await heads()) === 8, 'four plans');
+  await sleep(300);
+  assert.equal(await heads(), 8, 'and no more');
+  const refused = await plan(8);
+  assert.equal(refused.status, 503);
+  assert.ok(refused.ms < 1000, `refused after ${refused.ms} ms`);
+  assert.ok(Number(refused.headers['retry-after']) > 0);
+  for (const answer of [await plan(1), await ask({ choice: 'format-140' })]) {
+    assert.equal(answer.status, 200);
+    assert.ok(answer.ms < 1000, `answered after ${answer.ms} ms`);
+  }
+  await origin.reset();
+  for (const answer of await Promise.all(slow)) assert.equal(answer.status, 200, 'it had its turn');
+  await until(async () => (await plan(8)).status === 200, 'another try', 15000);
+});
