@@ -103,7 +103,7 @@ static int add_subtitles(const struct parts *p, json_t *root, struct err *err)
     for (size_t i = 0; i < p->d->subtitle_count; i++) {
         const struct subtitle *t = &p->d->subtitles[i];
         char choice[CHOICE_ID_MAX];
-        json_t *url = subtitle_choice(t, choice) < 0 ? NULL : link_json(p, "stream", choice, err);
+        json_t *url = subtitle_choice(p->d, t, choice) < 0 ? NULL : link_json(p, "stream", choice, err);
         if (!url)
             continue;
         json_t *srt_url = json_sprintf("%s&format=srt", json_string_value(url));

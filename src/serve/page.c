@@ -271,13 +271,13 @@ static int add_subtitles(const struct page *p, struct err *err)
     char choice[CHOICE_ID_MAX];
     size_t members = 0;
     for (size_t i = 0; i < p->d->subtitle_count; i++)
-        members += subtitle_choice(&p->d->subtitles[i], choice) == 0;
+        members += subtitle_choice(p->d, &p->d->subtitles[i], choice) == 0;
     if (members == 0)
         return 0;
     add_group_top(p->out, "Subtitles", members, "subtitles");
     for (size_t i = 0; i < p->d->subtitle_count; i++) {
         const struct subtitle *t = &p->d->subtitles[i];
-        if (subtitle_choice(t, choice) < 0)
+        if (subtitle_choice(p->d, t, choice) < 0)
             continue;
         (void)buf_adds(p->out, "<li><a");
         if (add_link(p, "href", "stream", choice, err) < 0)

@@ -18,13 +18,26 @@ enum {
 
 static const char prefix[] = "subtitle-";
 
-int subtitle_choice(const struct subtitle *t, char out[CHOICE_ID_MAX])
+/* Which one of its language and kind it is: 1, 2, … */
+static unsigned ordinal(const struct description *d, const struct subtitle *t)
 {
+    unsigned n = 1;
+    for (const struct subtitle *other = d->subtitles; other < t; other++)
+        n += other->is_auto == t->is_auto && strcmp(other->language, t->language) == 0;
+    return n;
+}
+
+int subtitle_choice(const struct description *d, const struct subtitle *t, char out[CHOICE_ID_MAX])
+{
+    char which[16] = "";
+    unsigned number = ordinal(d, t);
+    if (number > 1)
+        (void)snprintf(which, sizeof which, "-%u", number);
     for (const char *c = t->language; *c; c++) {
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", *c))
             return -1;
     }
-    int n = snprintf(out, CHOICE_ID_MAX, "%s%s%s", prefix, t->language, t->is_auto ? "-auto" : "");
+    int n = snprintf(out, CHOICE_ID_MAX, "%s%s%s%s", prefix, t->language, t->is_auto ? "-auto" : "", which);
     return n > 0 && n < CHOICE_ID_MAX ? 0 : -1;
 }
 
@@ -38,7 +51,7 @@ static const struct subtitle *find(const struct description *d, const char *choi
 {
     char id[CHOICE_ID_MAX];
     for (size_t i = 0; i < d->subtitle_count; i++) {
-        if (subtitle_choice(&d->subtitles[i], id) == 0 && strcmp(id, choice) == 0)
+        if (subtitle_choice(d, &d->subtitles[i], id) == 0 && strcmp(id, choice) == 0)
             return &d->subtitles[i];
     }
     return NULL;
@@ -71,8 +84,8 @@ static int get_vtt(struct app *app, const struct description *d, const struct su
 {
     struct job job = {.app = app, .url = t->url};
     auto_(buf) struct buf key = BUF_INIT(KEY_MAX_BYTES);
-    (void)buf_addf(&key, "subtitles %zu:%s %zu:%s %d %s", strlen(d->site), d->site, strlen(d->id), d->id,
-                   t->is_auto, t->language);
+    (void)buf_addf(&key, "subtitles %zu:%s %zu:%s %d %u %s", strlen(d->site), d->site, strlen(d->id), d->id,
+                   t->is_auto, ordinal(d, t), t->language);
     if (key.failed)
         return err_set(err, ERR_INTERNAL, "the name of the subtitles is too long");
     return shelf_get(app->shelf, buf_str(&key), produce, &job, out, err);

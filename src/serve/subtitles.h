@@ -9,8 +9,9 @@
 #include "serve/app.h"
 #include "serve/choice.h"
 
-/* The choice id of a subtitle track: "subtitle-en", "subtitle-en-auto". -1: its language makes no sane id. */
-int subtitle_choice(const struct subtitle *t, char out[CHOICE_ID_MAX]);
+/* The choice id of a subtitle track of `d`: "subtitle-en", "subtitle-en-auto"; "subtitle-en-2" is the second
+ * one of that language. -1: its language makes no sane id. */
+int subtitle_choice(const struct description *d, const struct subtitle *t, char out[CHOICE_ID_MAX]);
 bool is_subtitle_choice(const char *choice);
 /* Sends the track. `format` NULL: WebVTT, byte for byte as the site has it; "vtt": WebVTT without styles and
  * repeated lines; "srt": SubRip. Errors: ERR_NO_SUCH_CHOICE, ERR_BAD_REQUEST (another format), ERR_NOT_FOUND

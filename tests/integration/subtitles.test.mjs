@@ -65,6 +65,26 @@ describe('on their own', () => {
     assert.equal(same.text(), answer.text());
   });
 
+  test('two tracks of one language are two downloads', async () => {
+    const url = watch('sluiceSubs2');
+    const { subtitles } = (await stack.info(url)).json();
+    const got = await Promise.all(subtitles.map(({ stream_url: link }) => stack.get(link)));
+    assert.deepEqual(
+      got.map((answer) => answer.headers['x-sluice-choice']),
+      ['subtitle-en', 'subtitle-en-2', 'subtitle-en-auto'],
+    );
+    assert.match(got[0].text(), /Second 0\n/);
+    assert.match(got[1].text(), /\[door\]/);
+    assert.match(got[2].text(), /Second 0 \(automatic\)/);
+    const page = (await stack.get(`/api/v1/page?${new URLSearchParams({ url })}`)).text();
+    const links = [...page.matchAll(/<li><a href="([^"]+)"[^>]*>(English[^<]*)</g)].map(([, link, label]) => [label, link]);
+    assert.deepEqual(links.map(([label]) => label), ['English', 'English - SDH', 'English (auto-generated)']);
+    const offered = await stack.get(links[1][1].replaceAll('&amp;', '&'));
+    assert.match(offered.text(), /\[door\]/);
+    const { file } = await download({ url, choice: '720p-mp4', subs: 'en-2' });
+    assert.deepEqual((await extract(file)).map(([, , text]) => text), ['[door]']);
+  });
+
   test('as the site has them unless asked otherwise', async () => {
     const raw = await stack.get(target({ url: odd, choice: 'subtitle-en-auto' }));
     assert.match(raw.text(), /<00:00:01\.480><c> today<\/c>/);

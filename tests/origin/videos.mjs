@@ -83,6 +83,18 @@ const videos = {
       { language: 'fr', name: 'French', auto: false, vtt: '<!doctype html><title>Sorry</title>' },
     ],
   },
+  // Two tracks of one language, as for the hard of hearing; the site tells them apart by a name.
+  sluiceSubs2: {
+    title: 'Sluice demo: two subtitles of one language',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['136', '140'],
+    captions: [
+      { language: 'en', name: 'English', auto: false },
+      { language: 'en', name: 'English - SDH', auto: false, track: 'SDH', vtt: 'WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n[door]\n' },
+      { language: 'en', name: 'English (auto-generated)', auto: true },
+    ],
+  },
   sluiceBig01: { title: 'Sluice demo: a large file', author: 'Sluice', set: 'big', formats: ['137', '140'] },
   sluiceAv101: { title: 'Sluice demo: AV1 only', author: 'Sluice', set: 'short', formats: ['398', '140'] },
   // For benchmarks; as short as the others where the long media are not made.

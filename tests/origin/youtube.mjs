@@ -138,13 +138,13 @@ export function makeYoutube({ media, settings }) {
   function captionsOf(id, video) {
     if (!video.captions) return {};
     const captionTracks = video.captions.map((track) => ({
-      baseUrl: `https://www.youtube.com/api/timedtext?v=${id}&ei=x&caps=asr&xoaf=5&xosf=1&hl=en&lang=${track.language}${track.auto ? '&kind=asr' : ''}`,
+      baseUrl: `https://www.youtube.com/api/timedtext?v=${id}&ei=x&caps=asr&xoaf=5&xosf=1&hl=en&lang=${track.language}${track.auto ? '&kind=asr' : ''}${track.track ? `&name=${track.track}` : ''}`,
       name: { runs: [{ text: track.name }] },
       vssId: `${track.auto ? 'a' : ''}.${track.language}`,
       languageCode: track.language,
       ...(track.auto && { kind: 'asr' }),
       isTranslatable: true,
-      trackName: '',
+      trackName: track.track ?? '',
     }));
     return {
       captions: {
@@ -277,7 +277,8 @@ export function makeYoutube({ media, settings }) {
 
   function timedText({ url }) {
     const track = videoOf(url.searchParams.get('v'))?.captions?.find(
-      (one) => one.language === url.searchParams.get('lang') && one.auto === (url.searchParams.get('kind') === 'asr'),
+      (one) => one.language === url.searchParams.get('lang') && one.auto === (url.searchParams.get('kind') === 'asr') &&
+        (one.track ?? '') === (url.searchParams.get('name') ?? ''),
     );
     if (!track) return answerText(404, 'text/html', '');
     if (url.searchParams.get('fmt') !== 'vtt')
