@@ -453,6 +453,20 @@ function suite(row) {
     const part = await request(folder.base, link, { headers: { Range: 'bytes=-1000' } });
     assert.ok(part.body.equals(fileOf('short-136.mp4').subarray(-1000)));
   });
+
+  if (row.held) {
+    test('systemctl stop: what is being sent is finished first', async () => {
+      const file = fileOf('short-136.mp4');
+      await drip(file.length / 3);
+      const stream = s.streamOf(watch('sluiceDemo1'), 'format-136');
+      await until(async () => (await active()) === 1, 'the stream');
+      s.stream.kill('SIGTERM');
+      const answer = await stream;
+      assert.equal(sha256(answer.body), sha256(file));
+      assert.ok(answer.ms > 2000, `${answer.ms} ms`);
+      assert.equal(await s.stream.ended, 0);
+    });
+  }
 }
 
 test('systemd takes the units, and finds little to complain about', async (t) => {
