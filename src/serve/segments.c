@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/aes_cbc.h"
 #include "net/fetch.h"
 #include "site/hls.h"
 
@@ -19,6 +20,10 @@ struct segments {
     size_t index;
     size_t again; /* one more than the last piece that was begun anew */
     struct fetch *fetch;
+    struct aes_cbc *cipher; /* of a piece that is locked, until its end */
+    struct buf clear;       /* what has been deciphered of it last */
+    uint32_t key_held;      /* whose `key` is, as in struct hls_segment */
+    uint8_t key[AES_CBC_BYTES];
     uint64_t at; /* offset of data[0] in the whole */
     const unsigned char *data;
     size_t len;
@@ -29,18 +34,21 @@ void segments_free(struct segments *s)
     if (!s)
         return;
     fetch_close(s->fetch);
+    aes_cbc_free(s->cipher);
+    buf_fini(&s->clear);
     hls_free(s->list);
     buf_fini(&s->base);
     free(s->starts);
     free(s);
 }
 
-/* By a fetch, not a net_call: that can be cancelled. */
-static int read_playlist(struct segments *s, const char *url, struct err *err)
+/* All of a small resource. By a fetch, not a net_call: that can be cancelled. `source`, where it is wanted:
+ * what answered. */
+static int read_whole(struct segments *s, const char *url, struct buf *out, struct buf *source,
+                      struct err *err)
 {
     const struct fetch_opts opts = {.url = url, .cancelled = s->cancelled};
     auto_ptr(fetch) struct fetch *f = NULL;
-    auto_(buf) struct buf text = BUF_INIT(HLS_BYTES_MAX);
     const void *data;
     size_t len;
     if (fetch_open(&f, s->net, &opts, err) < 0)
@@ -48,16 +56,54 @@ static int read_playlist(struct segments *s, const char *url, struct err *err)
     do {
         if (fetch_next(f, &data, &len, err) < 0)
             return -1;
-        if (len && buf_add(&text, data, len) < 0)
-            return err_set(err, ERR_UPSTREAM_FAILED, "hls: a list that is too long");
+        if (len && buf_add(out, data, len) < 0)
+            return err_set(err, ERR_UPSTREAM_FAILED, "a list or key that is too long");
     } while (len);
+    if (source && buf_adds(source, fetch_source(f)) < 0)
+        return err_set(err, ERR_BAD_URL, "hls: an address that is too long");
+    return 0;
+}
+
+static int read_playlist(struct segments *s, const char *url, struct err *err)
+{
+    auto_(buf) struct buf text = BUF_INIT(HLS_BYTES_MAX);
+    if (read_whole(s, url, &text, &s->base, err) < 0)
+        return -1;
     if (hls_parse(&s->list, buf_str(&text), text.len, err) < 0)
         return -1;
     if (s->list->is_master)
         return err_set(err, ERR_UPSTREAM_FAILED, "hls: a list of lists where pieces were");
-    if (buf_adds(&s->base, fetch_source(f)) < 0)
-        return err_set(err, ERR_BAD_URL, "hls: an address that is too long");
     return 0;
+}
+
+/* The key of a piece: mostly the one of the piece before. */
+static int hold_key(struct segments *s, uint32_t key, struct err *err)
+{
+    auto_(buf) struct buf url = BUF_INIT(URL_MAX);
+    auto_(buf) struct buf bytes = BUF_INIT(AES_CBC_BYTES);
+    if (s->key_held == key)
+        return 0;
+    if (net_url_join(buf_str(&s->base), s->list->keys[key - 1].uri, &url, err) < 0 ||
+        read_whole(s, buf_str(&url), &bytes, NULL, err) < 0)
+        return -1;
+    if (bytes.len != sizeof s->key)
+        return err_set(err, ERR_UPSTREAM_FAILED, "hls: a key of %zu bytes", bytes.len);
+    memcpy(s->key, bytes.data, sizeof s->key);
+    s->key_held = key;
+    return 0;
+}
+
+/* Makes ready to decipher `piece` from its beginning, where that is needed. */
+static int begin_cipher(struct segments *s, const struct hls_segment *piece, struct err *err)
+{
+    uint8_t iv[AES_CBC_BYTES];
+    aes_cbc_free(steal(&s->cipher));
+    if (!piece->key)
+        return 0;
+    if (hold_key(s, piece->key, err) < 0)
+        return -1;
+    hls_iv(s->list, piece, iv);
+    return aes_cbc_new(&s->cipher, s->key, iv, err);
 }
 
 int segments_open(struct segments **out, struct net *net, const char *url, const atomic_bool *cancelled,
@@ -69,6 +115,7 @@ int segments_open(struct segments **out, struct net *net, const char *url, const
     s->net = net;
     s->cancelled = cancelled;
     buf_init(&s->base, URL_MAX);
+    buf_init(&s->clear, (size_t)2 * FETCH_RING_BYTES);
     if (read_playlist(s, url, err) < 0)
         return -1;
     s->starts = calloc(s->list->segment_count + 1, sizeof *s->starts);
@@ -101,7 +148,33 @@ static int go(struct segments *s, uint64_t offset, struct err *err)
         .length = piece->length,
         .cancelled = s->cancelled,
     };
+    if (begin_cipher(s, piece, err) < 0)
+        return -1;
     return fetch_open(&s->fetch, s->net, &opts, err);
+}
+
+/* The next bytes of the piece, in s->data and s->len; none: it ends. */
+static int next(struct segments *s, struct err *err)
+{
+    const void *data;
+    size_t len;
+    do {
+        if (fetch_next(s->fetch, &data, &len, err) < 0)
+            return -1;
+        s->data = data;
+        s->len = len;
+        if (!s->cipher)
+            return 0;
+        buf_clear(&s->clear);
+        if ((len ? aes_cbc_add(s->cipher, data, len, &s->clear, err)
+                 : aes_cbc_end(s->cipher, &s->clear, err)) < 0)
+            return -1;
+        if (len == 0)
+            aes_cbc_free(steal(&s->cipher));
+        s->data = (const unsigned char *)buf_str(&s->clear);
+        s->len = s->clear.len;
+    } while (len && s->len == 0);
+    return 0;
 }
 
 /* Has bytes at `offset` in hand; none (s->len 0): the end of the last piece. */
@@ -112,10 +185,10 @@ static int fill(struct segments *s, uint64_t offset, struct err *err)
             return -1;
     }
     while (s->fetch && s->at + s->len <= offset) {
-        const void *data;
         s->at += s->len;
         s->len = 0;
-        if (fetch_next(s->fetch, &data, &s->len, err) < 0) {
+        if (next(s, err) < 0) {
+            s->len = 0;
             /* Its server may not know ranges: from its beginning, once. */
             if (atomic_load(s->cancelled) || s->again == s->index + 1)
                 return -1;
@@ -124,7 +197,6 @@ static int fill(struct segments *s, uint64_t offset, struct err *err)
                 return -1;
             continue;
         }
-        s->data = data;
         if (s->len)
             continue;
         if (s->known == s->index + 1)

@@ -15,7 +15,9 @@ struct parser {
     struct hls_segment piece;
     uint64_t part_end; /* of the resource of the latest EXT-X-BYTERANGE; a part without offset begins there */
     bool ended;        /* EXT-X-ENDLIST */
-    size_t room;       /* of h->segments */
+    uint32_t key;      /* of the pieces to come, as in struct hls_segment */
+    uint64_t number;   /* of the next piece */
+    size_t room, key_room; /* of h->segments and h->keys */
 };
 
 bool hls_is(const char *text, size_t len)
@@ -34,6 +36,7 @@ void hls_free(struct hls *h)
     free(h->streams);
     free(h->sounds);
     free(h->segments);
+    free(h->keys);
     free(h->text);
     free(h);
 }
@@ -142,15 +145,78 @@ static int read_sound(struct parser *p, char *list)
     return 0;
 }
 
-static int read_key(struct parser *p, char *list)
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "0x…": a number of up to 128 bits. */
+static bool read_iv(const char *value, struct hls_key *key)
+{
+    size_t digits = strlen(value);
+    if (digits < 3 || digits > 2 + 2 * sizeof key->iv || value[0] != '0' || (value[1] | 0x20) != 'x')
+        return false;
+    for (size_t i = 0; i < digits - 2; i++) {
+        int digit = hex_digit(value[digits - 1 - i]);
+        if (digit < 0)
+            return false;
+        key->iv[sizeof key->iv - 1 - i / 2] |= (uint8_t)(digit << (i % 2 * 4));
+    }
+    return key->has_iv = true;
+}
+
+static int add_key(struct parser *p, const struct hls_key *key)
+{
+    struct hls *h = p->h;
+    if (!key->uri || !*key->uri || h->key_count == HLS_SEGMENTS_MAX)
+        return err_set(p->err, ERR_UNSUPPORTED_SITE, "hls: no key, or too many");
+    if (h->key_count == p->key_room) {
+        size_t room = p->key_room ? p->key_room * 2 : 1;
+        struct hls_key *more = realloc(h->keys, room * sizeof *more);
+        if (!more)
+            return err_set(p->err, ERR_INTERNAL, "out of memory");
+        h->keys = more;
+        p->key_room = room;
+    }
+    h->keys[h->key_count++] = *key;
+    p->key = (uint32_t)h->key_count;
+    return 0;
+}
+
+/* `session`: of a master playlist, whose streams name their keys again. */
+static int read_key(struct parser *p, char *list, bool session)
 {
     const char *name;
     const char *value;
+    const char *method = "NONE";
+    struct hls_key key = {0};
     while (next_attribute(&list, &name, &value)) {
-        if (strcmp(name, "METHOD") == 0 && strcmp(value, "NONE") != 0)
-            return err_set(p->err, ERR_DRM, "hls: encrypted");
+        if (strcmp(name, "METHOD") == 0)
+            method = value;
+        else if (strcmp(name, "URI") == 0)
+            key.uri = value;
+        else if (strcmp(name, "IV") == 0 && !read_iv(value, &key))
+            return err_set(p->err, ERR_UNSUPPORTED_SITE, "hls: a vector that is none");
+        else if (strcmp(name, "KEYFORMAT") == 0 && strcmp(value, "identity") != 0)
+            return err_set(p->err, ERR_DRM, "hls: a key that is not given to all");
     }
-    return 0;
+    p->key = 0;
+    if (strcmp(method, "NONE") == 0)
+        return 0;
+    if (strcmp(method, "AES-128") != 0)
+        return err_set(p->err, ERR_DRM, "hls: encrypted");
+    return session ? 0 : add_key(p, &key);
+}
+
+void hls_iv(const struct hls *h, const struct hls_segment *s, uint8_t iv[AES_CBC_BYTES])
+{
+    const struct hls_key *key = &h->keys[s->key - 1];
+    memcpy(iv, key->iv, AES_CBC_BYTES);
+    for (int i = 0; i < 8 && !key->has_iv; i++)
+        iv[AES_CBC_BYTES - 1 - i] = (uint8_t)(s->number >> (8 * i));
 }
 
 /* "length[@offset]" */
@@ -181,7 +247,9 @@ static int add_segment(struct parser *p, const struct hls_segment *s)
         h->segments = more;
         p->room = room;
     }
-    h->segments[h->segment_count++] = *s;
+    h->segments[h->segment_count] = *s;
+    h->segments[h->segment_count].key = p->key;
+    h->segments[h->segment_count++].number = p->number;
     return 0;
 }
 
@@ -218,6 +286,7 @@ static int read_uri(struct parser *p, const char *uri)
     p->piece.uri = uri;
     p->part_end = p->piece.offset + p->piece.length;
     int rc = add_segment(p, &p->piece);
+    p->number++;
     p->piece = (struct hls_segment){0};
     return rc;
 }
@@ -237,8 +306,10 @@ static int read_tag(struct parser *p, char *tag)
         read_stream(p, value);
     else if (strcmp(tag, "#EXT-X-MEDIA") == 0)
         return read_sound(p, value);
+    else if (strcmp(tag, "#EXT-X-MEDIA-SEQUENCE") == 0)
+        p->number = whole(value, INT64_MAX);
     else if (strcmp(tag, "#EXT-X-KEY") == 0 || strcmp(tag, "#EXT-X-SESSION-KEY") == 0)
-        return read_key(p, value);
+        return read_key(p, value, tag[7] == 'S');
     else if (strcmp(tag, "#EXT-X-MAP") == 0)
         return read_map(p, value);
     else if (strcmp(tag, "#EXT-X-BYTERANGE") == 0)

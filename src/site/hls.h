@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/aes_cbc.h"
 #include "base/defs.h"
 #include "base/err.h"
 
@@ -37,6 +38,15 @@ struct hls_sound {
 struct hls_segment {
     const char *uri;
     uint64_t offset, length; /* length 0: all of it */
+    uint32_t key;            /* 1 + the index in hls.keys of what it is locked with; 0: it is not */
+    uint64_t number;         /* its media sequence number; of a map that of the piece behind it */
+};
+
+/* EXT-X-KEY of METHOD=AES-128: 16 bytes are at `uri`. */
+struct hls_key {
+    const char *uri;
+    bool has_iv; /* else the initialisation vector is the number of the piece */
+    uint8_t iv[AES_CBC_BYTES];
 };
 
 struct hls {
@@ -47,6 +57,8 @@ struct hls {
     size_t sound_count;
     struct hls_segment *segments;
     size_t segment_count;
+    struct hls_key *keys;
+    size_t key_count;
     bool is_mp4; /* the pieces are fragmented MP4 */
     uint64_t duration_ms;
     char *text;
@@ -55,9 +67,12 @@ struct hls {
 bool hls_is(const char *text, size_t len); /* begins like one */
 
 /* *out: hls_free(). Errors: ERR_UNSUPPORTED_SITE no playlist, or nothing in it that could be played; ERR_LIVE
- * it goes on growing; ERR_DRM its pieces are encrypted. */
+ * it goes on growing; ERR_DRM its pieces are locked in another way than by AES-128 with a plain key. */
 int hls_parse(struct hls **out, const char *text, size_t len, struct err *err);
 void hls_free(struct hls *h);
+
+/* The initialisation vector of a piece that is locked. */
+void hls_iv(const struct hls *h, const struct hls_segment *s, uint8_t iv[AES_CBC_BYTES]);
 
 DEFINE_AUTO_PTR(hls, hls_free)
 

@@ -47,6 +47,28 @@ static int read_bytes(void *ctx, uint64_t offset, void *to, size_t len, size_t *
     return 0;
 }
 
+/* Replaces the first bytes of a piece by what they say; the last block, which may be missing, is not needed.
+ */
+static int unlock(const struct site_env *env, const char *base, const struct hls *h,
+                  const struct hls_segment *s, struct buf *bytes, struct err *err)
+{
+    uint8_t iv[AES_CBC_BYTES];
+    auto_(net_answer) struct net_answer answer = {.status = 0};
+    auto_ptr(aes_cbc) struct aes_cbc *cipher = NULL;
+    auto_(buf) struct buf clear = BUF_INIT(LOOK_BYTES + AES_CBC_BYTES);
+    struct net_call call = {.max_bytes = AES_CBC_BYTES};
+    if (fetch(env, base, h->keys[s->key - 1].uri, &call, &answer, err) < 0)
+        return -1;
+    if (answer.body.len != AES_CBC_BYTES)
+        return err_set(err, ERR_UPSTREAM_FAILED, "hls: a key of %zu bytes", answer.body.len);
+    hls_iv(h, s, iv);
+    if (aes_cbc_new(&cipher, (const uint8_t *)answer.body.data, iv, err) < 0 ||
+        aes_cbc_add(cipher, bytes->data, bytes->len, &clear, err) < 0)
+        return -1;
+    buf_clear(bytes);
+    return buf_add(bytes, clear.data, clear.len) < 0 ? err_set(err, ERR_INTERNAL, "out of memory") : 0;
+}
+
 /* What the first piece is: of it and its initialisation segment, the first bytes. */
 static int look_inside(const struct site_env *env, const char *base, const struct hls *h,
                        struct media_probe *out, struct err *err)
@@ -60,7 +82,8 @@ static int look_inside(const struct site_env *env, const char *base, const struc
             .range_offset = s->offset,
             .range_length = s->length && s->length < LOOK_BYTES ? s->length : LOOK_BYTES,
         };
-        if (fetch(env, base, s->uri, &call, &answer, err) < 0)
+        if (fetch(env, base, s->uri, &call, &answer, err) < 0 ||
+            (s->key && unlock(env, base, h, s, &answer.body, err) < 0))
             return -1;
         if (buf_add(&bytes, answer.body.data, answer.body.len) < 0)
             return err_set(err, ERR_INTERNAL, "out of memory");

@@ -26,6 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(h, size, h->segments[i].uri);
         if (!h->segments[i].uri || h->segments[i].offset > INT64_MAX - h->segments[i].length)
             abort();
+        uint8_t iv[AES_CBC_BYTES];
+        if (h->segments[i].key > h->key_count)
+            abort();
+        if (h->segments[i].key) {
+            check(h, size, h->keys[h->segments[i].key - 1].uri);
+            hls_iv(h, &h->segments[i], iv);
+        }
     }
     for (size_t i = 0; i < h->stream_count; i++) {
         check(h, size, h->streams[i].uri);

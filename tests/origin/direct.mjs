@@ -1,4 +1,7 @@
 // media.example: a plain web server with media files, and with addresses that test who fetches from it.
+import { statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+
 import { answerFile, answerText } from './answer.mjs';
 
 const files = {
@@ -43,7 +46,16 @@ list/short-136.mp4.m3u8
 
 const page = '<!doctype html><html lang="en"><title>A page</title><video src="clip.mp4"></video>';
 
-export function makeDirect({ media }) {
+// What a test has made with ffmpeg, below settings.folder.
+const types = { '.m3u8': 'application/vnd.apple.mpegurl', '.mpd': 'application/dash+xml', '.ts': 'video/mp2t', '.webm': 'video/webm', '.vtt': 'text/vtt' };
+function made(folder, name, range) {
+  const file = join(folder, basename(name));
+  const found = folder && statSync(file, { throwIfNoEntry: false });
+  if (!found) return undefined;
+  return answerFile({ file, size: found.size, type: types[extname(name)] ?? 'video/mp4', rangeHeader: range, headers: { ETag: `"${found.size}"` } });
+}
+
+export function makeDirect({ media, settings }) {
   function file(path, headers, rangeHeader) {
     const [name, type] = files[path];
     return answerFile({ file: media[name].path, size: media[name].size, type, rangeHeader, headers });
@@ -63,7 +75,7 @@ export function makeDirect({ media }) {
     if (path === 'master.m3u8') return playlist(hlsMaster);
     if (path === 'muxed.m3u8') return playlist('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360\nclip.m3u8\n');
     if (path === 'live.m3u8') return playlist(hlsTransport(clip).replace('#EXT-X-ENDLIST\n', ''));
-    if (path === 'locked.m3u8') return playlist(hlsTransport(clip).replace('#EXTINF', '#EXT-X-KEY:METHOD=AES-128,URI="key"\n#EXTINF'));
+    if (path === 'locked.m3u8') return playlist(hlsTransport(clip).replace('#EXTINF', '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="key"\n#EXTINF'));
     if (path === 'inward.m3u8') return playlist('#EXTM3U\n#EXTINF:2,\nhttp://169.254.169.254/latest/\n#EXT-X-ENDLIST\n');
     if (media[listed]?.index) return playlist(hlsFragments(media[listed]));
     if (piece < hlsPieces) {
@@ -82,6 +94,7 @@ export function makeDirect({ media }) {
       if (host !== 'media.example' && host !== 'cdn.example' && host !== 'wrong-name.example') return undefined;
       const stamped = { ETag: '"v1"', 'Last-Modified': 'Mon, 02 Nov 2026 08:00:00 GMT' };
       if (files[url.pathname]) return file(url.pathname, stamped, headers.range);
+      if (url.pathname.startsWith('/made/')) return made(settings.folder, url.pathname, headers.range) ?? answerText(404, 'text/plain', '');
       if (url.pathname.startsWith('/hls/')) return hls(url.pathname.slice(5), url, headers) ?? answerText(404, 'text/plain', '');
       switch (url.pathname) {
         case '/page.html':

@@ -18,7 +18,7 @@ const self = fileURLToPath(import.meta.url);
 const logMax = 20000;
 const knownHost =
   /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name)\.example))$/;
-const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0 };
+const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0, folder: '' };
 
 async function readBody(req) {
   const parts = [];
@@ -36,7 +36,8 @@ async function readBody(req) {
 //   requests()           what came in since the last reset: { method, host, path, query, range, status, bytes, … };
 //                        tunnels are logged as method CONNECT
 //   script(rule)         adds a rule, see answer.mjs
-//   configure({expiresInS: of media URLs, latencyMs: before every answer, version: added to every lastModified})
+//   configure({expiresInS: of media URLs, latencyMs: before every answer, version: added to every lastModified,
+//              folder: whose files https://media.example/made/ has})
 //   rotate()             refuses every media URL given out so far; forgetVisitors()
 //   reset()              forgets log, rules and settings (not visitors)
 //   stop()
@@ -44,7 +45,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   const { caFile, certFile, keyFile, media } = await prepare({ long });
   const settings = { ...usualSettings };
   const youtube = makeYoutube({ media, settings });
-  const direct = makeDirect({ media });
+  const direct = makeDirect({ media, settings });
   const sockets = new Set();
   const tunnels = new Map(); // the client's port → the socket under TLS, which alone can be reset
   let log = [];

@@ -44,11 +44,14 @@ static void pieces(void **state)
                                         "#EXTINF:0.25,\r\n"
                                         "https://cdn.example/three.m4s?a=b,c\r\n"
                                         "#EXT-X-ENDLIST");
-    static const struct hls_segment expected[] = {{"init.mp4", 0, 720},
-                                                  {"one.m4s", 0, 0},
-                                                  {"two.m4s", 500, 1000},
-                                                  {"two.m4s", 1500, 2000},
-                                                  {"https://cdn.example/three.m4s?a=b,c", 0, 0}};
+    static const struct {
+        const char *uri;
+        uint64_t offset, length;
+    } expected[] = {{"init.mp4", 0, 720},
+                    {"one.m4s", 0, 0},
+                    {"two.m4s", 500, 1000},
+                    {"two.m4s", 1500, 2000},
+                    {"https://cdn.example/three.m4s?a=b,c", 0, 0}};
     assert_false(h->is_master);
     assert_true(h->is_mp4);
     assert_int_equal(h->duration_ms, 9009 + 4500 + 4000 + 250);
@@ -57,6 +60,39 @@ static void pieces(void **state)
         assert_string_equal(h->segments[i].uri, expected[i].uri);
         assert_int_equal(h->segments[i].offset, expected[i].offset);
         assert_int_equal(h->segments[i].length, expected[i].length);
+    }
+}
+
+static void keys(void **state)
+{
+    (void)state;
+    auto_ptr(hls) struct hls *h = parse(
+        M3U "#EXT-X-MEDIA-SEQUENCE:258\n"
+            "#EXTINF:1,\nclear\n"
+            "#EXT-X-KEY:METHOD=AES-128,URI=\"one\"\n"
+            "#EXT-X-MAP:URI=\"map\"\n"
+            "#EXTINF:1,\nnumbered\n"
+            "#EXT-X-KEY:METHOD=AES-128,URI=\"two\",IV=0X1fAB,KEYFORMAT=\"identity\"\n"
+            "#EXTINF:1,\nstated\n#EXTINF:1,\nstated too\n"
+            "#EXT-X-KEY:METHOD=NONE\n"
+            "#EXTINF:1,\nclear again\n" END);
+    static const struct {
+        const char *key;
+        uint8_t iv[2]; /* the last two */
+    } expected[] = {{NULL, {0}},           {"one", {1, 3}},       {"one", {1, 3}},
+                    {"two", {0x1f, 0xab}}, {"two", {0x1f, 0xab}}, {NULL, {0}}};
+    assert_int_equal(h->segment_count, ARRAY_LEN(expected));
+    for (size_t i = 0; i < h->segment_count; i++) {
+        uint8_t iv[AES_CBC_BYTES];
+        static const uint8_t zeros[AES_CBC_BYTES - 2];
+        const struct hls_segment *s = &h->segments[i];
+        assert_int_equal(s->key != 0, expected[i].key != NULL);
+        if (!s->key)
+            continue;
+        assert_string_equal(h->keys[s->key - 1].uri, expected[i].key);
+        hls_iv(h, s, iv);
+        assert_memory_equal(iv, zeros, sizeof zeros);
+        assert_memory_equal(iv + sizeof zeros, expected[i].iv, 2);
     }
 }
 
@@ -107,7 +143,17 @@ static void what_is_refused(void **state)
         {"no pieces", M3U END, ERR_UNSUPPORTED_SITE},
         {"no streams", M3U "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"x\"\n", ERR_UNSUPPORTED_SITE},
         {"still growing", M3U "#EXTINF:1,\na.ts\n", ERR_LIVE},
-        {"encrypted", M3U "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:1,\na.ts\n" END, ERR_DRM},
+        {"encrypted", M3U "#EXT-X-KEY:METHOD=AES-256,URI=\"k\"\n#EXTINF:1,\na.ts\n" END, ERR_DRM},
+        {"a key for some",
+         M3U "#EXT-X-KEY:METHOD=AES-128,URI=\"skd://k\",KEYFORMAT=\"com.example.drm\"\n#EXTINF:1,\na\n" END,
+         ERR_DRM},
+        {"a key that is nowhere", M3U "#EXT-X-KEY:METHOD=AES-128\n#EXTINF:1,\na\n" END, ERR_UNSUPPORTED_SITE},
+        {"a vector of letters", M3U "#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0xfg\n#EXTINF:1,\na\n" END,
+         ERR_UNSUPPORTED_SITE},
+        {"a vector that is too long",
+         M3U
+         "#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x000102030405060708090a0b0c0d0e0f0\n#EXTINF:1,\na\n" END,
+         ERR_UNSUPPORTED_SITE},
         {"encrypted in part",
          M3U "#EXTINF:1,\na\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF:1,\nb\n" END, ERR_DRM},
         {"streams that are", M3U "#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXT-X-STREAM-INF:\na\n",
@@ -227,7 +273,7 @@ static void lists_that_lead_nowhere(void **state)
         {"live", master, {.url = "high", .status = 200, .body = M3U "#EXTINF:1,\na\n"}, ERR_LIVE},
         {"locked",
          master,
-         {.url = "high", .status = 200, .body = M3U "#EXT-X-KEY:METHOD=AES-128\n#EXTINF:1,\na\n" END},
+         {.url = "high", .status = 200, .body = M3U "#EXT-X-KEY:METHOD=SAMPLE-AES\n#EXTINF:1,\na\n" END},
          ERR_DRM},
         {"another list of lists",
          master,
@@ -279,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces),
+        cmocka_unit_test(keys),
         cmocka_unit_test(streams_and_sounds),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(what_is_passed_over),
