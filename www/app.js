@@ -46,7 +46,7 @@ const usualHint = hint.textContent;
 const welcome = [...outcome.childNodes];
 
 /* What a person can do next, by error code. */
-const nextStep = {
+export const nextStep = {
   bad_url: 'Copy the whole address from the address bar, or use “Share” in the app, and paste it here.',
   unsupported_site: 'YouTube links work, and links that lead straight to a video or audio file.',
   not_found: 'Open the link in another tab to see whether it still works there.',
@@ -58,12 +58,26 @@ const nextStep = {
   premium: 'Watch it on the site with your own account.',
   upcoming: 'Come back when it is over and the recording is published.',
   live: 'Come back when it is over and the recording is published.',
+  drm: 'Watch it on the site: copy-protected videos are not offered here.',
   bot_check: 'This often passes within minutes. If it stays, tell whoever runs this server.',
   rate_limited_upstream: 'This often passes within minutes.',
   upstream_failed: 'If it keeps failing, open the link in another tab to see whether it works there.',
+  refused_address: 'Use a link that works for everyone on the internet.',
+  no_such_choice: 'Look the link up again and pick one of the listed choices.',
+  bad_range: 'Remove the download and start it again.',
+  precondition_failed: 'Remove the download and start it again.',
+  source_changed: 'Remove the download and start it again.',
   quota_exceeded: 'The limit is shared by everyone who comes from your address.',
   auth_required: 'This server is for people with a key; ask whoever runs it.',
+  bad_key: 'Ask whoever runs this server for a key.',
+  key_disabled: 'Ask whoever runs this server for a new key.',
+  busy: 'Others are downloading right now; a place is free soon.',
+  token_expired: 'Look the link up again; the new choices work.',
+  token_invalid: 'Look the link up again; the new choices work.',
+  bad_request: 'Look the link up again, and tell whoever runs this server if that does not help.',
+  bad_method: 'Tell whoever runs this server.',
   internal: 'If it keeps failing, tell whoever runs this server.',
+  disk: 'Make room or choose another folder, then start it again.',
   unreachable: 'Check your connection, then try again.',
 };
 
@@ -81,10 +95,10 @@ function humanUnits(value, units) {
   return `${value.toFixed(step > 0 && value < 99.95 ? 1 : 0)} ${units[step]}`;
 }
 
-const humanSize = (bytes) => humanUnits(bytes, ['B', 'kB', 'MB', 'GB', 'TB']);
+export const humanSize = (bytes) => humanUnits(bytes, ['B', 'kB', 'MB', 'GB', 'TB']);
 const humanRate = (bits) => humanUnits(bits, ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s']);
 
-function humanDuration(seconds) {
+export function humanDuration(seconds) {
   const s = Math.round(seconds);
   const two = (n) => String(n).padStart(2, '0');
   const minutes = Math.floor(s / 60);
@@ -115,7 +129,7 @@ function humanLanguage(tag) {
 // Elements
 
 /* el('a', { class: 'x', href: '…' }, 'text', child, null): attributes and children that are null are left out. */
-function el(name, attributes, ...children) {
+export function el(name, attributes, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes ?? {})) {
     if (value !== null && value !== undefined)
@@ -127,7 +141,7 @@ function el(name, attributes, ...children) {
 
 /* Marks that turn the direction of the text after them are of use only to deceive here: each text of the
  * outside stands in an element of its own. */
-const plain = (text) => String(text ?? '').replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
+export const plain = (text) => String(text ?? '').replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
 
 /* An address of this server, or null: whatever an answer says, the page leads nowhere else. */
 function ownAddress(path) {
@@ -137,7 +151,7 @@ function ownAddress(path) {
   return url.origin === location.origin ? url.href : null;
 }
 
-function say(text) {
+export function say(text) {
   status.textContent = text;
 }
 
@@ -212,7 +226,32 @@ function copyButton(url, what) {
   return button;
 }
 
-function choiceRow(choice, formats, isBest) {
+/* The module is fetched while the card is read, so that a click does not wait for it. */
+let downloads = null;
+export const canSave = 'showSaveFilePicker' in window && window.isSecureContext;
+
+/* A click on the link writes the file from here where that is possible. Clicks that mean something else (a new
+ * tab, "save link as") keep their meaning. */
+function saveOnClick(link, href, choice, title) {
+  const label = nameOf(choice);
+  link.addEventListener('click', async (event) => {
+    const isPlainClick = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    if (downloads === null || !isPlainClick || !event.isTrusted) {
+      say(`Download started: ${label}`);
+      return;
+    }
+    event.preventDefault();
+    if (!await downloads.save({ href, title, label, container: choice.container }))
+      link.click(); // not trusted: the browser downloads
+  });
+}
+
+async function prepareDownloads() {
+  if (canSave)
+    downloads = await import('./downloads.js').catch(() => null);
+}
+
+function choiceRow(choice, formats, isBest, title) {
   const href = ownAddress(choice.stream_url);
   if (href === null)
     return null;
@@ -220,7 +259,7 @@ function choiceRow(choice, formats, isBest) {
   const size = el('span', { class: 'choice-size', title: exactSizeText(choice) }, sizeText(choice) ?? 'size unknown');
   const link = el('a', { class: 'choice-link', href, download: '' },
     el('span', { class: 'choice-label' }, name), choiceFacts(choice, formats), size);
-  link.addEventListener('click', () => say(`Download started: ${name}`));
+  saveOnClick(link, href, choice, title);
   return el('li', { class: isBest ? 'choice choice-best' : 'choice' }, link, copyButton(href, choice.label || choice.id));
 }
 
@@ -260,6 +299,11 @@ function resultCard(info) {
   const best = (info.choices ?? []).find((choice) => choice.id === info.preselected) ?? null;
   const bestHref = best && ownAddress(best.stream_url);
   const engine = (info.engine ?? '').split(':')[1];
+  const bestLink = bestHref ? el('a', { class: 'best', href: bestHref, download: '' },
+    el('span', { class: 'best-verb' }, bestVerbs[groupOf(best, formats)]),
+    el('span', { class: 'best-what' }, [nameOf(best), best.container.toUpperCase(), sizeText(best)].filter(Boolean).join(' · '))) : null;
+  if (bestLink)
+    saveOnClick(bestLink, bestHref, best, titleOf(info));
 
   const about = el('div', { class: 'result-about' },
     el('h2', { class: 'result-title', dir: 'auto', tabindex: '-1' }, titleOf(info)),
@@ -268,14 +312,11 @@ function resultCard(info) {
       info.site ? el('span', null, siteNames[info.site] ?? info.site) : null,
       engine ? el('span', { title: info.engine }, `via ${engine}`) : null,
       info.cached ? el('span', null, 'from cache') : null),
-    bestHref ? el('a', { class: 'best', href: bestHref, download: '' },
-      el('span', { class: 'best-verb' }, bestVerbs[groupOf(best, formats)]),
-      el('span', { class: 'best-what' }, [nameOf(best), best.container.toUpperCase(), sizeText(best)].filter(Boolean).join(' · ')),
-    ) : null);
+    bestLink);
 
   const lists = Object.entries(groups).filter(([, choices]) => choices.length > 0).map(([name, choices]) =>
     groupOfRows(groupTitles[name], choices.length,
-      el('ul', { class: 'choices' }, ...choices.map((choice) => choiceRow(choice, formats, choice === best)))));
+      el('ul', { class: 'choices' }, ...choices.map((choice) => choiceRow(choice, formats, choice === best, titleOf(info))))));
   return el('article', { class: 'result' },
     el('header', { class: 'result-head' }, thumbnail(info), about), ...lists, subtitleGroup(info.subtitles ?? []));
 }
@@ -361,6 +402,7 @@ async function look(url) {
   if (answer.info) {
     const card = resultCard(answer.info);
     outcome.replaceChildren(card);
+    prepareDownloads();
     document.title = `${titleOf(answer.info)} · Sluice`;
     say(`Found: ${titleOf(answer.info)}`);
     card.querySelector('.result-title').focus({ preventScroll: true });

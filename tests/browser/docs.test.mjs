@@ -31,11 +31,10 @@ test('every setting, as in src/base/config.c', () => {
   assert.deepEqual(table('config-keys'), rows);
 });
 
-test('next steps are for error codes that exist', () => {
+test('there is a next step for every error code', () => {
   const [, known] = /const nextStep = \{([\s\S]*?)\n\};/.exec(read('www/app.js'));
-  const codes = [...known.matchAll(/^ {2}(\w+):/gm)].map(([, code]) => code).filter((code) => code !== 'unreachable');
-  const all = table('error-codes').map(([code]) => code);
-  assert.deepEqual(codes.filter((code) => !all.includes(code)), [], 'codes that do not exist');
+  const codes = [...known.matchAll(/^ {2}(\w+):/gm)].map(([, code]) => code).filter((code) => !['unreachable', 'disk'].includes(code));
+  assert.deepEqual(codes.sort(), table('error-codes').map(([code]) => code).sort());
 });
 
 test('pages have a strict policy, no inline script or style, and only relative addresses', () => {
