@@ -29,8 +29,10 @@ BASE_FLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSLUICE_VERSION='
             -fno-omit-frame-pointer -pthread
 REL_FLAGS  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 ASAN_FLAGS := -O1 -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -fPIE
+TSAN_FLAGS := -O1 -Werror -fsanitize=thread -fPIE
 REL_LINK   := -pie -pthread -Wl,-z,relro,-z,now
 ASAN_LINK  := -pie -pthread -fsanitize=address,undefined
+TSAN_LINK  := -pie -pthread -fsanitize=thread
 CFLAGS   ?=
 LDFLAGS  ?=
 
@@ -40,6 +42,8 @@ DOOR_SRC  := $(sort $(wildcard cgi-bin/*.c))
 UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 UNITS     := $(patsubst tests/unit/%.c,%,$(UNIT_SRC))
+# test_work: the ring between a job and the loop
+TSAN_UNITS := test_gate test_live test_work
 FUZZERS   := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC))
 EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json \
              $(sort $(wildcard cgi-bin/*.conf cgi-bin/shared.* cgi-bin/*.socket cgi-bin/*.service))
@@ -51,7 +55,7 @@ ASAN_PROGRAMS := $(DOORS:%=$(B)/asan/cgi-bin/%.fcgi) $(B)/asan/cgi-bin/sluice
 # ---------------------------------------------------------------------------------------------------------------
 # For people
 
-.PHONY: help all run demo test unit fuzz-check integration browser lint check-asan bench fuzz install clean deps-%
+.PHONY: help all run demo test unit fuzz-check integration browser lint check-asan check-tsan bench fuzz install clean deps-%
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-zA-Z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +80,8 @@ unit: $(UNITS:%=$(B)/asan/tests/%.ok) $(B)/tests/test_sandbox.ok ## Unit tests, 
 fuzz-check: $(FUZZERS:%=$(B)/asan/fuzz/%.ok) ## Every fuzz target over its corpus
 
 check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tests, corpora, integration
+
+check-tsan: $(TSAN_UNITS:%=$(B)/tsan/tests/%.ok) ## Unit tests of what several threads share, under the thread sanitizer
 
 integration: all $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
 	SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' node --test --test-reporter=spec tests/integration/*.test.mjs
@@ -127,8 +133,8 @@ deps-%:
 
 $(B)/.flags: force
 	@mkdir -p $(@D)
-	@echo '$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(ASAN_FLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
-	  echo '$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(ASAN_FLAGS) $(CFLAGS) $(LDFLAGS)' > $@
+	@echo '$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(ASAN_FLAGS) $(TSAN_FLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+	  echo '$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(ASAN_FLAGS) $(TSAN_FLAGS) $(CFLAGS) $(LDFLAGS)' > $@
 .PHONY: force
 
 $(B)/gen/embed.c: $(EMBEDDED) src/embed.awk
@@ -152,6 +158,7 @@ $(1)/cgi-bin/%.fcgi: $(1)/obj/cgi-bin/%.o $(1)/obj/cgi-bin/common.o $(1)/libslui
 	@echo '  ld $$@'
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 $(1)/cgi-bin/sluice: $(1)/obj/cgi-bin/sluice.o $(1)/obj/cgi-bin/supervise.o $(1)/obj/cgi-bin/snippet.o \
+                     $(1)/obj/cgi-bin/streams.o \
                      $(1)/obj/cgi-bin/common.o $(1)/libsluice.a
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'
@@ -169,6 +176,7 @@ $(1)/fuzz/fuzz_%: $(1)/obj/tests/fuzz/fuzz_%.o $(1)/obj/tests/fuzz/corpus_main.o
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 endef
 $(eval $(call variant,$(B),$$(REL_FLAGS),$$(REL_LINK)))
+$(eval $(call variant,$(B)/tsan,$$(TSAN_FLAGS),$$(TSAN_LINK)))
 $(eval $(call variant,$(B)/asan,$$(ASAN_FLAGS),$$(ASAN_LINK)))
 
 .SECONDARY:

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "common.h"
 #include "snippet.h"
+#include "streams.h"
 #include "supervise.h"
 
 static const char usage[] =
@@ -24,6 +25,8 @@ static const char usage[] =
     "  snippet NAME [--prefix /FOLDER] [--docroot DIR] [--programs DIR] [--run-dir DIR]\n"
     "          [--address A] [--port N] [--config FILE] [--sluice FILE]\n"
     "                      print it with these values\n"
+    "  streams [--json]    list what is being streamed on this host\n"
+    "  streams stop ID     end the one of that request\n"
     "  version | help\n";
 
 static int misuse(const char *what)
@@ -196,6 +199,10 @@ int main(int argc, char **argv)
         return hold(argc - 2, argv + 2);
     if (strcmp(command, "snippet") == 0)
         return snippet_command(argc - 2, argv + 2);
+    if (strcmp(command, "streams") == 0) {
+        int rc = streams_command(argc - 2, argv + 2);
+        return rc == STREAMS_MISUSE ? misuse("streams takes --json, or stop and the id of a request") : rc;
+    }
     if (strcmp(command, "config") == 0)
         return config_command(argc - 2, argv + 2);
     if (strcmp(command, "--check-config") == 0)

@@ -116,7 +116,8 @@ int app_open(struct app *app, struct config *config, struct err *err)
         store_open(&app->store, c->data_dir, err) < 0 ||
         cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
         gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||
-        open_plans(app, err) < 0 || net_open(&app->net, &net, err) < 0) {
+        open_plans(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||
+        net_open(&app->net, &net, err) < 0) {
         app_close(app);
         return -1;
     }
@@ -144,6 +145,7 @@ void app_close(struct app *app)
     gate_close(app->gate);
     gate_close(app->workers);
     gate_close(app->plans);
+    live_close(app->live);
     shelf_close(app->shelf);
     cache_close(app->cache);
     store_close(app->store);

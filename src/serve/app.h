@@ -8,6 +8,7 @@
 #include "cache/cache.h"
 #include "cache/shelf.h"
 #include "gate/gate.h"
+#include "gate/live.h"
 #include "http/route.h"
 #include "net/net.h"
 #include "site/site.h"
@@ -24,6 +25,7 @@ struct app {
     struct gate *gate;    /* of streams */
     struct gate *workers; /* of files that are made (serve/made.h) */
     struct gate *plans;   /* of plans being made (serve/planned.h) */
+    struct live *live;    /* what streams on this host */
     struct net *net;
     struct site_env site;
     struct pumps *pumps;     /* NULL: this program sends no streams; see pump.h */

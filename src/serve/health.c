@@ -81,16 +81,19 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
     char now[24];
     struct gate_counts counts = {0};
     struct gate_counts made = {0};
+    struct live_counts streams = {0};
     struct err why = {0};
     bool ok = store_check(app->store, &why) == 0;
     ok = gate_count(app->gate, &counts, &why) == 0 && ok;
     ok = gate_count(app->workers, &made, &why) == 0 && ok;
+    ok = live_count(app->live, &streams, &why) == 0 && ok;
     clock_format_utc(clock_unix_s(), now, sizeof now);
-    json_t *root = json_pack("{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:o}",
-                             "status", ok ? "ok" : "degraded", "time", now, "version", SLUICE_VERSION,
-                             "engines", "youtube", "direct", "workers", "max", (int)counts.max, "active",
-                             (int)counts.active, "waiting", (int)counts.waiting, "conversions", "max",
-                             (int)made.max, "active", (int)made.active, "waiting", (int)made.waiting,
-                             "sandbox", sandbox_level(&app->sandbox), "memory", memory_json());
+    json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:o}",
+        "status", ok ? "ok" : "degraded", "time", now, "version", SLUICE_VERSION, "engines", "youtube",
+        "direct", "workers", "max", (int)counts.max, "active", (int)counts.active, "waiting",
+        (int)counts.waiting, "conversions", "max", (int)made.max, "active", (int)made.active, "waiting",
+        (int)made.waiting, "streams", "streaming", (int)streams.streaming, "making", (int)streams.making,
+        "waiting", (int)streams.waiting, "sandbox", sandbox_level(&app->sandbox), "memory", memory_json());
     return send_json(res, root, err);
 }

@@ -18,6 +18,7 @@
 #include "serve/planned.h"
 #include "serve/pump.h"
 #include "serve/serve.h"
+#include "serve/shown.h"
 #include "serve/subtitles.h"
 #include "serve/token.h"
 
@@ -47,6 +48,7 @@ struct stream {
     struct http_range range;
 
     struct gate_ticket ticket;
+    struct shown shown;
     struct pump_place place;
     struct feed *feed;           /* of a plan or a source */
     struct loop_post made_moved; /* from the job's thread */
@@ -297,6 +299,8 @@ static int start(void *ctx, const struct pump_place *where, struct err *err)
 {
     struct stream *s = ctx;
     s->place = *where;
+    if (shown_run(&s->shown, err) < 0)
+        return -1;
     if (s->made)
         return start_made(s, err);
     struct feed_opts opts = {
@@ -318,12 +322,15 @@ static int start(void *ctx, const struct pump_place *where, struct err *err)
 static enum pump_state gather(void *ctx, struct iovec iov[PUMP_PIECES_MAX], int *count, struct err *err)
 {
     struct stream *s = ctx;
+    if (shown_check(&s->shown, err) < 0)
+        return PUMP_FAILED;
     return s->made ? made_gather(s->made, &s->range, iov, count, err) : feed_gather(s->feed, iov, count, err);
 }
 
 static void take(void *ctx, size_t bytes, bool slow)
 {
     struct stream *s = ctx;
+    shown_take(&s->shown, bytes);
     if (s->made)
         made_take(s->made, bytes);
     else
@@ -375,6 +382,7 @@ static void wait_for_job(void *ctx)
 static void released(void *ctx)
 {
     struct stream *s = ctx;
+    shown_end(&s->shown);
     feed_close(steal(&s->feed));
     if (s->made && s->place.loop) {
         made_cancel(s->made);
@@ -417,6 +425,15 @@ static int answer(struct stream *s, struct err *err)
         .release = released,
         .ticket = &s->ticket,
     };
+    const struct shown_what what = {
+        .description = s->description,
+        .choice = s->choice.id,
+        .request = s->req->id,
+        .total_bytes = s->length ? s->range.length : 0,
+        .is_made = s->made,
+    };
+    if (shown_begin(&s->shown, s->app, &what, err) < 0)
+        return -1;
     description_narrow(s->description, s->choice.formats, s->choice.format_count);
     hold(s);
     pump_submit(s->app->pumps, &order);

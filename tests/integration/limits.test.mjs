@@ -7,7 +7,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { forkOrigin } from '../origin/origin.mjs';
-import { assertProblem, startStack, until } from './harness.mjs';
+import { assertProblem, programEnv, programs, run, startStack, until } from './harness.mjs';
 
 const link = 'https://www.youtube.com/watch?v=sluiceBig01';
 let origin;
@@ -72,6 +72,76 @@ test('a client that stops reading loses its place after stall_timeout_s', async 
   await until(async () => (await workers(stack)).active === 0, 'the place to be free', 8000);
   await stack.stop();
   assert.equal((await asleep).complete, false);
+});
+
+// `sluice streams`, as an operator calls it on that machine.
+const sluiceStreams = (stack, ...args) =>
+  run(path.join(programs, 'sluice'), ['streams', ...args], {
+    env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir }),
+  });
+const listed = async (stack) => JSON.parse((await sluiceStreams(stack, '--json')).stdout);
+
+test('what streams on the host is listed, counted and stopped', async (t) => {
+  const stack = await startStack({ origin, env: { SLUICE_MAX_ACTIVE: '1', SLUICE_QUEUE_WAIT_S: '60' } });
+  t.after(() => stack.stop());
+  await stack.info(link);
+  assert.deepEqual(await listed(stack), []);
+  await drip();
+  const first = stream(stack);
+  await until(async () => (await listed(stack))[0]?.state === 'streaming', 'a stream');
+  const second = stack.stream(link, 'format-140', { keep: 1000 });
+  await until(async () => (await listed(stack)).length === 2, 'one that waits');
+  const [running] = await until(async () => {
+    const all = (await listed(stack)).sort((a, b) => a.state.localeCompare(b.state));
+    return all[0].sent_bytes > 100000 && all[0].bytes_per_s > 10000 && all;
+  }, 'progress');
+  const all = await listed(stack);
+  assert.deepEqual(all.map((one) => [one.site, one.choice, one.state]).sort(), [
+    ['youtube', 'format-137', 'streaming'],
+    ['youtube', 'format-140', 'waiting'],
+  ]);
+  assert.equal(all[0].title_hash, all[1].title_hash);
+  assert.ok(running.total_bytes > running.sent_bytes);
+  assert.doesNotMatch(JSON.stringify(all), /127\.0\.0\.1|http|sluiceBig01/, 'no address, no link');
+  assert.deepEqual((await stack.get('/health')).json().streams, { streaming: 1, making: 0, waiting: 1 });
+  const table = (await sluiceStreams(stack)).stdout.toString();
+  assert.match(table, new RegExp(`${running.request} +streaming +youtube +format-137 `));
+
+  const none = await sluiceStreams(stack, 'stop', '0000000000000000');
+  assert.deepEqual([none.exit, none.stderr], [1, 'sluice: no stream of that request\n']);
+  assert.equal((await sluiceStreams(stack, 'stop', running.request)).exit, 0);
+  const cut = await first;
+  assert.equal(cut.complete, false);
+  assert.match(stack.log(), /stopped by an operator/);
+  assert.equal((await second).status, 200, 'its place goes to the one that waited');
+  await until(async () => (await listed(stack)).length === 0, 'an empty list');
+  assert.equal((await sluiceStreams(stack, 'halt')).exit, 2);
+});
+
+test('one that waits can be stopped as well: it is told so when its turn comes', async (t) => {
+  const stack = await startStack({ origin, env: { SLUICE_MAX_ACTIVE: '1', SLUICE_QUEUE_WAIT_S: '60' } });
+  t.after(() => stack.stop());
+  await drip();
+  const first = stream(stack);
+  await until(async () => (await listed(stack))[0]?.state === 'streaming', 'a stream');
+  const second = stream(stack);
+  const waiting = await until(async () => (await listed(stack)).find((one) => one.state === 'waiting'), 'one that waits');
+  for (const request of [waiting.request, (await listed(stack)).find((one) => one.state === 'streaming').request])
+    assert.equal((await sluiceStreams(stack, 'stop', request)).exit, 0);
+  assertProblem(await second, 503, 'busy');
+  assert.equal((await first).complete, false);
+});
+
+test('what a killed process streamed is not listed any more', async (t) => {
+  const stack = await startStack({ origin });
+  t.after(() => stack.stop());
+  await drip();
+  const answers = [1, 2, 3].map(() => stream(stack));
+  await until(async () => (await listed(stack)).filter((one) => one.state === 'streaming').length === 3, 'three streams');
+  process.kill(stack.processes('stream.fcgi')[0].pid, 'SIGKILL');
+  await until(async () => (await listed(stack)).length === 0, 'an empty list', 1000);
+  for (const answer of await Promise.all(answers)) assert.equal(answer.complete, false);
+  await until(async () => (await stack.get('/api/v1/stream')).status === 400, 'the new process');
 });
 
 test('a locked database costs memory, not service', async (t) => {
