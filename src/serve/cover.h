@@ -7,8 +7,8 @@
 
 enum { COVER_MAX_BYTES = 2 << 20 };
 
-/* NULL: there is none, or it cannot be had now, which is no reason to fail: without it a file is as good.
- * shelf_value_free(). Blocks. */
-struct shelf_value *cover_get(struct app *app, const struct description *d);
+/* *out: shelf_value_free(), or NULL when there is none. -1: it cannot be had now, which is no reason to fail:
+ * without it a file is as good. Blocks. */
+int cover_get(struct app *app, const struct description *d, struct shelf_value **out);
 
 #endif

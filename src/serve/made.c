@@ -59,7 +59,8 @@ static int copy_tags(struct made *m, const struct description *d, struct err *er
     m->link = strdup(d->url ? d->url : "");
     if (!m->title || !m->author || !m->link)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    m->cover = m->make == CHOICE_MP3 || m->make == CHOICE_OGG ? cover_get(m->app, d) : NULL;
+    if (m->make == CHOICE_MP3 || m->make == CHOICE_OGG)
+        (void)cover_get(m->app, d, &m->cover); /* missed: then without */
     m->tags = (struct mp4_tags){.title = m->title, .artist = m->author, .comment = m->link};
     if (m->cover) {
         m->tags.cover = shelf_value_data(m->cover);

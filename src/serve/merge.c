@@ -4,19 +4,15 @@
 #include <pthread.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "media/splice.h"
+#include "serve/cover.h"
+#include "serve/small.h"
 #include "serve/subtitles.h"
 
 enum {
     PARALLEL =
         8, /* header ranges under way at once: the media hosts take it, more brings nothing (measured) */
     HEAD_MAX_BYTES = 4 << 20,
-    COVER_MAX_BYTES = 2 << 20,
-    COVER_TIMEOUT_MS = 5000, /* for one attempt; it is a nicety */
-    ATTEMPTS = 3,            /* of one call */
-    AGAIN_MS = 5000,         /* an attempt that took longer is not repeated */
-    PAUSE_MS = 100,          /* before the second; twice as long before the third */
 };
 
 /* One call, made by a thread of its own: background_begin(), background_end(). */
@@ -44,23 +40,6 @@ struct work {
     bool failed;
     struct err err; /* the first failure */
 };
-
-/* A hiccup of one range must not cost the hundred others. */
-static int call_again(struct app *app, const struct net_call *call, struct net_answer *answer,
-                      struct err *err)
-{
-    for (unsigned attempt = 1;; attempt++) {
-        int64_t start_us = clock_mono_us();
-        int rc = net_call(app->net, call, answer, err);
-        bool hiccup = rc < 0 ? err->code == ERR_UPSTREAM_FAILED
-                             : answer->status >= 500 || answer->status == 429;
-        if (!hiccup || attempt == ATTEMPTS || clock_mono_us() - start_us > AGAIN_MS * INT64_C(1000))
-            return rc;
-        if (rc == 0)
-            net_answer_fini(answer);
-        clock_sleep_ms(PAUSE_MS * attempt);
-    }
-}
 
 static struct net_call range_call(const struct format *f, const char *url, uint64_t offset, uint64_t length)
 {
@@ -103,7 +82,7 @@ static void take_one(struct work *w, const struct splice_range *range)
     (void)pthread_mutex_unlock(&w->lock);
     const struct format *f = w->choice->formats[range->source];
     const struct net_call call = range_call(f, w->urls[range->source], range->offset, range->length);
-    int rc = call_again(w->app, &call, &answer, &err);
+    int rc = small_call(w->app, &call, &answer, &err);
     if (rc == 0)
         rc = check_range(&call, f, &answer, &err);
     (void)pthread_mutex_lock(&w->lock);
@@ -134,15 +113,34 @@ static void *worker(void *ctx)
     return NULL;
 }
 
-static int fetch_headers(struct work *w, struct err *err)
+/* The picture for the tags, wanted beside the headers. */
+struct covering {
+    const struct description *of;
+    struct shelf_value *value;
+    bool missed; /* there may be one another time */
+};
+
+static void covering_fini(struct covering *c)
+{
+    shelf_value_free(c->value);
+}
+
+DEFINE_AUTO(covering, covering_fini)
+
+/* `c` NULL: without. Its picture is fetched by this very thread, which the cache has let in already, so that
+ * a plan counts once. */
+static int fetch_headers(struct work *w, struct covering *c, struct err *err)
 {
     pthread_t threads[PARALLEL];
     unsigned started = 0;
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->fed, NULL);
-    while (started < PARALLEL - 1 && pthread_create(&threads[started], NULL, worker, w) == 0)
+    while (started < PARALLEL && pthread_create(&threads[started], NULL, worker, w) == 0)
         started++;
-    (void)worker(w);
+    if (c)
+        c->missed = cover_get(w->app, c->of, &c->value) < 0;
+    if (started == 0)
+        (void)worker(w);
     for (unsigned i = 0; i < started; i++)
         (void)pthread_join(threads[i], NULL);
     (void)pthread_cond_destroy(&w->fed);
@@ -155,7 +153,7 @@ static int fetch_headers(struct work *w, struct err *err)
 static void *run_background(void *arg)
 {
     struct background *b = arg;
-    b->rc = call_again(b->app, &b->call, &b->answer, &b->err);
+    b->rc = small_call(b->app, &b->call, &b->answer, &b->err);
     return NULL;
 }
 
@@ -179,20 +177,18 @@ static void background_fini(struct background *b)
     net_answer_fini(&b->answer);
 }
 
-/* The calls beside the header ranges. */
-struct aside {
-    struct background heads[CHOICE_FORMATS_MAX];
-    struct background cover;
+/* The sources' heads. */
+struct heads {
+    struct background calls[CHOICE_FORMATS_MAX];
 };
 
-static void aside_fini(struct aside *a)
+static void heads_fini(struct heads *h)
 {
     for (size_t i = 0; i < CHOICE_FORMATS_MAX; i++)
-        background_fini(&a->heads[i]);
-    background_fini(&a->cover);
+        background_fini(&h->calls[i]);
 }
 
-DEFINE_AUTO(aside, aside_fini)
+DEFINE_AUTO(heads, heads_fini)
 
 /* The sources' heads, all at once; they then hold what w->urls point to. */
 static int add_sources(struct work *w, struct background *heads, struct err *err)
@@ -222,20 +218,6 @@ static int add_sources(struct work *w, struct background *heads, struct err *err
         w->urls[i] = b->answer.final_url;
     }
     return 0;
-}
-
-/* A file without its cover is as good, but if there may be one another time it is not the last word. */
-static bool take_cover(struct background *b, struct mp4_tags *tags)
-{
-    background_end(b);
-    bool missed = b->rc < 0 || b->answer.status >= 500 || b->answer.status == 429;
-    if (b->rc == 0 && b->answer.status == 200) {
-        tags->cover = b->answer.body.data;
-        tags->cover_len = b->answer.body.len;
-    } else {
-        log_event(LOG_INFO, "no-cover", "why", b->rc < 0 ? b->err.text : "refused", NULL);
-    }
-    return !missed;
 }
 
 /* Clips and subtitles are for that layout alone, however long its headers take. */
@@ -285,7 +267,7 @@ static int plan_layout(struct work *w, const struct mp4_tags *tags, struct plan 
         return rc;
     w->layout = SPLICE_PROGRESSIVE;
     w->until_mono_us = INT64_MAX;
-    if (fetch_headers(w, err) < 0)
+    if (fetch_headers(w, NULL, err) < 0)
         return -1;
     return splice_plan(w->splice, w->layout, tags, out, err);
 }
@@ -296,26 +278,24 @@ int merge_plan(struct app *app, const struct description *d, const struct choice
     const struct splice_opts clip = {.start_ms = opts->start_ms, .end_ms = opts->end_ms};
     auto_(texts) struct texts texts = {0}; /* outlives the splice, which borrows it */
     auto_ptr(splice) struct splice *splice = splice_new(&clip);
-    auto_(aside) struct aside aside = {
-        .cover = {
-            .app = app,
-            .call = {.url = d->thumbnail, .max_bytes = COVER_MAX_BYTES, .timeout_ms = COVER_TIMEOUT_MS},
-        }};
-    bool has_cover = d->thumbnail && !opts->no_tags;
+    auto_(heads) struct heads heads = {0};
+    auto_(covering) struct covering cover = {.of = d};
     struct work w = {.app = app, .choice = c, .splice = splice};
     struct mp4_tags tags = {.title = d->title, .artist = d->author, .comment = d->url};
     if (!splice)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    if (has_cover)
-        background_begin(&aside.cover);
-    if (add_sources(&w, aside.heads, err) < 0 || add_subtitles(splice, opts->subtitles, &texts, err) < 0)
+    if (add_sources(&w, heads.calls, err) < 0 || add_subtitles(splice, opts->subtitles, &texts, err) < 0)
         return -1;
     w.layout = layout_for(app, splice, opts);
     w.until_mono_us = needs_progressive(opts) ? INT64_MAX
                                               : clock_mono_us() + app->config.plan_wait_s * 1000000;
     enum splice_layout wanted = w.layout;
-    if (fetch_headers(&w, err) < 0)
+    if (fetch_headers(&w, opts->no_tags ? NULL : &cover, err) < 0)
         return -1;
-    out->second_best = w.layout != wanted || (has_cover && !take_cover(&aside.cover, &tags));
+    if (cover.value) {
+        tags.cover = shelf_value_data(cover.value);
+        tags.cover_len = shelf_value_size(cover.value);
+    }
+    out->second_best = w.layout != wanted || cover.missed;
     return plan_layout(&w, opts->no_tags ? NULL : &tags, &out->plan, err);
 }

@@ -3,11 +3,33 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "serve/describe.h"
 #include "serve/serve.h"
 #include "serve/token.h"
 
 enum { PICTURE_MAX_BYTES = 4 << 20 };
+
+enum {
+    ATTEMPTS = 3,    /* of one call */
+    AGAIN_MS = 5000, /* an attempt that took longer is not repeated */
+    PAUSE_MS = 100,  /* before the second; twice as long before the third */
+};
+
+int small_call(struct app *app, const struct net_call *call, struct net_answer *answer, struct err *err)
+{
+    for (unsigned attempt = 1;; attempt++) {
+        int64_t start_us = clock_mono_us();
+        int rc = net_call(app->net, call, answer, err);
+        bool hiccup = rc < 0 ? err->code == ERR_UPSTREAM_FAILED
+                             : answer->status >= 500 || answer->status == 429;
+        if (!hiccup || attempt == ATTEMPTS || clock_mono_us() - start_us > AGAIN_MS * INT64_C(1000))
+            return rc;
+        if (rc == 0)
+            net_answer_fini(answer);
+        clock_sleep_ms(PAUSE_MS * attempt);
+    }
+}
 
 int small_get(struct app *app, const char *url, uint64_t max_bytes, struct net_answer *answer,
               struct err *err)
