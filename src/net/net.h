@@ -78,6 +78,10 @@ void net_answer_fini(struct net_answer *answer);
  * that fetches it. ERR_BAD_URL. */
 int net_url_join(const char *base, const char *reference, struct buf *out, struct err *err);
 
+/* Appends a URL as people write it, with or without its scheme, with the host in ASCII (IDNA): nothing else
+ * is changed, and a host that is ASCII is not looked at. ERR_BAD_URL: it is no name. */
+int net_url_ascii(const char *url, struct buf *out, struct err *err);
+
 /* True where the address (literal, as in a URL's host part) is one the gate never connects to. For tests and
  * docs. */
 bool net_address_refused(const char *address);

@@ -39,7 +39,10 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
 
 static int parse_link(struct link *link, const char *text, struct err *err)
 {
-    switch (link_parse(link, text, strlen(text))) {
+    auto_(buf) struct buf ascii = BUF_INIT(2 * LINK_MAX_BYTES);
+    if (net_url_ascii(text, &ascii, err) < 0)
+        return -1;
+    switch (link_parse(link, buf_str(&ascii), ascii.len)) {
     case LINK_YOUTUBE_VIDEO:
     case LINK_DIRECT:
         return 0;

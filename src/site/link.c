@@ -4,8 +4,8 @@
  * WebAssembly. The reading follows the WHATWG URL parser where it can be abused (authority ends at '/', '?'
  * or '#'; a host ending in a number is an IPv4 address) and refuses what browsers merely tolerate: user info,
  * backslashes, percent signs in hosts, octal, hexadecimal and shortened addresses, hosts without a dot, hosts
- * that are not ASCII (browsers copy those as punycode). Addresses and ports are judged again by the fetch
- * gate; here only their form is. */
+ * that are not ASCII (browsers copy those as punycode, others are put into it before). Addresses and ports
+ * are judged again by the fetch gate; here only their form is. */
 #include "site/link.h"
 
 #include <stdbool.h>

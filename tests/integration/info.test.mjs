@@ -346,6 +346,17 @@ describe('plain media links', () => {
     });
   }
 
+  test('a host in letters of its language', async () => {
+    for (const link of ['https://b\u00fccher.media.example/clip.mp4', '  b\u00fccher.media.example:443/clip.mp4?a=\u00e4']) {
+      const answer = await stack.info(link);
+      assert.equal(answer.status, 200, answer.text());
+      assert.match(answer.json().url, /^https:\/\/xn--bcher-kva\.media\.example\/clip\.mp4/);
+    }
+    for (const link of ['https://\u2100.media.example/a.mp4', 'https://user:b\u00fc@media.example/a.mp4'])
+      assertProblem(await stack.info(link), 400, 'bad_url');
+    assertProblem(await stack.info('https://\uff11\uff12\uff17.0.0.1/a.mp4'), 403, 'refused_address');
+  });
+
   const refusals = {
     'page.html': [422, 'unsupported_site'],
     'fake.mp4': [422, 'unsupported_site'],

@@ -91,7 +91,8 @@ export function makeDirect({ media, settings }) {
 
   return {
     answer({ host, url, headers }) {
-      if (host !== 'media.example' && host !== 'cdn.example' && host !== 'wrong-name.example') return undefined;
+      const ours = ['media.example', 'cdn.example', 'wrong-name.example', 'xn--bcher-kva.media.example'];
+      if (!ours.includes(host)) return undefined;
       const stamped = { ETag: '"v1"', 'Last-Modified': 'Mon, 02 Nov 2026 08:00:00 GMT' };
       if (files[url.pathname]) return file(url.pathname, stamped, headers.range);
       if (url.pathname.startsWith('/made/')) return made(settings.folder, url.pathname, headers.range) ?? answerText(404, 'text/plain', '');

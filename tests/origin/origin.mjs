@@ -17,7 +17,7 @@ import { makeYoutube, mediaVideo } from './youtube.mjs';
 const self = fileURLToPath(import.meta.url);
 const logMax = 20000;
 const knownHost =
-  /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name)\.example))$/;
+  /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name|xn--bcher-kva\.media)\.example))$/;
 const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0, folder: '' };
 
 async function readBody(req) {
