@@ -197,7 +197,7 @@ test('plans that take long leave room for those who want something else', async 
   const ask = (fields) =>
     stack.get(`/api/v1/stream?${new URLSearchParams({ url: link, metadata: '0', ...fields })}`, { method: 'HEAD' });
   const plan = (start) => ask({ choice: '1080p-mp4', start });
-  const heads = async () => (await origin.requests()).filter(({ path }) => path === '/videoplayback').length;
+  const heads = async () => (await origin.requests()).filter((entry) => entry.path === '/videoplayback').length;
   assert.equal((await plan(1)).status, 200);
   await origin.reset();
   await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'delay', ms: 2500 } });
