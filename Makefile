@@ -18,7 +18,7 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 
-PACKAGES := fcgi libcurl jansson sqlite3 libsodium libcrypto libutf8proc libavformat libavcodec libavutil libswresample
+PACKAGES := fcgi libcurl jansson sqlite3 libpq libsodium libcrypto libutf8proc libavformat libavcodec libavutil libswresample
 # Looked up when something is compiled, not when make starts: the packages may be installed by this very run.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))

@@ -24,6 +24,9 @@ enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = 4096 };
 
 static const struct config_key keys[] = {
     TEXT(data_dir, "/var/lib/sluice", "Database and caches; keep it outside the web server's document root."),
+    TEXT(
+        database, "",
+        "sqlite:/path, or postgresql://user:password@host/name that several hosts share; empty: in data_dir."),
     TEXT(clients_file, "", "YouTube client profiles (JSON), re-read when changed; empty: the built-in ones."),
     TEXT(proxy_url, "", "Upstream proxy: http://, https:// or socks5h://host:port. PROXY_URL works too."),
     TEXT(upstream_ca_file, "", "PEM file with CA certificates to trust upstream besides the system's."),
@@ -182,6 +185,12 @@ static int check(const struct config *c, struct err *err)
         known |= text_starts_with(c->proxy_url, schemes[i]);
     if (!known)
         return err_set(err, ERR_INTERNAL, "proxy_url must begin with http://, https:// or socks5h://");
+    static const char *const databases[] = {"sqlite:/", "postgresql://", "postgres://"};
+    known = *c->database == '\0';
+    for (size_t i = 0; i < ARRAY_LEN(databases); i++)
+        known |= text_starts_with(c->database, databases[i]);
+    if (!known)
+        return err_set(err, ERR_INTERNAL, "database must begin with sqlite:/ or postgresql://");
     if (c->data_dir[0] != '/')
         return err_set(err, ERR_INTERNAL, "data_dir must be an absolute path");
     if (*c->public_path && (c->public_path[0] != '/' || strpbrk(c->public_path, "\"'<>?#% \\")))

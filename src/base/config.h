@@ -15,6 +15,7 @@
 
 struct config {
     char *data_dir;         /* database, keys, caches; outside the document root */
+    char *database;         /* sqlite:/… or postgresql://…, which may hold a password; "" = in data_dir */
     char *clients_file;     /* YouTube client profiles; "" = the built-in ones */
     char *proxy_url;        /* upstream proxy: http://, https://, socks5h://; "" = none */
     char *upstream_ca_file; /* additional CA certificates (PEM) for upstream TLS; "" = none */

@@ -93,6 +93,8 @@ int app_check(const struct config *c, struct err *err)
     if (net_open(&net, &opts, err) < 0)
         return -1;
     net_close(net);
+    if (*c->database && store_try(c->database, err) < 0)
+        return -1;
     if (!*c->clients_file)
         return 0;
     return io_read_file(c->clients_file, &text, err) < 0 ||
@@ -113,7 +115,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .queue_wait_s = c->queue_wait_s,
     };
     if (hash_init(err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
-        store_open(&app->store, c->data_dir, err) < 0 ||
+        store_open(&app->store, *c->database ? c->database : c->data_dir, err) < 0 ||
         cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
         gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||
         open_plans(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||

@@ -9,17 +9,25 @@ static void enter(struct app *app, const char *socket)
 {
     const struct config *c = &app->config;
     uint16_t ports[PORTS_MAX] = {DNS_PORT}; /* over TCP, for long answers */
-    const struct sandbox_path paths[] = {
+    const struct store_needs *store = store_needs(app->store);
+    enum { OWN = 5 };
+    struct sandbox_path paths[OWN + ARRAY_LEN(store->paths)] = {
         {c->data_dir, SANDBOX_WRITE},
+        {store->directory ? store->directory : "", SANDBOX_WRITE},
         {c->clients_file, SANDBOX_READ_REPLACED},
         {c->upstream_ca_file, SANDBOX_READ_REPLACED},
         {socket, SANDBOX_REMOVE},
     };
+    for (size_t i = 0; i < store->path_count; i++)
+        paths[OWN + i] = (struct sandbox_path){store->paths[i], SANDBOX_READ};
+    size_t own_ports = 1;
+    for (size_t i = 0; i < store->port_count; i++)
+        ports[own_ports++] = store->ports[i];
     const struct sandbox_opts opts = {
         .paths = paths,
-        .path_count = ARRAY_LEN(paths),
+        .path_count = OWN + store->path_count,
         .tcp_ports = ports,
-        .tcp_port_count = 1 + net_ports(app->net, ports + 1, PORTS_MAX - 1),
+        .tcp_port_count = own_ports + net_ports(app->net, ports + own_ports, PORTS_MAX - own_ports),
     };
     sandbox_enter(&app->sandbox, &opts);
 }

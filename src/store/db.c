@@ -37,7 +37,8 @@ const char *db_stmt_text(enum db_stmt id)
 int db_open(struct db **out, const char *where, int wait_ms, struct err *err)
 {
     auto_ptr(db) struct db *db = NULL;
-    if (db_sqlite.open(&db, where, wait_ms, err) < 0 || migrate(db, err) < 0)
+    const struct db_engine *engine = *where == '/' ? &db_sqlite : &db_postgres;
+    if (engine->open(&db, where, wait_ms, err) < 0 || migrate(db, err) < 0)
         return -1;
     *out = steal(&db);
     return 0;

@@ -72,7 +72,7 @@ struct db_engine {
      * the schema, or (where there is but one writer anyway) the rows, is beside. */
     const char *ask_migrated, *begin, *begin_migration;
 };
-extern const struct db_engine db_sqlite;
+extern const struct db_engine db_sqlite, db_postgres;
 
 /* Engines put their own after it. */
 struct db {
@@ -88,7 +88,8 @@ struct db {
 enum { DB_USUAL_WAIT_MS = 5000 };
 
 /* Opens the database that `where` names (borrowed for as long as the connection lives): the absolute path of
- * an SQLite file. It is made when missing and has all migrations afterwards. */
+ * an SQLite file, made when missing, or libpq's options of a connection (see postgres.h). It has all
+ * migrations afterwards. */
 int db_open(struct db **out, const char *where, int wait_ms, struct err *err);
 void db_close(struct db *db);
 DEFINE_AUTO_PTR(db, db_close)

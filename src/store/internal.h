@@ -3,13 +3,15 @@
 #define SLUICE_STORE_INTERNAL_H
 
 #include "store/pool.h"
+#include "store/postgres.h"
 #include "store/store.h"
 
 /* A rotation adds a key; keys whose tokens have all expired may go. More than these are not looked at. */
 enum { KEY_RING_MAX = 32 };
 
 struct store {
-    char *path; /* absolute: connections are opened later, maybe from another working directory */
+    char *where; /* for db_open(); absolute: connections are opened later, maybe from another directory */
+    struct postgres_url url; /* of an SQLite file: empty */
     struct pool pool;
     uint64_t cache_max;
     _Atomic uint64_t cache_written;            /* since the cache's size was last looked at, or more */

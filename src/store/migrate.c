@@ -7,7 +7,7 @@
 #include "base/embed.h"
 #include "base/text.h"
 
-enum { VERSION_MAX = 999999 };
+enum { VERSION_MAX = 999999, MIGRATION_WAIT_MS = 60000 };
 
 /* The number in front of "001-start.sql"; 0 for files that are no migration. */
 static int64_t version_of(const char *name)
@@ -75,6 +75,7 @@ int migrate(struct db *db, struct err *err)
         return -1;
     if (version == newest_version())
         return 0;
+    db_set_wait(db, MIGRATION_WAIT_MS);
     if (db_exec(db, db->engine->begin_migration, err) < 0)
         return -1;
     if (apply_missing(db, err) < 0) {

@@ -7,9 +7,9 @@
 
 #include "base/clock.h"
 
-int pool_init(struct pool *p, const char *path)
+int pool_init(struct pool *p, const char *where, const char *name)
 {
-    *p = (struct pool){.path = path, .owner = getpid()};
+    *p = (struct pool){.where = where, .name = name, .owner = getpid()};
     pthread_condattr_t monotonic;
     if (pthread_condattr_init(&monotonic) != 0)
         return -1;
@@ -48,7 +48,7 @@ static int take(struct pool *p, int wait_ms, struct db **out, struct err *err)
     else if (ok)
         p->open_count++;
     (void)pthread_mutex_unlock(&p->lock);
-    return ok ? 0 : err_set(err, ERR_BUSY, "all %d connections to %s are in use", POOL_MAX, p->path);
+    return ok ? 0 : err_set(err, ERR_BUSY, "all %d connections to %s are in use", POOL_MAX, p->name);
 }
 
 /* Gives a connection back, or (NULL) the right to have one. */
@@ -70,12 +70,12 @@ int lease_begin(struct lease *l, struct pool *p, int wait_ms, struct err *err)
     l->pool = p;
     l->db = NULL;
     if (getpid() != p->owner)
-        return err_set(err, ERR_INTERNAL, "%s was opened before fork()", p->path);
+        return err_set(err, ERR_INTERNAL, "%s was opened before fork()", p->name);
     if (take(p, wait_ms, &l->db, err) < 0)
         return -1;
     if (l->db && db_is_lost(l->db))
         db_close(steal(&l->db));
-    if (!l->db && db_open(&l->db, p->path, wait_ms, err) < 0) {
+    if (!l->db && db_open(&l->db, p->where, wait_ms, err) < 0) {
         give(p, NULL);
         return -1;
     }

@@ -12,7 +12,8 @@
 enum { POOL_MAX = 16 };
 
 struct pool {
-    const char *path; /* borrowed */
+    const char *where; /* borrowed, for db_open() */
+    const char *name;  /* borrowed, for messages */
     pid_t owner;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t returned;
@@ -20,7 +21,7 @@ struct pool {
     int open_count; /* idle and lent */
 };
 
-int pool_init(struct pool *p, const char *path);
+int pool_init(struct pool *p, const char *where, const char *name);
 void pool_fini(struct pool *p);
 
 /* A lent connection; give it back with lease_end(). */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
 #include "store/internal.h"
 
 enum { PRUNE_PORTION = 200, EVICT_PORTION = 20, LOOKS = 16, ROW_BYTES = 300 };
@@ -26,25 +28,80 @@ static int find_path(char **out, const char *data_dir, struct err *err)
     return 0;
 }
 
-int store_open(struct store **out, const char *data_dir, struct err *err)
+/* Fills where and url. */
+static int settle(struct store *s, const char *where, struct err *err)
 {
-    auto_ptr(char) char *path = NULL;
-    if (find_path(&path, data_dir, err) < 0)
-        return -1;
-    struct store *s = calloc(1, sizeof *s);
-    if (!s || pthread_mutex_init(&s->ring_lock, NULL) != 0 || pool_init(&s->pool, path) < 0) {
-        free(s);
-        return err_set(err, ERR_INTERNAL, "out of memory");
+    static const char file[] = "sqlite:";
+    if (text_starts_with(where, "postgresql://") || text_starts_with(where, "postgres://"))
+        return postgres_parse(&s->url, where, err);
+    if (!text_starts_with(where, file))
+        return find_path(&s->where, where, err);
+    where += strlen(file);
+    if (*where != '/' || where[strspn(where, "/")] == '\0')
+        return err_set(err, ERR_INTERNAL, "database must be sqlite:/path or postgresql://…");
+    s->where = strdup(where);
+    s->url.needs.directory = strndup(where, (size_t)(strrchr(where, '/') - where) + 1);
+    return s->where && s->url.needs.directory ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
+}
+
+static const char *where_of(const struct store *s)
+{
+    return s->url.where ? s->url.where : s->where;
+}
+
+static int connect_first(struct store *s, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    struct err why = {0};
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, &why) == 0)
+        return 0;
+    if (s->url.where && why.code == ERR_BUSY) {
+        log_event(LOG_WARN, "database-unreachable", "error", why.text, NULL);
+        return 0;
     }
-    s->path = steal(&path);
-    struct lease l = {0};
-    int rc = lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err); /* the first connection makes the file */
-    lease_end(&l);
-    if (rc < 0)
+    *err = why;
+    return -1;
+}
+
+int store_open(struct store **out, const char *where, struct err *err)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    int rc = settle(s, where, err);
+    if (rc == 0 && (pthread_mutex_init(&s->ring_lock, NULL) != 0 ||
+                    pool_init(&s->pool, where_of(s), s->url.name ? s->url.name : s->where) < 0))
+        rc = err_set(err, ERR_INTERNAL, "out of memory");
+    if (rc < 0) {
+        postgres_url_fini(&s->url);
+        free(s->where);
+        free(s);
+        return -1;
+    }
+    if (connect_first(s, err) < 0) {
         store_close(s);
-    else
-        *out = s;
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+int store_try(const char *where, struct err *err)
+{
+    struct store s = {0};
+    struct db *db = NULL;
+    int rc = settle(&s, where, err);
+    if (rc == 0 && s.url.where)
+        rc = db_postgres.open(&db, s.url.where, DB_USUAL_WAIT_MS, err);
+    db_close(db);
+    postgres_url_fini(&s.url);
+    free(s.where);
     return rc;
+}
+
+const struct store_needs *store_needs(const struct store *s)
+{
+    return &s->url.needs;
 }
 
 void store_close(struct store *s)
@@ -53,7 +110,8 @@ void store_close(struct store *s)
         return;
     pool_fini(&s->pool);
     (void)pthread_mutex_destroy(&s->ring_lock);
-    free(s->path);
+    postgres_url_fini(&s->url);
+    free(s->where);
     free(s);
 }
 

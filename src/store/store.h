@@ -1,15 +1,17 @@
-/* State that outlives a request: one SQLite file in the data directory, shared by all processes of the host.
+/* State that outlives a request: one SQLite file in the data directory, shared by all processes of the host,
+ * or a PostgreSQL database shared by those of several.
  *
- * The only user of sqlite3. STRICT tables; WAL where the filesystem can, else a rollback journal; migrations
- * from sql/ applied in order under a lock by whichever process comes first. A process may be killed at any
- * moment; the file stays whole. One that is removed or replaced while processes run is noticed at the next
- * call and made anew.
+ * The only user of sqlite3 and libpq. Of SQLite: STRICT tables; WAL where the filesystem can, else a rollback
+ * journal; migrations from sql/ applied in order under a lock by whichever process comes first. A process may
+ * be killed at any moment; the file stays whole. One that is removed or replaced while processes run is
+ * noticed at the next call and made anew.
  *
  * Threads: all functions are safe from any thread, each call borrows a connection from a small pool.
  * Processes: open after fork(), never before: an SQLite connection carried over a fork corrupts the file. A
  * store used in a forked child answers ERR_INTERNAL.
- * Errors: ERR_INTERNAL with SQLite's words and what the operator can do; ERR_BUSY when a lock or a connection
- * was not had in time: STORE_CACHE_WAIT_MS for the cache, STORE_CHECK_WAIT_MS, else five seconds. */
+ * Errors: ERR_INTERNAL with the engine's words and what the operator can do; ERR_BUSY when a lock, a
+ * connection or the server was not had in time: STORE_CACHE_WAIT_MS for the cache, STORE_CHECK_WAIT_MS, else
+ * five seconds. */
 #ifndef SLUICE_STORE_STORE_H
 #define SLUICE_STORE_STORE_H
 
@@ -30,8 +32,23 @@ enum {
 
 struct store;
 
-/* Opens (creates, migrates) data_dir/sluice.db; a missing data_dir is made too, mode 0700. */
-int store_open(struct store **out, const char *data_dir, struct err *err);
+/* Opens (creates, migrates) what `where` says:
+ *   /data/dir         sluice.db there; a missing directory is made too, mode 0700;
+ *   sqlite:/a/file    that file, in a directory that exists;
+ *   postgresql://…    a database, by a URL as libpq takes it. One that cannot be reached now is tried again
+ * at each call, which answers ERR_BUSY until then. */
+int store_open(struct store **out, const char *where, struct err *err);
+/* Whether `where` is written rightly and, of a server, lets us in. Changes nothing. */
+int store_try(const char *where, struct err *err);
+/* What connections that are made later need of a sandbox; empty for a file. Owned by the store. */
+struct store_needs {
+    uint16_t ports[8];
+    size_t port_count;
+    char *paths[8]; /* to read: certificates, password file */
+    size_t path_count;
+    char *directory; /* to write: of sqlite:/a/file; NULL otherwise, then it is the data directory */
+};
+const struct store_needs *store_needs(const struct store *s);
 /* All calls must have returned. NULL is fine. */
 void store_close(struct store *s);
 DEFINE_AUTO_PTR(store, store_close)

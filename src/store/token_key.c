@@ -30,7 +30,7 @@ static int read_ring(struct store *s, struct db *db, struct err *err)
         const void *key = db_column_blob(db, DB_KEY_LIST, 1, &len);
         if (!key || len != SEAL_KEY_BYTES || n == KEY_RING_MAX) {
             db_reset(db, DB_KEY_LIST);
-            return err_set(err, ERR_INTERNAL, "%s: token key of %zu bytes", s->path, len);
+            return err_set(err, ERR_INTERNAL, "%s: token key of %zu bytes", s->pool.name, len);
         }
         ring[n].id = (uint32_t)db_column_int(db, DB_KEY_LIST, 0);
         memcpy(ring[n++].key, key, SEAL_KEY_BYTES);
@@ -88,7 +88,7 @@ int store_token_key_current(struct store *s, struct store_token_key *out, struct
     (void)pthread_mutex_lock(&s->ring_lock);
     int rc = freshen(s, true, err);
     if (rc == 0 && s->ring_count == 0)
-        rc = err_set(err, ERR_INTERNAL, "%s: no token key", s->path);
+        rc = err_set(err, ERR_INTERNAL, "%s: no token key", s->pool.name);
     if (rc == 0)
         *out = s->ring[0];
     (void)pthread_mutex_unlock(&s->ring_lock);

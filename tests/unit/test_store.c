@@ -1,5 +1,5 @@
-/* store/: cache rows, key ring, migrations, journal modes, and what happens to all that when processes are
- * killed, files damaged, disks read-only. */
+/* store/ on both engines: cache rows, key ring, migrations, journal modes, and what happens to all that when
+ * processes are killed, files damaged, disks read-only. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <libpq-fe.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
@@ -51,6 +53,72 @@ static int remove_dir(void **state)
     return rc;
 }
 
+/* The server for the tests that run on both engines, and a fresh database there per test. */
+static char server_dir[] = "/tmp/sluice-postgres-XXXXXX";
+
+static int server(const char *what)
+{
+    char command[PATH_MAX + 100];
+    const char *source = getenv("SLUICE_SOURCE_DIR");
+    (void)snprintf(command, sizeof command, "sh '%s/tests/postgres.sh' %s %s", source ? source : ".", what,
+                   server_dir);
+    return system(command); // NOLINT(cert-env33-c)
+}
+
+static int start_server(void **state)
+{
+    (void)state;
+    return mkdtemp(server_dir) ? server("start") : -1;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    char command[100];
+    int rc = server("kill");
+    (void)snprintf(command, sizeof command, "rm -rf %s", server_dir);
+    return system(command) | rc; // NOLINT(cert-env33-c)
+}
+
+static bool is_server(const char *where)
+{
+    return where[0] != '/';
+}
+
+/* The last row's first column, as sql() below. */
+static void server_sql(const char *where, const char *text, char *answer, size_t room)
+{
+    PGconn *conn = PQconnectdb(where);
+    PGresult *result = PQexec(conn, text);
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+        fail_msg("%s: %s", text, PQerrorMessage(conn));
+    if (PQntuples(result) > 0)
+        (void)snprintf(answer, room, "%s", PQgetvalue(result, PQntuples(result) - 1, 0));
+    PQclear(result);
+    PQfinish(conn);
+}
+
+static int make_database(void **state)
+{
+    static int count;
+    char url[200], command[64], ignored[8];
+    (void)snprintf(url, sizeof url, "postgresql:///postgres?host=%s&user=sluice", server_dir);
+    (void)snprintf(command, sizeof command, "CREATE DATABASE test%d", ++count);
+    server_sql(url, command, ignored, sizeof ignored);
+    (void)snprintf(url, sizeof url, "postgresql:///test%d?host=%s&user=sluice", count, server_dir);
+    *state = strdup(url);
+    return 0;
+}
+
+static int forget_database(void **state)
+{
+    if (getpid() != main_process)
+        _exit(1); /* an assertion failed in a child */
+    free(*state);
+    return 0;
+}
+
 static struct store *open_store(const char *dir)
 {
     struct store *s = NULL;
@@ -75,6 +143,10 @@ static const char *sql(const char *dir, const char *text)
     sqlite3 *db = NULL;
     sqlite3_stmt *st = NULL;
     answer[0] = '\0';
+    if (is_server(dir)) {
+        server_sql(dir, text, answer, sizeof answer);
+        return answer;
+    }
     (void)snprintf(path, sizeof path, "%s/sluice.db", dir);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     (void)sqlite3_busy_timeout(db, 5000);
@@ -189,6 +261,8 @@ static void cache_keeps_its_limit(void **state)
     assert_int_equal(store_cache_get(s, "k0", 1, &got, NULL, &err), 0);
     buf_clear(&got);
     assert_int_equal(store_cache_get(s, "k999", 1, &got, NULL, &err), 1);
+    if (is_server(*state))
+        return;
     struct stat file;
     char path[256];
     (void)snprintf(path, sizeof path, "%s/sluice.db", (char *)*state);
@@ -231,7 +305,8 @@ static void reopened_file_keeps_all(void **state)
     assert_int_equal(store_token_key_current(s, &after, &err), 0);
     assert_memory_equal(&before, &after, sizeof before);
     assert_string_equal(sql(*state, "SELECT name FROM schema_migration WHERE version = 1"), "001-start.sql");
-    assert_string_equal(sql(*state, "PRAGMA journal_mode"), "wal");
+    if (!is_server(*state))
+        assert_string_equal(sql(*state, "PRAGMA journal_mode"), "wal");
 }
 
 static void key_ring(void **state)
@@ -249,9 +324,9 @@ static void key_ring(void **state)
     assert_int_equal(store_token_key_find(s, first.id + 1, &k, &err), 0);
     assert_int_equal(store_token_key_find(s, UINT32_MAX, &k, &err), 0);
     /* A rotation elsewhere: the new id is found at once, and it is the current one then. */
-    (void)sql(*state, "INSERT INTO token_key SELECT 4294967295, zeroblob(32), 0");
+    (void)sql(*state, "INSERT INTO token_key SELECT 4294967295, key, 0 FROM token_key");
     assert_int_equal(store_token_key_find(s, UINT32_MAX, &k, &err), 1);
-    assert_int_equal(k.key[0] | k.key[31], 0);
+    assert_memory_equal(k.key, first.key, sizeof k.key);
     assert_int_equal(store_token_key_current(s, &k, &err), 0);
     assert_int_equal(k.id, UINT32_MAX);
     assert_int_equal(store_token_key_find(s, first.id, &k, &err), 1);
@@ -281,7 +356,7 @@ static void expect_open_fails(const char *dir, const char *words)
     assert_int_equal(store_open(&s, dir, &err), -1);
     assert_null(s);
     assert_int_equal(err.code, ERR_INTERNAL);
-    if (!strstr(err.text, words) || !strstr(err.text, dir))
+    if (!strstr(err.text, words) || (!is_server(dir) && !strstr(err.text, dir)))
         fail_msg("'%s' lacks '%s' or the path", err.text, words);
 }
 
@@ -445,7 +520,8 @@ static void race(const char *dir, const char *journal)
     (void)close(out[0]);
     (void)close(out[1]);
     assert_string_equal(sql(dir, "SELECT count(*) FROM token_key"), "1");
-    assert_string_equal(sql(dir, "PRAGMA journal_mode"), journal);
+    if (!is_server(dir))
+        assert_string_equal(sql(dir, "PRAGMA journal_mode"), journal);
 }
 
 static void racing_processes_agree(void **state)
@@ -621,33 +697,117 @@ static void kill_9_rollback(void **state)
     without_shared_memory(*state, kill_rounds);
 }
 
-#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
+/* What somebody else holds is waited for, and not forever. */
+static void server_check_says_busy(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    struct err err = {0};
+    assert_int_equal(store_check(s, &err), 0);
+    PGconn *conn = PQconnectdb(*state);
+    PQclear(PQexec(conn, "BEGIN; LOCK TABLE media_cache"));
+    int64_t start_us = clock_mono_us();
+    assert_int_equal(store_check(s, &err), -1);
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_in_range(clock_mono_us() - start_us, 500000, 3000000);
+    PQclear(PQexec(conn, "ROLLBACK"));
+    PQfinish(conn);
+    assert_int_equal(store_check(s, &err), 0);
+}
+
+/* A server that goes away and comes back, under a store that stays open; and one opened meanwhile. */
+static void server_comes_back(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    auto_ptr(store) struct store *later = NULL;
+    auto_(buf) struct buf v = BUF_INIT(100);
+    struct store_token_key k, again;
+    struct err err = {0};
+    put(s, "a", "kept", 500);
+    assert_int_equal(store_token_key_current(s, &k, &err), 0);
+    assert_int_equal(server("kill"), 0);
+    for (int i = 0; i < 3; i++) {
+        err = (struct err){0};
+        int64_t start_us = clock_mono_us();
+        assert_int_equal(store_check(s, &err), -1);
+        assert_int_equal(err.code, ERR_BUSY);
+        assert_non_null(strstr(err.text, "cannot be reached"));
+        assert_true(clock_mono_us() - start_us < 2000000);
+    }
+    assert_int_equal(store_token_key_find(s, k.id, &again, &err), 1); /* what is known goes on */
+    later = open_store(*state);
+    assert_int_equal(store_check(later, &err), -1);
+    assert_int_equal(server("start"), 0);
+    assert_int_equal(store_check(s, &err), 0);
+    assert_int_equal(store_check(later, &err), 0);
+    assert_int_equal(store_cache_get(later, "a", 1, &v, NULL, &err), 1);
+    assert_string_equal(buf_str(&v), "kept");
+    /* Connections that the server ends while they are idle are not met again. */
+    (void)sql(*state, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                      "WHERE pid <> pg_backend_pid() AND datname = current_database()");
+    clock_sleep_ms(100);
+    assert_int_equal(store_check(s, &err), 0);
+}
+
+/* No message holds what must not be in a log. */
+static void wrong_urls(void **state)
+{
+    static const struct {
+        const char *where, *words;
+    } rows[] = {
+        {"sqlite:relative/path", "sqlite:/path"},
+        {"sqlite:", "sqlite:/path"},
+        {"postgresql://user:se%cret@host/db", "not a URL"},
+        {"postgresql://user:secret@host:port/db?x", "not a URL"},
+        {"postgresql://user:secret@127.0.0.1:1/db", "postgresql://127.0.0.1:1/db cannot be reached"},
+        {"postgresql://user:secret@127.0.0.1:1/db?sslmode=secret", "cannot be reached"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err err = {0};
+        assert_int_equal(store_try(rows[i].where, &err), -1);
+        if (!strstr(err.text, rows[i].words))
+            fail_msg("'%s' lacks '%s'", err.text, rows[i].words);
+        if (i != 5)
+            assert_null(strstr(err.text, "cret"));
+    }
+}
+
+#define ON_BOTH(test)                                                                                        \
+    IN_DIR(test),                                                                                            \
+    {                                                                                                        \
+#test " (PostgreSQL)", test, make_database, forget_database, NULL                                    \
+    }
+#define ON_SERVER(test) cmocka_unit_test_setup_teardown(test, make_database, forget_database)
+#define IN_DIR(test)    cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
 
 int main(void)
 {
     main_process = getpid();
     static const struct CMUnitTest tests[] = {
-        IN_DIR(rows),
-        IN_DIR(limits),
-        IN_DIR(prune_takes_what_expired),
-        IN_DIR(cache_keeps_its_limit),
+        ON_BOTH(rows),
+        ON_BOTH(limits),
+        ON_BOTH(prune_takes_what_expired),
+        ON_BOTH(cache_keeps_its_limit),
         IN_DIR(files_are_private),
-        IN_DIR(reopened_file_keeps_all),
-        IN_DIR(key_ring),
-        IN_DIR(key_ring_outlives_the_file),
-        IN_DIR(racing_processes_agree),
-        IN_DIR(newer_database_is_refused),
+        ON_BOTH(reopened_file_keeps_all),
+        ON_BOTH(key_ring),
+        ON_BOTH(key_ring_outlives_the_file),
+        ON_BOTH(racing_processes_agree),
+        ON_BOTH(newer_database_is_refused),
         IN_DIR(damage_is_named),
         IN_DIR(read_only_is_named),
         IN_DIR(no_wal_in_the_file_system),
         IN_DIR(no_shared_memory),
         IN_DIR(racing_without_shared_memory),
-        IN_DIR(fork_is_refused),
+        ON_BOTH(fork_is_refused),
         IN_DIR(removed_file_is_made_anew),
         IN_DIR(check_says_busy),
-        IN_DIR(many_threads),
+        ON_SERVER(server_check_says_busy),
+        ON_SERVER(server_comes_back),
+        cmocka_unit_test(wrong_urls),
+        ON_BOTH(many_threads),
         IN_DIR(kill_9_wal),
         IN_DIR(kill_9_rollback),
     };
-    return hash_init(NULL) < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+    return hash_init(NULL) < 0 ? 1 : cmocka_run_group_tests(tests, start_server, stop_server);
 }
