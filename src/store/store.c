@@ -124,17 +124,37 @@ void store_limit_cache(struct store *s, uint64_t max_bytes)
     atomic_store(&s->cache_written, max_bytes / LOOKS / UINT16_MAX * chance);
 }
 
-static int check_key_length(const char *key, struct err *err)
+/* A key as the database has it. PostgreSQL's indexes take 2,704 bytes of a row, and its text is UTF-8 only:
+ * what is longer or no UTF-8 is known by its hash. */
+enum { PLAIN_KEY_MAX_BYTES = 1000 };
+
+struct cache_key {
+    char hash[sizeof "sha256:" + HASH_HEX_LEN];
+    struct db_value value; /* borrows the key, or hash */
+};
+
+static int fill_key(struct cache_key *out, const char *key, struct err *err)
 {
-    return strnlen(key, STORE_KEY_MAX_BYTES + 1) <= STORE_KEY_MAX_BYTES
-               ? 0
-               : err_set(err, ERR_INTERNAL, "cache key is longer than %d bytes", STORE_KEY_MAX_BYTES);
+    size_t len = strnlen(key, STORE_KEY_MAX_BYTES + 1);
+    if (len > STORE_KEY_MAX_BYTES)
+        return err_set(err, ERR_INTERNAL, "cache key is longer than %d bytes", STORE_KEY_MAX_BYTES);
+    uint32_t ignored;
+    size_t valid = 0;
+    for (size_t n = 1; valid < len && n; valid += n)
+        n = text_utf8_next(key + valid, len - valid, &ignored);
+    out->value = (struct db_value)DB_TEXT_VALUE(key);
+    if (len > PLAIN_KEY_MAX_BYTES || valid < len) {
+        memcpy(out->hash, "sha256:", strlen("sha256:"));
+        hash_sha256_hex(key, len, out->hash + strlen("sha256:"));
+        out->value = (struct db_value)DB_TEXT_VALUE(out->hash);
+    }
+    return 0;
 }
 
-static int put(struct db *db, const char *key, int64_t expires_unix_s, struct db_value value, struct err *err)
+static int put(struct db *db, struct db_value key, int64_t expires_unix_s, struct db_value value,
+               struct err *err)
 {
-    return db_run(db, DB_CACHE_PUT,
-                  (struct db_value[]){DB_TEXT_VALUE(key), DB_INT_VALUE(expires_unix_s), value}, err);
+    return db_run(db, DB_CACHE_PUT, (struct db_value[]){key, DB_INT_VALUE(expires_unix_s), value}, err);
 }
 
 int store_check(struct store *s, struct err *err)
@@ -142,7 +162,8 @@ int store_check(struct store *s, struct err *err)
     auto_(lease) struct lease l = {0};
     if (lease_begin(&l, &s->pool, STORE_CHECK_WAIT_MS, err) < 0)
         return -1;
-    return put(l.db, check_key, 0, (struct db_value)DB_BLOB_VALUE(NULL, 0), err);
+    return put(l.db, (struct db_value)DB_TEXT_VALUE(check_key), 0, (struct db_value)DB_BLOB_VALUE(NULL, 0),
+               err);
 }
 
 int store_prune(struct store *s, int64_t now_unix_s, struct err *err)
@@ -196,11 +217,11 @@ static int keep_limit(struct store *s, uint64_t written, struct err *err)
 int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct buf *value,
                     int64_t *expires_unix_s, struct err *err)
 {
+    struct cache_key k;
     auto_(lease) struct lease l = {0};
-    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
+    if (fill_key(&k, key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
         return -1;
-    int rc = db_run(l.db, DB_CACHE_GET, (struct db_value[]){DB_TEXT_VALUE(key), DB_INT_VALUE(now_unix_s)},
-                    err);
+    int rc = db_run(l.db, DB_CACHE_GET, (struct db_value[]){k.value, DB_INT_VALUE(now_unix_s)}, err);
     if (rc <= 0)
         return rc;
     size_t len;
@@ -216,20 +237,22 @@ int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct
 int store_cache_put(struct store *s, const char *key, const void *value, size_t len, int64_t expires_unix_s,
                     struct err *err)
 {
+    struct cache_key k;
     struct lease l = {0};
     if (len > STORE_VALUE_MAX_BYTES)
         return err_set(err, ERR_INTERNAL, "%zu bytes are too many for the cache", len);
-    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
+    if (fill_key(&k, key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
         return -1;
-    int rc = put(l.db, key, expires_unix_s, (struct db_value)DB_BLOB_VALUE(value, len), err);
+    int rc = put(l.db, k.value, expires_unix_s, (struct db_value)DB_BLOB_VALUE(value, len), err);
     lease_end(&l);
     return rc < 0 ? -1 : keep_limit(s, len + ROW_BYTES, err);
 }
 
 int store_cache_delete(struct store *s, const char *key, struct err *err)
 {
+    struct cache_key k;
     auto_(lease) struct lease l = {0};
-    if (check_key_length(key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
+    if (fill_key(&k, key, err) < 0 || lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
         return -1;
-    return db_run(l.db, DB_CACHE_DELETE, (struct db_value[]){DB_TEXT_VALUE(key)}, err);
+    return db_run(l.db, DB_CACHE_DELETE, (struct db_value[]){k.value}, err);
 }
