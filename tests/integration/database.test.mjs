@@ -1,0 +1,97 @@
+// Two whole Sluices with data directories of their own and one PostgreSQL between them; and what happens when it goes.
+import assert from 'node:assert/strict';
+import { readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+
+import { forkOrigin } from '../origin/origin.mjs';
+import { freePort, root, run, scratchDir, sha256, startStack, until } from './harness.mjs';
+
+const link = 'https://www.youtube.com/watch?v=sluiceDemo1';
+const password = "p'w %@:/?"; // as tests/postgres.sh sets it
+let origin;
+let dir;
+let port;
+let env;
+
+async function postgres(what) {
+  const { exit, stderr } = await run('sh', [path.join(root, 'tests/postgres.sh'), what, dir, String(port)]);
+  assert.equal(exit, 0, stderr);
+}
+
+before(async () => {
+  origin = await forkOrigin();
+  dir = scratchDir();
+  port = await freePort();
+  await postgres('start');
+  env = { SLUICE_DATABASE: `postgresql://sluice:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres` };
+});
+beforeEach(() => origin.reset());
+after(async () => {
+  await postgres('kill');
+  await origin.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test('a link made by one host is honoured by the other, which knows the description already', async (t) => {
+  const [one, two] = await Promise.all([startStack({ origin, env }), startStack({ origin, env })]);
+  t.after(() => Promise.all([one.stop(), two.stop()]));
+  const made = (await one.info(link)).json();
+  assert.equal(made.cached, false);
+  assert.equal((await two.info(link)).json().cached, true);
+  const choice = made.choices.find(({ id }) => id === '720p-mp4');
+  const [a, b] = await Promise.all([one.get(choice.stream_url), two.get(choice.stream_url)]);
+  assert.equal(a.status, 200);
+  assert.equal(b.status, 200);
+  assert.ok(a.complete && a.body.length > 1e6);
+  assert.equal(sha256(a.body), sha256(b.body));
+  assert.doesNotMatch(one.log() + two.log(), /p'w|p%27w/);
+});
+
+test('the database goes: said by /readyz, streams go on, new ones get 503; it comes back: all is well', async (t) => {
+  const stack = await startStack({ origin, env });
+  t.after(() => stack.stop());
+  assert.equal((await stack.get('/readyz')).status, 200);
+  await stack.info(link);
+  await origin.script({
+    match: { path: '/videoplayback' },
+    times: Infinity,
+    action: { type: 'drip', rate: origin.media['short-136.mp4'].size / 5 },
+  });
+  const download = stack.stream(link, 'format-136');
+  await until(async () => (await stack.get('/health')).json().workers.active === 1, 'the download');
+  await postgres('kill');
+  const unready = await stack.get('/readyz');
+  assert.equal(unready.status, 503);
+  assert.equal(unready.json().checks.database, false);
+  for (const answer of [await stack.info(link), await stack.stream(link, 'format-140')]) {
+    assert.equal(answer.status, 503);
+    assert.equal(answer.json().code, 'busy');
+    assert.equal(answer.json().retryable, true);
+    assert.ok(Number(answer.headers['retry-after']) > 0);
+    assert.ok(answer.ms < 3000, `${answer.ms} ms`);
+    assert.ok(!answer.text().includes(String(port)), 'what is wrong here is for the log');
+  }
+  assert.equal((await stack.get('/livez')).status, 200);
+  const answer = await download;
+  assert.equal(answer.complete, true);
+  assert.equal(sha256(answer.body), sha256(readFileSync(origin.media['short-136.mp4'].path)));
+  await origin.reset();
+  await postgres('start');
+  await until(async () => (await stack.get('/readyz')).status === 200, 'the database');
+  assert.equal((await stack.info(link)).status, 200);
+  assert.equal((await stack.stream(link, 'format-140')).status, 200);
+  assert.match(stack.log(), /cannot be reached/);
+  assert.doesNotMatch(stack.log(), /p'w|p%27w/);
+});
+
+test('a database that comes later than the programs is found', async (t) => {
+  await postgres('kill');
+  const stack = await startStack({ origin, env });
+  t.after(() => stack.stop());
+  assert.equal((await stack.get('/readyz')).status, 503);
+  assert.match(stack.log(), /database-unreachable/);
+  await postgres('start');
+  await until(async () => (await stack.get('/readyz')).status === 200, 'the database');
+  assert.equal((await stack.info(link)).status, 200);
+});
