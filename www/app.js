@@ -215,8 +215,8 @@ function choiceFacts(choice, formats) {
   return el('span', { class: 'choice-facts' }, ...facts);
 }
 
-function copyButton(url, what) {
-  const button = el('button', { class: 'choice-copy', type: 'button', title: 'Copy link', 'aria-label': `Copy link: ${what}` });
+function copyButton(url, what, kind = 'choice-copy') {
+  const button = el('button', { class: kind, type: 'button', title: 'Copy link', 'aria-label': `Copy link: ${what}` });
   button.addEventListener('click', async () => {
     const copied = await copyText(url);
     say(copied ? 'Link copied' : 'Copying is not possible here');
@@ -226,22 +226,40 @@ function copyButton(url, what) {
   return button;
 }
 
+/* What was picked last is put forward next time. It stays in this browser, which may also refuse to keep it. */
+function lastChoice() {
+  try {
+    return localStorage.getItem('choice');
+  } catch {
+    return null;
+  }
+}
+
+function rememberChoice(id) {
+  try {
+    localStorage.setItem('choice', id);
+  } catch {
+    // then the server's preselection it is
+  }
+}
+
 /* The module is fetched while the card is read, so that a click does not wait for it. */
 let downloads = null;
 export const canSave = 'showSaveFilePicker' in window && window.isSecureContext;
 
 /* A click on the link writes the file from here where that is possible. Clicks that mean something else (a new
  * tab, "save link as") keep their meaning. */
-function saveOnClick(link, href, choice, title) {
+function saveOnClick(link, choice, title) {
   const label = nameOf(choice);
   link.addEventListener('click', async (event) => {
+    rememberChoice(choice.id);
     const isPlainClick = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
     if (downloads === null || !isPlainClick || !event.isTrusted) {
       say(`Download started: ${label}`);
       return;
     }
     event.preventDefault();
-    if (!await downloads.save({ href, title, label, container: choice.container }))
+    if (!await downloads.save({ href: link.href, title, label, container: choice.container }))
       link.click(); // not trusted: the browser downloads
   });
 }
@@ -259,7 +277,7 @@ function choiceRow(choice, formats, isBest, title) {
   const size = el('span', { class: 'choice-size', title: exactSizeText(choice) }, sizeText(choice) ?? 'size unknown');
   const link = el('a', { class: 'choice-link', href, download: '' },
     el('span', { class: 'choice-label' }, name), choiceFacts(choice, formats), size);
-  saveOnClick(link, href, choice, title);
+  saveOnClick(link, choice, title);
   return el('li', { class: isBest ? 'choice choice-best' : 'choice' }, link, copyButton(href, choice.label || choice.id));
 }
 
@@ -289,6 +307,82 @@ function thumbnail(info) {
   return box;
 }
 
+/* "1:02:03", "62.5" → seconds; null when it is neither. */
+function secondsIn(text) {
+  if (!/^(\d+:){0,2}\d+(\.\d{1,3})?$/.test(text))
+    return null;
+  return text.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+}
+
+/* Only a part of the file: the same link with times. Null where no part can be cut out of that choice. */
+function clipForm(info, choice, href) {
+  if (!(info.duration_s > 0) || !/^\d+p-mp4$/.test(choice.id))
+    return null;
+  const box = (id, value) => el('input', { id, class: 'more-time', type: 'text', inputmode: 'numeric', autocomplete: 'off', value, 'aria-describedby': 'clip-hint' });
+  const start = box('clip-start', '0:00');
+  const end = box('clip-end', humanDuration(Math.floor(info.duration_s)));
+  const clipHint = el('p', { class: 'more-hint', id: 'clip-hint', role: 'status' });
+  const link = el('a', { class: 'btn btn-primary more-clip', href, download: '' }, 'Download this part');
+  const update = () => {
+    const [from, to] = [secondsIn(start.value.trim()), secondsIn(end.value.trim())];
+    const isRight = from !== null && to !== null && from < to && from < info.duration_s;
+    const url = new URL(href);
+    url.searchParams.set('start', from);
+    url.searchParams.set('end', Math.min(to, info.duration_s));
+    if (isRight)
+      link.href = url.href;
+    else
+      link.removeAttribute('href'); // nothing to click until the times make sense
+    for (const field of [start, end])
+      field.setAttribute('aria-invalid', String(!isRight));
+    clipHint.textContent = isRight ? `${nameOf(choice)} · ${humanDuration(Math.min(to, info.duration_s) - from)}`
+      : `Times look like 1:30, the start before the end, within ${humanDuration(info.duration_s)}.`;
+  };
+  start.addEventListener('input', update);
+  end.addEventListener('input', update);
+  update();
+  saveOnClick(link, choice, titleOf(info));
+  return el('div', { class: 'more-part' }, el('h3', { class: 'group-title' }, 'A part of it'),
+    el('div', { class: 'more-row' }, el('label', { for: 'clip-start' }, 'From'), start, el('label', { for: 'clip-end' }, 'to'), end, link), clipHint);
+}
+
+/* Plays the very bytes the download has, wherever one jumps to; nothing is fetched before it is asked for. */
+function previewPart(info, href, group) {
+  const button = el('button', { class: 'btn btn-primary', type: 'button' }, 'Play here');
+  const player = el(group === 'audio' ? 'audio' : 'video',
+    { class: 'more-player', controls: '', playsinline: '', 'aria-label': `Preview: ${titleOf(info)}`, hidden: '' });
+  const failed = el('p', { class: 'more-hint', role: 'status' });
+  button.addEventListener('click', () => {
+    button.hidden = true;
+    player.hidden = false;
+    player.src = href;
+    player.focus();
+    player.play().catch(() => {}); // its controls are there
+  });
+  player.addEventListener('error', () => { failed.textContent = 'This browser cannot play it here. The download is not affected.'; });
+  return el('div', { class: 'more-part' }, el('h3', { class: 'group-title' }, 'Preview'), button, player, failed);
+}
+
+function sharePart(info, href) {
+  const page = new URL(document.baseURI);
+  page.search = '';
+  page.searchParams.set('url', info.url);
+  const pass = el('button', { class: 'btn btn-primary', type: 'button' }, navigator.share ? 'Share this page' : 'Copy this page’s link');
+  pass.addEventListener('click', async () => {
+    if (navigator.share)
+      await navigator.share({ title: titleOf(info), url: page.href }).catch(() => {});
+    else
+      say(await copyText(page.href) ? 'Link copied' : 'Copying is not possible here');
+  });
+  const line = `curl -OJ '${href.replaceAll("'", '%27')}'`;
+  const copy = copyButton(line, 'curl command', 'more-copy');
+  return el('div', { class: 'more-part' }, el('h3', { class: 'group-title' }, 'Elsewhere'), pass,
+    el('div', { class: 'more-row' }, el('code', { class: 'more-curl', tabindex: '0', 'aria-label': 'curl command' }, line), copy));
+}
+
+const moreOf = (info, best, href, group) => el('details', { class: 'more' },
+  el('summary', null, 'Preview, cut, share'), previewPart(info, href, group), clipForm(info, best, href), sharePart(info, href));
+
 const titleOf = (info) => plain(info.title) || 'Untitled';
 
 function resultCard(info) {
@@ -296,14 +390,15 @@ function resultCard(info) {
   const groups = { both: [], video: [], audio: [] };
   for (const choice of info.choices ?? [])
     groups[groupOf(choice, formats)].push(choice);
-  const best = (info.choices ?? []).find((choice) => choice.id === info.preselected) ?? null;
+  const byId = (id) => (info.choices ?? []).find((choice) => choice.id === id);
+  const best = byId(lastChoice()) ?? byId(info.preselected) ?? null;
   const bestHref = best && ownAddress(best.stream_url);
   const engine = (info.engine ?? '').split(':')[1];
   const bestLink = bestHref ? el('a', { class: 'best', href: bestHref, download: '' },
     el('span', { class: 'best-verb' }, bestVerbs[groupOf(best, formats)]),
     el('span', { class: 'best-what' }, [nameOf(best), best.container.toUpperCase(), sizeText(best)].filter(Boolean).join(' · '))) : null;
   if (bestLink)
-    saveOnClick(bestLink, bestHref, best, titleOf(info));
+    saveOnClick(bestLink, best, titleOf(info));
 
   const about = el('div', { class: 'result-about' },
     el('h2', { class: 'result-title', dir: 'auto', tabindex: '-1' }, titleOf(info)),
@@ -318,7 +413,8 @@ function resultCard(info) {
     groupOfRows(groupTitles[name], choices.length,
       el('ul', { class: 'choices' }, ...choices.map((choice) => choiceRow(choice, formats, choice === best, titleOf(info))))));
   return el('article', { class: 'result' },
-    el('header', { class: 'result-head' }, thumbnail(info), about), ...lists, subtitleGroup(info.subtitles ?? []));
+    el('header', { class: 'result-head' }, thumbnail(info), about),
+    bestHref ? moreOf(info, best, bestHref, groupOf(best, formats)) : null, ...lists, subtitleGroup(info.subtitles ?? []));
 }
 
 // ------------------------------------------------------------------------------------------------------------
@@ -538,3 +634,7 @@ if (navigator.clipboard?.readText) {
 
 window.addEventListener('popstate', goFromAddress);
 goFromAddress();
+
+// The browser's own autofocus comes only after the page was drawn: a key pressed before would be lost.
+if (document.activeElement === document.body)
+  input.focus({ preventScroll: true });

@@ -75,8 +75,7 @@ describe('plays and seeks while it is sent', () => {
     test(name, async () => {
       await stack.get(url, { method: 'HEAD' }); // planned, as the page has it planned
       await stack.origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: 2000000 } });
-      // Our pages have no players, so their policy allows none: here it does not count.
-      await withPage(browser, stack.base, { bypassCSP: true }, async (page) => {
+      await withPage(browser, stack.base, {}, async (page) => {
         await page.goto(`${stack.base}/`);
         const seen = await page.evaluate(watch, { link: url, places });
         assert.equal(seen.shape[1], height);
