@@ -81,7 +81,10 @@ fuzz-check: $(FUZZERS:%=$(B)/asan/fuzz/%.ok) ## Every fuzz target over its corpu
 
 check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tests, corpora, integration
 
-check-tsan: $(TSAN_UNITS:%=$(B)/tsan/tests/%.ok) ## Unit tests of what several threads share, under the thread sanitizer
+TSAN_PROGRAMS := $(DOORS:%=$(B)/tsan/cgi-bin/%.fcgi) $(B)/tsan/cgi-bin/sluice
+check-tsan: $(TSAN_UNITS:%=$(B)/tsan/tests/%.ok) $(TSAN_PROGRAMS) all ## What several threads share, under the thread sanitizer: unit tests, and the suites that send
+	SLUICE_BIN='$(CURDIR)/$(B)/tsan/cgi-bin' node --test --test-reporter=spec \
+	  $(addprefix tests/integration/,$(addsuffix .test.mjs,stream faults merge-faults made limits pump))
 
 integration: all $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
 	SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' node --test --test-reporter=spec tests/integration/*.test.mjs

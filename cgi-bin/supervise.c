@@ -191,6 +191,7 @@ static int reap(struct child *children, bool restart)
         for (int i = 0; i < CHILDREN; i++) {
             if (forget_replaced(&children[i], pid) || children[i].pid != pid)
                 continue;
+            (void)kill(-pid, SIGKILL); /* what it has left behind (a worker) would keep its port */
             if (!restart)
                 children[i].pid = 0;
             else if (!keep_former(&children[i]) && child_ended(&children[i], status) < 0)

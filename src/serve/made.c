@@ -27,6 +27,7 @@ struct made {
     struct mp4_tags tags;
     bool no_tags;
     uint64_t length;
+    uint64_t real_length; /* the job's: what it turned out to be; to be looked at when bytes have come */
     char etag[MADE_ETAG_MAX];
 
     struct source_job from;
@@ -147,7 +148,7 @@ static int make_mp3(struct made *m, const struct media_sink *sink, struct err *e
     auto_ptr(audio) struct audio *a = NULL;
     if (audio_open(&a, &m->sources.readers[0], &opts, err) < 0)
         return -1;
-    m->length = audio_size(a); /* the response looks at it after the first byte has come */
+    m->real_length = audio_size(a);
     return audio_run(a, sink, err);
 }
 
@@ -175,6 +176,7 @@ int made_start(struct made *m, const struct source_job *sources, void (*on_chang
                struct err *err)
 {
     m->from = *sources;
+    m->real_length = m->length;
     return work_start(&m->work, m->app->workers, make, m, on_change, ctx, err);
 }
 
@@ -202,6 +204,8 @@ enum pump_state made_gather(struct made *m, const struct http_range *range, stru
         switch (work_next(m->work, 0, &data, &m->len, err)) {
         case WORK_BYTES:
             m->data = data;
+            if (m->at == 0)
+                m->length = m->real_length;
             break;
         case WORK_LATER:
             return PUMP_LATER;

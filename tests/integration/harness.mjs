@@ -131,6 +131,7 @@ export function programEnv(dir, env = {}) {
     TMPDIR: os.tmpdir(),
     ASAN_OPTIONS: `${log}:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1`,
     UBSAN_OPTIONS: `${log}:print_stacktrace=1`,
+    TSAN_OPTIONS: `${log}:suppressions=${path.join(root, 'tests/tsan.supp')}`,
     ...env,
   };
 }

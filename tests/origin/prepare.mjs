@@ -15,6 +15,7 @@ export const buildDir = path.resolve(path.dirname(self), '../../build/origin');
 
 // Names that get a valid certificate. `wrong-name.example` is served too, with this same certificate.
 const certificateNames = [
+  'localhost',
   'youtube.com',
   '*.youtube.com',
   'youtu.be',
@@ -27,7 +28,7 @@ const certificateNames = [
   'cdn.example',
 ];
 
-const tlsDir = path.join(buildDir, 'tls-1');
+const tlsDir = path.join(buildDir, 'tls-2');
 const dirOf = (recipes) => path.join(buildDir, `media-${mediaKey(recipes)}`);
 
 async function makeCertificates(dir) {
