@@ -43,7 +43,10 @@ static const struct config_key keys[] = {
     INT(upstream_timeout_ms, "30000", 500, 600000, "ms", "Time limit for one description call."),
     INT(stop_grace_s, "30", 1, 86400, "s",
         "What is being sent when a program is told to end may take so long to finish."),
-    INT(stall_timeout_s, "30", 1, 3600, "s", "A transfer that moves no byte for so long is ended."),
+    INT(stall_timeout_s, "30", 1, 3600, "s", "A source that sends no byte for so long is given up."),
+    INT(client_timeout_s, "1800", 1, 86400, "s",
+        "A download whose web server takes no byte for so long is ended. Web servers take megabytes ahead, and "
+        "end clients that do not read long before."),
     INT(max_connections, "256", 1, 100000, "", "Streams at once, running and waiting; more get 503."),
     INT(max_active, "128", 1, 100000, "", "Streams running at once; more wait for a place."),
     INT(max_workers, "0", 0, 1024, "",

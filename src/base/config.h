@@ -29,7 +29,8 @@ struct config {
     int64_t upstream_connect_ms;
     int64_t upstream_timeout_ms; /* one description call, in all */
     int64_t stop_grace_s;        /* at the end, for what is being sent */
-    int64_t stall_timeout_s;     /* a stream that moves no byte for so long is ended */
+    int64_t stall_timeout_s;     /* a source that sends no byte for so long is given up */
+    int64_t client_timeout_s;    /* a stream whose client takes no byte for so long is ended */
     int64_t max_connections;     /* requests at once in stream.fcgi: streaming + waiting */
     int64_t max_active;          /* streams at once in stream.fcgi */
     int64_t max_workers;         /* files at once that libav makes; 0: as many as there are cores */

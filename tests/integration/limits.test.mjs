@@ -63,8 +63,8 @@ test('one that waits in vain is told so', async (t) => {
   await running;
 });
 
-test('a client that stops reading loses its place after stall_timeout_s', async (t) => {
-  const stack = await startStack({ origin, env: { SLUICE_STALL_TIMEOUT_S: '1' } });
+test('a client that stops reading loses its place after client_timeout_s', async (t) => {
+  const stack = await startStack({ origin, env: { SLUICE_CLIENT_TIMEOUT_S: '1' } });
   t.after(() => stack.stop());
   const asleep = stream(stack, { pauseMs: 600000, timeoutMs: 6000 });
   await until(async () => (await workers(stack)).active === 1, 'a stream');

@@ -178,7 +178,8 @@ async function startServer(row, { origin, prefix = '' }) {
   const children = [];
   let said = '';
   const start = ([file, ...args], env = {}) => {
-    const child = spawn(file, args, { ...user, stdio: ['ignore', 'pipe', 'pipe'], env: programEnv(scratch, env) });
+    // In a group of its own, as everywhere: lighttpd with workers signals its whole group when it ends.
+    const child = spawn(file, args, { ...user, detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: programEnv(scratch, env) });
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part) => (said += part));
     child.ended = new Promise((resolve) => child.once('exit', resolve));
     children.push(child);
