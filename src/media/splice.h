@@ -93,6 +93,15 @@ int splice_feed(struct splice *s, const struct splice_range *range, const void *
 /* Whether enough was fed for a plan of that layout. */
 bool splice_ready(const struct splice *s, enum splice_layout layout);
 
+/* The fragmented layout patches fragments that nobody has read, on the word of the first one. Reading all of
+ * them is what it is there to avoid; so before a plan of it a few dozen bytes of some are looked at: evenly
+ * spread ones of each track, the last one always. splice_checks() says which; each range is handed to
+ * splice_check() once it has come. ERR_UNSUPPORTED_SITE: they are not built alike, the other layout has to
+ * do. Once splice_ready(). */
+enum { SPLICE_CHECKS_MAX = 32 };
+size_t splice_checks(const struct splice *s, struct splice_range out[SPLICE_CHECKS_MAX]);
+int splice_check(const struct splice *s, const struct splice_range *range, const void *data, struct err *err);
+
 /* Makes the plan. `tags` may be NULL. ERR_BAD_REQUEST: nothing lies in the clip. */
 int splice_plan(const struct splice *s, enum splice_layout layout, const struct mp4_tags *tags,
                 struct plan **out, struct err *err);

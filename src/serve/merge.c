@@ -258,11 +258,50 @@ static int add_subtitles(struct splice *splice, const struct subtitle_set *set, 
     return 0;
 }
 
+/* Up to PARALLEL of the checks at once. */
+static int check_some(const struct work *w, const struct splice_range *ranges, size_t count, struct err *err)
+{
+    struct background calls[PARALLEL] = {0};
+    int rc = 0;
+    for (size_t i = 0; i < count; i++) {
+        unsigned source = ranges[i].source;
+        calls[i].app = w->app;
+        calls[i].call = range_call(w->choice->formats[source], w->urls[source], ranges[i].offset,
+                                   ranges[i].length);
+        background_begin(&calls[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct background *b = &calls[i];
+        background_end(b);
+        if (rc == 0 && b->rc < 0)
+            *err = b->err;
+        if (rc == 0 &&
+            (b->rc < 0 || check_range(&b->call, w->choice->formats[ranges[i].source], &b->answer, err) < 0 ||
+             splice_check(w->splice, &ranges[i], b->answer.body.data, err) < 0))
+            rc = -1;
+        background_fini(b);
+    }
+    return rc;
+}
+
+static int check_fragments(const struct work *w, struct err *err)
+{
+    struct splice_range ranges[SPLICE_CHECKS_MAX];
+    size_t count = splice_checks(w->splice, ranges);
+    for (size_t i = 0; i < count; i += PARALLEL) {
+        if (check_some(w, ranges + i, count - i < PARALLEL ? count - i : PARALLEL, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* The sources may be of a shape that only the progressive layout can take; that has no need for haste then.
  */
 static int plan_layout(struct work *w, const struct mp4_tags *tags, struct plan **out, struct err *err)
 {
-    int rc = splice_plan(w->splice, w->layout, tags, out, err);
+    int rc = w->layout == SPLICE_FRAGMENTED ? check_fragments(w, err) : 0;
+    if (rc == 0)
+        rc = splice_plan(w->splice, w->layout, tags, out, err);
     if (rc == 0 || err->code != ERR_UNSUPPORTED_SITE || w->layout == SPLICE_PROGRESSIVE)
         return rc;
     w->layout = SPLICE_PROGRESSIVE;

@@ -257,6 +257,17 @@ describe('many at once', () => {
     assert.equal((await origin.requests()).filter((entry) => entry.path?.startsWith('/vi/')).length, 1);
   });
 
+  test('the fragmented layout: some of the fragments that it patches unread are looked at, the last one too', async () => {
+    const fields = { url: watch('sluiceLong1'), choice: '1080p-mp4', layout: 'fragmented', metadata: '0' };
+    assert.equal((await headOf(one, fields)).status, 200);
+    const done = await reads();
+    const looks = done.filter((range) => range.end - range.start < 100);
+    for (const itag of ['137', '140']) {
+      const starts = done.filter((range) => range.itag === itag).map((range) => range.start);
+      assert.ok(looks.some((range) => range.itag === itag && range.start === Math.max(...starts)), JSON.stringify(done));
+    }
+  });
+
   test('a program that is killed while it plans keeps nobody waiting', async () => {
     const link = target({ url: watch('sluiceLong1'), choice: '720p-mp4' });
     await origin.configure({ latencyMs: 700 });

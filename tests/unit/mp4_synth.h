@@ -25,6 +25,8 @@ enum synth_oddity {
     SYNTH_GAP = 1 << 9,           /* each fragment starts 7 units later than the one before ends */
     SYNTH_OVERLAP = 1 << 10,      /* … 7 units earlier */
     SYNTH_LAST_ZERO = 1 << 25,    /* the last sample has no duration */
+    SYNTH_LATE_STYP = 1 << 26,    /* as SYNTH_STYP, the last fragment alone */
+    SYNTH_LATE_BASE = 1 << 27,    /* as SYNTH_BASE_OFFSET, the last fragment alone */
     SYNTH_HIERARCHICAL = 1 << 11, /* wrong from here on */
     SYNTH_NO_SIDX = 1 << 12,
     SYNTH_NO_MVEX = 1 << 13,
@@ -117,7 +119,8 @@ static inline void synth_write_fragment(struct mp4_writer *w, const struct synth
     uint64_t payload = synth_payload_bytes(s, f);
     uint32_t half = s->oddities & SYNTH_TWO_TRUNS ? s->fragment_samples / 2 : s->fragment_samples;
     uint64_t begun = w->len;
-    if (s->oddities & SYNTH_STYP) {
+    bool is_last = f == s->fragments - 1;
+    if (s->oddities & SYNTH_STYP || (is_last && s->oddities & SYNTH_LATE_STYP)) {
         uint64_t styp = mp4_begin(w, MP4_CC('s', 't', 'y', 'p'));
         mp4_write_u32(w, MP4_CC('m', 's', 'd', 'h'));
         mp4_write_u32(w, 0);
@@ -132,7 +135,7 @@ static inline void synth_write_fragment(struct mp4_writer *w, const struct synth
     mp4_write_u32(w, f + 1);
     mp4_end(w, mfhd);
     uint64_t traf = mp4_begin(w, MP4_CC('t', 'r', 'a', 'f'));
-    bool absolute = s->oddities & SYNTH_BASE_OFFSET;
+    bool absolute = s->oddities & SYNTH_BASE_OFFSET || (is_last && s->oddities & SYNTH_LATE_BASE);
     uint32_t base = absolute ? 1 : s->oddities & SYNTH_NO_BASE ? 0 : 0x20000;
     uint64_t tfhd = mp4_begin_full(w, MP4_CC('t', 'f', 'h', 'd'), 0,
                                    base | (s->oddities & SYNTH_DESCRIPTION_2 ? 2 : 0));

@@ -313,6 +313,55 @@ static void oddities_work(void **state)
     }
 }
 
+/* What the fragmented layout takes for granted of fragments that were not read. */
+static void fragments_not_read_are_looked_at(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t oddities;
+        int rc;
+    } cases[] = {
+        {"alike", 0, 0},
+        {"all with styp", SYNTH_STYP, 0},
+        {"the last one with styp", SYNTH_LATE_STYP, -1},
+        {"the last one with an absolute offset", SYNTH_LATE_BASE, -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_(synth) struct synth v = picture;
+        auto_(synth) struct synth a = sound;
+        const struct synth *const both[] = {&v, &a};
+        struct splice_range ranges[SPLICE_CHECKS_MAX];
+        struct times t = {0};
+        struct err err = {0};
+        auto_ptr(splice) struct splice *splice = splice_new(NULL);
+        v.fragments = 500;
+        v.sample_size = 30000; /* far from one header to the next */
+        a.fragments = 300;
+        a.sample_size = 1000;
+        a.oddities = cases[i].oddities;
+        synth_init(&v);
+        synth_init(&a);
+        assert_int_equal(add(splice, &v, 0, &err) | add(splice, &a, 1, &err), 0);
+        assert_int_equal(feed(splice, both, SPLICE_FRAGMENTED, &t, &err), 0);
+        size_t count = splice_checks(splice, ranges);
+        assert_int_equal(count, SPLICE_CHECKS_MAX);
+        assert_int_equal(ranges[15].offset, v.fragment_at[499]);
+        assert_int_equal(ranges[31].offset, a.fragment_at[299]);
+        for (size_t k = 0; k < count; k++) {
+            unsigned char bytes[256];
+            bool spoilt = k == count - 1 && cases[i].rc < 0;
+            assert_true(ranges[k].length <= sizeof bytes);
+            synth_read(both[ranges[k].source], ranges[k].offset, bytes, ranges[k].length);
+            if (splice_check(splice, &ranges[k], bytes, &err) != (spoilt ? -1 : 0))
+                fail_msg("%s, range %zu: %s", cases[i].name, k, err.text);
+            memset(bytes, 0, sizeof bytes);
+            assert_int_equal(splice_check(splice, &ranges[k], bytes, &err), -1);
+            assert_int_equal(err.code, ERR_UNSUPPORTED_SITE);
+        }
+    }
+}
+
 static void wrong_files_are_refused(void **state)
 {
     static const struct {
@@ -762,6 +811,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(oddities_work),
+        cmocka_unit_test(fragments_not_read_are_looked_at),
         cmocka_unit_test(wrong_files_are_refused),
         cmocka_unit_test(damaged_heads_do_no_harm),
         cmocka_unit_test(how_much_of_the_head),
