@@ -14,9 +14,12 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -644,6 +647,91 @@ static void many_threads(void **state)
     assert_int_equal(crowd.failures, 0);
 }
 
+/* Writes until the disk is full, frees it by `more`, and finds everything as it was before the failed write.
+ * `words`: what the failure has to be called. */
+static void fill_disk(const char *dir, void (*more)(const char *dir), const char *words)
+{
+    static char value[50000];
+    auto_(buf) struct buf v = BUF_INIT(sizeof value);
+    struct err err = {0};
+    auto_ptr(store) struct store *s = open_store(dir);
+    memset(value, 'x', sizeof value);
+    put(s, "first", "kept", 500);
+    int rc = 0;
+    for (int i = 0; i < 200 && rc == 0; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        rc = store_cache_put(s, key, value, sizeof value, 9, &err);
+    }
+    assert_int_equal(rc, -1);
+    assert_int_equal(err.code, ERR_INTERNAL);
+    if (!strstr(err.text, words) || !strstr(err.text, dir))
+        fail_msg("'%s' lacks '%s' or the path", err.text, words);
+    assert_int_equal(store_cache_get(s, "first", 1, &v, NULL, &err), 1);
+    assert_string_equal(buf_str(&v), "kept");
+    more(dir);
+    assert_int_equal(store_check(s, &err), 0);
+    put(s, "last", "v", 500);
+    buf_clear(&v);
+    assert_int_equal(store_cache_get(s, "k0", 1, &v, NULL, &err), 1);
+    assert_int_equal(v.len, sizeof value);
+    assert_string_equal(sql(dir, "PRAGMA integrity_check"), "ok");
+}
+
+static void lift_file_limit(const char *dir)
+{
+    (void)dir;
+    const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+}
+
+static void enlarge_disk(const char *dir)
+{
+    assert_int_equal(mount("none", dir, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+}
+
+static void in_child(void (*what)(const char *dir), const char *dir)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        what(dir);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void fill_limited_file(const char *dir)
+{
+    const struct rlimit small = {.rlim_cur = 1 << 20, .rlim_max = RLIM_INFINITY};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    fill_disk(dir, lift_file_limit, "disk I/O error");
+}
+
+static void file_may_not_grow(void **state)
+{
+    in_child(fill_limited_file, *state);
+}
+
+/* A small disk of its own, where this process may have one: as root, or in a user namespace. */
+static void fill_small_disk(const char *dir)
+{
+    if ((unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", dir, "tmpfs", 0, "size=1m,mode=0700") < 0) {
+        (void)fprintf(stderr, "skipped: no disk can be mounted here (%s)\n", strerror(errno));
+        return;
+    }
+    fill_disk(dir, enlarge_disk, "no space left on the disk");
+}
+
+static void full_disk(void **state)
+{
+    in_child(fill_small_disk, *state);
+}
+
 static void write_until_killed(const char *dir)
 {
     struct store *s = NULL;
@@ -669,9 +757,11 @@ static void write_until_killed(const char *dir)
 
 static void kill_rounds(const char *dir, const char *journal)
 {
-    enum { ROUNDS = 50, WRITERS = 3 };
+    enum { ROUNDS = 25, WRITERS = 3 };
+    const char *wanted = getenv("SLUICE_KILL_ROUNDS");
+    long rounds = wanted ? strtol(wanted, NULL, 10) : ROUNDS;
     unsigned seed = 1;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (long round = 0; round < rounds; round++) {
         pid_t pids[WRITERS];
         for (int i = 0; i < WRITERS; i++) {
             pids[i] = fork();
@@ -811,6 +901,8 @@ int main(void)
         ON_SERVER(server_comes_back),
         cmocka_unit_test(wrong_urls),
         ON_BOTH(many_threads),
+        IN_DIR(file_may_not_grow),
+        IN_DIR(full_disk),
         IN_DIR(kill_9_wal),
         IN_DIR(kill_9_rollback),
     };
