@@ -1,7 +1,7 @@
 #!/bin/sh
 # A PostgreSQL for one test, in DIR: postgres.sh start DIR [PORT] | stop DIR | kill DIR
 # It is reached by the socket in DIR without a password, and with a PORT also on the loopback as user `sluice`
-# with the password `p'w %@:/?`. As root it runs as the user `postgres`, because it refuses to run as root.
+# with the password `p'w %@:/?`, by TLS where the client wants that: the certificate is DIR/tls.crt. As root it runs as the user `postgres`, because it refuses to run as root.
 set -eu
 dir=$2
 port=${3:-}
@@ -24,7 +24,11 @@ case $1 in
         -E UTF8 --locale=C --no-sync > /dev/null
     fi
     listen="-c listen_addresses="
-    [ -z "$port" ] || listen="-c listen_addresses=127.0.0.1 -p $port"
+    if [ -n "$port" ]; then
+      listen="-c listen_addresses=127.0.0.1 -p $port -c ssl=on -c ssl_cert_file=$dir/tls.crt -c ssl_key_file=$dir/tls.key"
+      [ -e "$dir/tls.key" ] || as openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+        -subj /CN=test -addext subjectAltName=IP:127.0.0.1 -keyout "$dir/tls.key" -out "$dir/tls.crt" 2> /dev/null
+    fi
     as "$bin/pg_ctl" -D "$dir/data" -s -w -t 60 -l "$dir/data/server.log" \
       -o "$listen -k $dir -c fsync=off -c shared_buffers=16MB -c max_connections=100" start
     ;;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 
 import { forkOrigin } from '../origin/origin.mjs';
-import { freePort, root, run, scratchDir, sha256, startStack, until } from './harness.mjs';
+import { freePort, programEnv, programs, root, run, scratchDir, sha256, startStack, until } from './harness.mjs';
 
 const link = 'https://www.youtube.com/watch?v=sluiceDemo1';
 const password = "p'w %@:/?"; // as tests/postgres.sh sets it
@@ -24,13 +24,33 @@ before(async () => {
   dir = scratchDir();
   port = await freePort();
   await postgres('start');
-  env = { SLUICE_DATABASE: `postgresql://sluice:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres` };
+  env = { SLUICE_DATABASE: `postgresql://sluice:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres?sslmode=verify-full&sslrootcert=${dir}/tls.crt` };
 });
 beforeEach(() => origin.reset());
 after(async () => {
   await postgres('kill');
   await origin.stop();
   rmSync(dir, { recursive: true, force: true });
+});
+
+const checkConfig = (url) =>
+  run(path.join(programs, 'sluice'), ['--check-config'], { env: programEnv(dir, { SLUICE_DATABASE: url }) });
+
+test('--check-config tries the database, and says nothing of the password', async () => {
+  const good = env.SLUICE_DATABASE;
+  const rows = [
+    [good, 0, /^$/],
+    [good.replace('%25', 'x'), 1, /password authentication failed/],
+    [good.replace(/sslrootcert=.*/, 'sslrootcert=/etc/ssl/certs/ca-certificates.crt'), 1, /certificate verify failed/],
+    [good.replace(String(port), '1'), 1, /cannot be reached/],
+    [`mysql${good}`, 1, /database must begin with/],
+  ];
+  for (const [url, exit, words] of rows) {
+    const answer = await checkConfig(url);
+    assert.equal(answer.exit, exit, answer.stderr);
+    assert.match(answer.stderr, words);
+    assert.doesNotMatch(answer.stderr + answer.stdout, /p'w|p%27w/);
+  }
 });
 
 test('a link made by one host is honoured by the other, which knows the description already', async (t) => {
