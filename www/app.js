@@ -216,10 +216,10 @@ function choiceFacts(choice, formats) {
 }
 
 function copyButton(url, what, kind = 'choice-copy') {
-  const button = el('button', { class: kind, type: 'button', title: 'Copy link', 'aria-label': `Copy link: ${what}` });
+  const button = el('button', { class: kind, type: 'button', title: what.split(':')[0], 'aria-label': what });
   button.addEventListener('click', async () => {
     const copied = await copyText(url);
-    say(copied ? 'Link copied' : 'Copying is not possible here');
+    say(copied ? 'Copied' : 'Copying is not possible here');
     button.classList.toggle('copied', copied);
     setTimeout(() => button.classList.remove('copied'), 2000);
   });
@@ -278,7 +278,7 @@ function choiceRow(choice, formats, isBest, title) {
   const link = el('a', { class: 'choice-link', href, download: '' },
     el('span', { class: 'choice-label' }, name), choiceFacts(choice, formats), size);
   saveOnClick(link, choice, title);
-  return el('li', { class: isBest ? 'choice choice-best' : 'choice' }, link, copyButton(href, choice.label || choice.id));
+  return el('li', { class: isBest ? 'choice choice-best' : 'choice' }, link, copyButton(href, `Copy link: ${choice.label || choice.id}`));
 }
 
 function groupOfRows(title, count, list) {
@@ -375,7 +375,7 @@ function sharePart(info, href) {
       say(await copyText(page.href) ? 'Link copied' : 'Copying is not possible here');
   });
   const line = `curl -OJ '${href.replaceAll("'", '%27')}'`;
-  const copy = copyButton(line, 'curl command', 'more-copy');
+  const copy = copyButton(line, 'Copy the curl command', 'more-copy');
   return el('div', { class: 'more-part' }, el('h3', { class: 'group-title' }, 'Elsewhere'), pass,
     el('div', { class: 'more-row' }, el('code', { class: 'more-curl', tabindex: '0', 'aria-label': 'curl command' }, line), copy));
 }
@@ -552,10 +552,13 @@ function go(text) {
   look(url);
 }
 
-/* ?url=… of this page. Someone who types it by hand does not escape the link: then all that follows is it. */
+/* ?url=… of this page. Someone who types it by hand does not escape the link: then all that follows is it. What an
+ * app shares has the link in its text as often as in its url (sluice.webmanifest). */
 function goFromAddress() {
   const raw = location.search.match(/[?&]url=(https?:\/\/.*)$/i);
-  const url = raw ? raw[1] : new URLSearchParams(location.search).get('url');
+  const fields = new URLSearchParams(location.search);
+  const shared = [fields.get('text'), fields.get('title')].find((text) => /https?:\/\/\S/i.test(text ?? ''));
+  const url = raw ? raw[1] : fields.get('url') || (shared && linkIn(shared));
   input.value = url ?? '';
   if (url)
     look(linkIn(url));

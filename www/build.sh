@@ -12,7 +12,7 @@ icons='arrow-clockwise arrow-right check2 clipboard download film link-45deg shi
 
 rm -rf "$out/vendor" "$out/docs"
 mkdir "$out/vendor" "$out/docs"
-cp index.html app.js downloads.js sluice.css favicon.svg "$out/"
+cp index.html app.js downloads.js sluice.css favicon.svg sluice.webmanifest "$out/"
 cp docs/* "$out/docs/"
 
 # The last line names a source map, which is not shipped.

@@ -196,6 +196,30 @@ describe('ways in', () => {
     assert.equal(await page.inputValue('#url'), `${demo}&feature=shared`);
   }));
 
+  test('what an app shares is looked up, wherever it has put the link', () => withOurPage({}, async (page) => {
+    const manifest = JSON.parse((await stack.get('/sluice.webmanifest')).body);
+    const { action, method, params } = manifest.share_target;
+    assert.equal(method, 'GET');
+    for (const shared of [{ [params.url]: demo, [params.title]: 'A video' }, { [params.title]: 'A video', [params.text]: `Look at this! ${demo}` }]) {
+      await page.goto(new URL(`${action}?${new URLSearchParams(shared)}`, `${stack.base}/`).href);
+      await page.waitForSelector('.result-title');
+      assert.equal(await page.inputValue('#url'), demo);
+    }
+    const client = await page.context().newCDPSession(page);
+    const { errors } = await client.send('Page.getAppManifest');
+    assert.deepEqual(errors, []);
+  }));
+
+  test('the first load is light: one script, well under 150 kB', () => withOurPage({}, async (page) => {
+    const client = await page.context().newCDPSession(page);
+    await client.send('Network.enable');
+    let bytes = 0;
+    client.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; });
+    await page.goto(`${stack.base}/`, { waitUntil: 'networkidle' });
+    assert.ok(bytes > 10000 && bytes < 150000, `${bytes} bytes`);
+    assert.equal(await page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => /\.m?js$/.test(name)).length), 1);
+  }));
+
   test('a look-up has an address of its own', () => withOurPage({}, async (page) => {
     await look(page, stack.base, demo);
     await page.waitForSelector('.result-title');
