@@ -1,6 +1,7 @@
 // Downloads the page writes to the disk itself. The dialog that asks for a place is the system's and cannot be
 // pressed from here: in its stead the browser's own private file system gives the file; all else is real.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
 import { freePort, scratchDir, sha256, startStack, until } from '../integration/harness.mjs';
@@ -135,6 +136,33 @@ describe('downloads', () => {
     assert.deepEqual(await written(page), [[expected.name, expected.hash]]);
     await page.unrouteAll({ behavior: 'ignoreErrors' });
   }));
+
+  test('a server with one place, taken by somebody else: it comes when the place is free', async () => {
+    const outer = stack;
+    let other;
+    try {
+      stack = await startStack({ origin: outer.origin, env: { SLUICE_MAX_ACTIVE: '1', SLUICE_MAX_CONNECTIONS: '1' } });
+      await withCard({ lost: true }, async (page) => {
+        const anchor = row(page, '360p', 'MP4');
+        const expected = await wanted(anchor);
+        await slowly(100000);
+        other = http.get(await anchor.evaluate((a) => a.href));
+        other.on('error', () => {});
+        await new Promise((resolve) => other.on('response', (response) => response.on('error', () => {}).once('data', resolve)));
+        await anchor.click();
+        await inState(page, 'waiting');
+        assert.match(await facts(page), /^The server is serving as many as it can\. .*Trying again in \d+ s\.$/);
+        other.destroy();
+        await stack.origin.reset();
+        await inState(page, 'done');
+        assert.deepEqual(await written(page), [[expected.name, expected.hash]]);
+      });
+    } finally {
+      other?.destroy();
+      await stack.stop();
+      stack = outer;
+    }
+  });
 
   test('what does not pass is said, with a next step, and can be tried again', () => withCard({ refused: 1 }, async (page) => {
     await page.route('**/api/v1/stream?*', (route) => {
