@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/text.h"
 #include "common.h"
+#include "key.h"
 #include "snippet.h"
 #include "streams.h"
 #include "supervise.h"
@@ -17,7 +18,7 @@ static const char usage[] =
     "  serve [--port N] [--address A] [--data-dir DIR] [--docroot DIR]\n"
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi\n"
-    "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n"
+    "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
     "  config --check [FILE]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key\n"
@@ -203,6 +204,8 @@ int main(int argc, char **argv)
         int rc = streams_command(argc - 2, argv + 2);
         return rc == STREAMS_MISUSE ? misuse("streams takes --json, or stop and the id of a request") : rc;
     }
+    if (strcmp(command, "key") == 0)
+        return key_command(argc - 2, argv + 2);
     if (strcmp(command, "config") == 0)
         return config_command(argc - 2, argv + 2);
     if (strcmp(command, "--check-config") == 0)

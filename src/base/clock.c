@@ -11,6 +11,13 @@ int64_t clock_unix_s(void)
     return ts.tv_sec;
 }
 
+int64_t clock_unix_us(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 int64_t clock_mono_us(void)
 {
     struct timespec ts;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 int64_t clock_unix_s(void);
+int64_t clock_unix_us(void);
 int64_t clock_mono_us(void);
 void clock_sleep_ms(unsigned ms);
 /* RFC 3339 in UTC, "2026-11-20T18:00:00Z"; out holds at least 21 bytes, else it is cut. */

@@ -22,7 +22,10 @@ struct config {
     char *upstream_ports;   /* ports that links may name, comma-separated */
     char *public_path;      /* path prefix of generated links; "" = taken from the request */
     char *log_level;        /* debug, info, warn, error */
+    char *anonymous;        /* on, off: whether requests without a key are answered */
+    char *trusted_proxies;  /* CIDR blocks whose X-Forwarded-For counts; "" = none */
     char *sandbox;          /* required, on, off */
+    int64_t rate_anonymous; /* requests per hour and address without a key; 0: no limit */
     int64_t token_ttl_s;    /* life of `data` links */
     int64_t cache_ttl_s;    /* descriptions are kept at most this long */
     int64_t cache_bytes;    /* descriptions and answers on disk */

@@ -24,6 +24,11 @@ void hash_sha256_hex(const void *data, size_t len, char out[HASH_HEX_LEN + 1])
     sodium_bin2hex(out, HASH_HEX_LEN + 1, digest, sizeof digest);
 }
 
+bool hash_equal(const void *a, const void *b, size_t len)
+{
+    return sodium_memcmp(a, b, len) == 0;
+}
+
 uint64_t hash_check64(const void *data, size_t len)
 {
     static const unsigned char key[crypto_shorthash_KEYBYTES] = "sluice:no secret";

@@ -4,6 +4,7 @@
 #ifndef SLUICE_BASE_HASH_H
 #define SLUICE_BASE_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@ enum { HASH_HEX_LEN = 64, SEAL_KEY_BYTES = 32 };
 int hash_init(struct err *err);
 /* SHA-256 as 64 lower-case hex digits and a zero byte. */
 void hash_sha256_hex(const void *data, size_t len, char out[HASH_HEX_LEN + 1]);
+/* In a time that does not depend on where they differ. */
+bool hash_equal(const void *a, const void *b, size_t len);
 /* A checksum at 2 GB/s (SipHash): finds damage, is no proof against malice. In the byte order of the machine.
  */
 uint64_t hash_check64(const void *data, size_t len);

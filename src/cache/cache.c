@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -53,13 +52,6 @@ struct call {
     int64_t began_unix_us;
     int64_t deadline_mono_us;
 };
-
-static int64_t clock_unix_us(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 int cache_open(struct cache **out, struct store *store, const char *data_dir, struct err *err)
 {

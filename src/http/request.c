@@ -73,6 +73,7 @@ static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx
         {"HTTP_HOST", NULL, &req->host},
         {"HTTP_ORIGIN", NULL, &req->origin},
         {"REMOTE_ADDR", NULL, &req->remote_addr},
+        {"HTTP_X_FORWARDED_FOR", NULL, &req->forwarded_for},
     };
     req->method = method_of(get(ctx, "REQUEST_METHOD"));
     const char *https = get(ctx, "HTTPS");

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "serve/auth.h"
 #include "serve/pump.h"
 #include "site/youtube/clients.h"
 
@@ -90,7 +91,7 @@ int app_check(const struct config *c, struct err *err)
     struct net *net = NULL;
     auto_ptr(clients) struct clients *clients = NULL;
     auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
-    if (net_open(&net, &opts, err) < 0)
+    if (auth_check_config(c, err) < 0 || net_open(&net, &opts, err) < 0)
         return -1;
     net_close(net);
     if (*c->database && store_try(c->database, err) < 0)
@@ -114,7 +115,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .max_active = c->max_active,
         .queue_wait_s = c->queue_wait_s,
     };
-    if (hash_init(err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
+    if (hash_init(err) < 0 || auth_check_config(c, err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
         store_open(&app->store, *c->database ? c->database : c->data_dir, err) < 0 ||
         cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
         gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||

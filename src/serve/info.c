@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "serve/auth.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
 #include "serve/planned.h"
@@ -21,7 +22,7 @@ enum {
 /* What one answer is made of. */
 struct parts {
     struct app *app;
-    const struct http_request *req;
+    struct token_holder holder;
     const struct description *d;
     bool cached;
     struct choice *choices;
@@ -55,7 +56,7 @@ static const char *kind_name(enum format_kind kind)
 static json_t *link_json(const struct parts *p, const char *route, const char *choice, struct err *err)
 {
     auto_(buf) struct buf url = BUF_INIT(LINK_TEXT_MAX);
-    if (token_link(p->app, p->req->prefix, route, p->d->url, choice, &url, err) < 0)
+    if (token_link(p->app, &p->holder, route, p->d->url, choice, &url, err) < 0)
         return NULL;
     return json_string(buf_str(&url));
 }
@@ -190,10 +191,17 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
     char key[SERVE_KEY_MAX];
     auto_ptr(description) struct description *d = NULL;
     auto_(buf) struct buf kept = BUF_INIT(ANSWER_MAX_BYTES);
-    struct parts parts = {.app = app, .req = req};
+    struct auth who;
+    if (auth_admit(app, req, &who, res, err) < 0)
+        return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
-    if (serve_link_key(link, "i2", req->prefix, key, err) < 0)
+    struct parts parts = {.app = app, .holder = {req->prefix, auth_key_id(&who)}};
+    /* The links in an answer are those of one key. */
+    auto_(buf) struct buf holder = BUF_INIT(HTTP_TARGET_MAX_BYTES * 4);
+    if (buf_addf(&holder, "%s\n%s", req->prefix, parts.holder.key_id) < 0)
+        return err_set(err, ERR_BAD_URL, "prefix too long");
+    if (serve_link_key(link, "i3", buf_str(&holder), key, err) < 0)
         return -1;
     if (store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1)
         return send_answer(res, buf_str(&kept), kept.len);

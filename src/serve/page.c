@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "http/html.h"
+#include "serve/auth.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
 #include "serve/planned.h"
@@ -21,7 +22,7 @@ enum { PAGE_MAX_BYTES = 8 << 20, LINK_TEXT_MAX = 24576 };
 
 struct page {
     struct app *app;
-    const struct http_request *req;
+    struct token_holder holder;
     const struct description *d;
     struct buf *out;
 };
@@ -115,7 +116,7 @@ static int add_link_with(const struct page *p, const char *attribute, const char
                          const char *more, struct err *err)
 {
     auto_(buf) struct buf url = BUF_INIT(LINK_TEXT_MAX);
-    if (token_link(p->app, p->req->prefix, route, p->d->url, choice, &url, err) < 0)
+    if (token_link(p->app, &p->holder, route, p->d->url, choice, &url, err) < 0)
         return -1;
     (void)buf_adds(&url, more);
     (void)buf_addf(p->out, " %s=\"", attribute);
@@ -371,11 +372,14 @@ int serve_page(struct app *app, const struct http_request *req, struct http_resp
     bool cached = false;
     auto_ptr(description) struct description *d = NULL;
     auto_(buf) struct buf out = BUF_INIT(PAGE_MAX_BYTES);
+    struct auth who;
+    if (auth_admit(app, req, &who, res, err) < 0)
+        return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
     if (serve_describe(app, link, NULL, &d, &cached, err) < 0)
         return -1;
-    struct page page = {.app = app, .req = req, .d = d, .out = &out};
+    struct page page = {.app = app, .holder = {req->prefix, auth_key_id(&who)}, .d = d, .out = &out};
     add_element(&out,
                 "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "serve/auth.h"
 #include "serve/describe.h"
 #include "serve/serve.h"
 #include "serve/token.h"
@@ -64,10 +65,12 @@ int serve_thumbnail(struct app *app, const struct http_request *req, struct http
     auto_(token) struct token token = {0};
     auto_ptr(description) struct description *d = NULL;
     auto_(net_answer) struct net_answer answer = {0};
+    struct auth who;
     const char *data = http_param(req, "data");
     if (!data)
         return err_set(err, ERR_TOKEN_INVALID, "no data given");
-    if (token_read(app, data, &token, err) < 0 || serve_describe(app, token.link, NULL, &d, NULL, err) < 0)
+    if (token_read(app, data, &token, err) < 0 || auth_identify(app, req, token.key_id, &who, err) < 0 ||
+        serve_describe(app, token.link, NULL, &d, NULL, err) < 0)
         return -1;
     if (!d->thumbnail)
         return err_set(err, ERR_NOT_FOUND, "it has no thumbnail");

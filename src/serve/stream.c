@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "http/names.h"
 #include "http/range.h"
+#include "serve/auth.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
 #include "serve/feed.h"
@@ -561,6 +562,7 @@ int serve_stream(struct app *app, const struct http_request *req, struct http_re
     const char *data = http_param(req, "data");
     const char *link = http_param(req, "url");
     const char *wanted = http_param(req, "choice");
+    struct auth who;
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->app = app;
@@ -574,6 +576,8 @@ int serve_stream(struct app *app, const struct http_request *req, struct http_re
         link = token.link;
         wanted = token.choice;
     }
+    if (auth_identify(app, req, token.key_id, &who, err) < 0 || auth_charge(app, &who, data, res, err) < 0)
+        return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "neither data nor url given");
     if (wanted && is_subtitle_choice(wanted))

@@ -10,13 +10,16 @@
 
 enum { TOKEN_TEXT_MAX = 8192 };
 
-int token_make(struct app *app, const char *link, const char *choice, struct buf *out, struct err *err)
+int token_make(struct app *app, const char *key_id, const char *link, const char *choice, struct buf *out,
+               struct err *err)
 {
     struct store_token_key key;
     if (store_token_key_current(app->store, &key, err) < 0)
         return -1;
     json_int_t expires = clock_unix_s() + app->config.token_ttl_s;
     json_t *root = json_pack("{s:s, s:s, s:I}", "l", link, "c", choice, "x", expires);
+    if (root && *key_id)
+        (void)json_object_set_new(root, "k", json_string(key_id));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     int rc = text ? seal_token(out, key.id, key.key, text, strlen(text), err)
                   : err_set(err, ERR_INTERNAL, "cannot write a token");
@@ -29,11 +32,12 @@ static int read_fields(json_t *root, struct token *out)
 {
     const char *link = NULL;
     const char *choice = NULL;
+    const char *key_id = "";
     json_int_t expires = 0;
-    if (json_unpack(root, "{s:s, s:s, s:I}", "l", &link, "c", &choice, "x", &expires) != 0)
+    if (json_unpack(root, "{s:s, s:s, s:I, s?s}", "l", &link, "c", &choice, "x", &expires, "k", &key_id) != 0)
         return -1;
     *out = (struct token){.link = strdup(link), .choice = strdup(choice), .expires_unix_s = expires};
-    if (out->link && out->choice)
+    if (out->link && out->choice && text_copy(out->key_id, sizeof out->key_id, key_id) == 0)
         return 0;
     token_fini(out);
     return -1;
@@ -84,12 +88,12 @@ static int add_prefix(const char *prefix, const char *route, struct buf *out)
     return buf_adds(out, prefix);
 }
 
-int token_link(struct app *app, const char *prefix, const char *route, const char *link, const char *choice,
-               struct buf *out, struct err *err)
+int token_link(struct app *app, const struct token_holder *holder, const char *route, const char *link,
+               const char *choice, struct buf *out, struct err *err)
 {
-    (void)add_prefix(*app->config.public_path ? app->config.public_path : prefix, route, out);
+    (void)add_prefix(*app->config.public_path ? app->config.public_path : holder->prefix, route, out);
     (void)buf_addf(out, "/api/v1/%s?data=", route);
-    if (token_make(app, link, choice, out, err) < 0)
+    if (token_make(app, holder->key_id, link, choice, out, err) < 0)
         return -1;
     return out->failed ? err_set(err, ERR_INTERNAL, "link too long") : 0;
 }

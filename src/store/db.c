@@ -9,6 +9,9 @@
 
 enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
 
+#define API_KEY_COLUMNS                                                                                      \
+    "id, secret_sha256, label, owner, state, rate_per_hour, expires_unix_s, addresses, created_unix_s"
+
 /* DB_CACHE_PRUNE and DB_CACHE_EVICT delete in portions, so that other writers get between. 300: a row's key,
  * twice, and what surrounds it. */
 static const char *const statements[DB_STMT_COUNT] = {
@@ -27,6 +30,27 @@ static const char *const statements[DB_STMT_COUNT] = {
         "INSERT INTO token_key (id, key, created_unix_s) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     [DB_KEY_LIST] = "SELECT id, key FROM token_key ORDER BY id DESC LIMIT $1",
     [DB_MIGRATION_ADD] = "INSERT INTO schema_migration VALUES ($1, $2, $3)",
+    [DB_API_KEY_ADD] = ("INSERT INTO api_key (id, secret_sha256, label, owner, state, rate_per_hour, "
+                        "expires_unix_s, addresses, created_unix_s) "
+                        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"),
+    [DB_API_KEY_FIND] = "SELECT " API_KEY_COLUMNS " FROM api_key WHERE id = $1",
+    [DB_API_KEY_LIST] = "SELECT " API_KEY_COLUMNS " FROM api_key ORDER BY created_unix_s, id",
+    [DB_API_KEY_STATE] = "UPDATE api_key SET state = $1 WHERE id = $2 AND state <> 'revoked'",
+    [DB_API_KEY_UPDATE] = ("UPDATE api_key SET label = $1, owner = $2, rate_per_hour = $3, "
+                           "expires_unix_s = $4, addresses = $5 WHERE id = $6"),
+    [DB_RATE_GET] = "SELECT full_unix_us FROM rate WHERE subject = $1",
+    [DB_RATE_TAKE] = ("INSERT INTO rate (subject, full_unix_us) VALUES ($1, $2 + $3) "
+                      "ON CONFLICT (subject) DO UPDATE SET full_unix_us = $3 + "
+                      "CASE WHEN rate.full_unix_us > $2 THEN rate.full_unix_us ELSE $2 END "
+                      "WHERE rate.full_unix_us <= $2 + $4 - $3 RETURNING full_unix_us"),
+    [DB_RATE_REFUND] = "UPDATE rate SET full_unix_us = full_unix_us - $1 WHERE subject = $2",
+    [DB_RATE_NOTE] = ("INSERT INTO rate (subject, full_unix_us) VALUES ($1, $2) ON CONFLICT (subject) "
+                      "DO UPDATE SET full_unix_us = excluded.full_unix_us WHERE rate.full_unix_us <= $3"),
+    [DB_RATE_PRUNE] = ("DELETE FROM rate WHERE subject IN "
+                       "(SELECT subject FROM rate WHERE full_unix_us <= $1 LIMIT $2)"),
+    [DB_DAY_KEY_ADD] = "INSERT INTO day_key (day, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    [DB_DAY_KEY_GET] = "SELECT key FROM day_key WHERE day = $1",
+    [DB_DAY_KEY_FORGET] = "DELETE FROM day_key WHERE day < $1",
 };
 
 const char *db_stmt_text(enum db_stmt id)

@@ -20,15 +20,28 @@
 #include "base/err.h"
 
 enum db_stmt {
-    DB_CACHE_GET,     /* key, now → value, expires */
-    DB_CACHE_PUT,     /* key, expires, value */
-    DB_CACHE_DELETE,  /* key */
-    DB_CACHE_PRUNE,   /* now, how many at most */
-    DB_CACHE_SIZE,    /* → bytes, about */
-    DB_CACHE_EVICT,   /* how many at most → bytes of each */
-    DB_KEY_ADD,       /* id, key, created; nothing happens when the id is taken */
-    DB_KEY_LIST,      /* how many at most → id, key; newest first */
-    DB_MIGRATION_ADD, /* version, name, applied */
+    DB_CACHE_GET,      /* key, now → value, expires */
+    DB_CACHE_PUT,      /* key, expires, value */
+    DB_CACHE_DELETE,   /* key */
+    DB_CACHE_PRUNE,    /* now, how many at most */
+    DB_CACHE_SIZE,     /* → bytes, about */
+    DB_CACHE_EVICT,    /* how many at most → bytes of each */
+    DB_KEY_ADD,        /* id, key, created; nothing happens when the id is taken */
+    DB_KEY_LIST,       /* how many at most → id, key; newest first */
+    DB_MIGRATION_ADD,  /* version, name, applied */
+    DB_API_KEY_ADD,    /* all columns; nothing happens when the id is taken */
+    DB_API_KEY_FIND,   /* id → all columns */
+    DB_API_KEY_LIST,   /* → all columns */
+    DB_API_KEY_STATE,  /* state, id; not of one that is revoked */
+    DB_API_KEY_UPDATE, /* label, owner, rate, expires, addresses, id */
+    DB_RATE_GET,       /* subject → full */
+    DB_RATE_TAKE,      /* subject, now, cost, capacity → full; no row: refused */
+    DB_RATE_REFUND,    /* cost, subject */
+    DB_RATE_NOTE,      /* subject, until, now */
+    DB_RATE_PRUNE,     /* now, how many at most */
+    DB_DAY_KEY_ADD,    /* day, key; nothing happens when there is one */
+    DB_DAY_KEY_GET,    /* day → key */
+    DB_DAY_KEY_FORGET, /* of the days before */
     DB_STMT_COUNT
 };
 

@@ -19,6 +19,13 @@ struct store {
     struct store_token_key ring[KEY_RING_MAX]; /* newest first */
     size_t ring_count;
     int64_t ring_read_mono_us;
+    pthread_mutex_t rate_lock; /* guards what follows, of rate.c */
+    pthread_cond_t rate_served;
+    struct rate_waiter *rate_waiting; /* borrowed */
+    bool rate_busy;                   /* somebody is serving a batch */
+    pthread_mutex_t day_lock;         /* guards what follows, of day_key.c */
+    int64_t day;                      /* whose key it is; 0: none is known */
+    uint8_t day_key[SEAL_KEY_BYTES];
 };
 
 #endif

@@ -99,12 +99,13 @@ void sqlite_close(struct sqlite_db *db)
 int sqlite_set_up(struct sqlite_db *db, enum sqlite_journal journal, struct err *err)
 {
     /* Under WAL, NORMAL may lose the last transactions in a power cut but keeps the file whole; with a
-     * rollback journal only FULL does. */
+     * rollback journal only FULL does. What is deleted (the keys of past days) is overwritten. */
     char sql[200];
-    (void)snprintf(sql, sizeof sql,
-                   "PRAGMA synchronous = %s; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -%d; "
-                   "PRAGMA journal_size_limit = %d",
-                   journal == SQLITE_JOURNAL_WAL ? "NORMAL" : "FULL", PAGE_CACHE_KIB, JOURNAL_KEPT_BYTES);
+    (void)snprintf(
+        sql, sizeof sql,
+        "PRAGMA synchronous = %s; PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -%d; "
+        "PRAGMA journal_size_limit = %d",
+        journal == SQLITE_JOURNAL_WAL ? "NORMAL" : "FULL", PAGE_CACHE_KIB, JOURNAL_KEPT_BYTES);
     int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? 0 : sqlite_fail(db, rc, err);
 }

@@ -69,8 +69,10 @@ int store_open(struct store **out, const char *where, struct err *err)
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
     int rc = settle(s, where, err);
-    if (rc == 0 && (pthread_mutex_init(&s->ring_lock, NULL) != 0 ||
-                    pool_init(&s->pool, where_of(s), s->url.name ? s->url.name : s->where) < 0))
+    if (rc == 0 &&
+        (pthread_mutex_init(&s->ring_lock, NULL) != 0 || pthread_mutex_init(&s->rate_lock, NULL) != 0 ||
+         pthread_cond_init(&s->rate_served, NULL) != 0 || pthread_mutex_init(&s->day_lock, NULL) != 0 ||
+         pool_init(&s->pool, where_of(s), s->url.name ? s->url.name : s->where) < 0))
         rc = err_set(err, ERR_INTERNAL, "out of memory");
     if (rc < 0) {
         postgres_url_fini(&s->url);
@@ -166,17 +168,24 @@ int store_check(struct store *s, struct err *err)
                err);
 }
 
-int store_prune(struct store *s, int64_t now_unix_s, struct err *err)
+static int prune(struct store *s, enum db_stmt id, int64_t now, struct err *err)
 {
     for (int64_t deleted = PRUNE_PORTION; deleted == PRUNE_PORTION;) {
         auto_(lease) struct lease l = {0};
         if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 ||
-            db_run(l.db, DB_CACHE_PRUNE,
-                   (struct db_value[]){DB_INT_VALUE(now_unix_s), DB_INT_VALUE(PRUNE_PORTION)}, err) < 0)
+            db_run(l.db, id, (struct db_value[]){DB_INT_VALUE(now), DB_INT_VALUE(PRUNE_PORTION)}, err) < 0)
             return -1;
         deleted = db_changes(l.db);
     }
     return 0;
+}
+
+int store_prune(struct store *s, int64_t now_unix_s, struct err *err)
+{
+    return prune(s, DB_CACHE_PRUNE, now_unix_s, err) < 0 ||
+                   prune(s, DB_RATE_PRUNE, now_unix_s * 1000000, err) < 0
+               ? -1
+               : 0;
 }
 
 /* Deletes rows until no more than `left` of `size` bytes are left, or nobody is there to delete. */

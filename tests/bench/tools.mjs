@@ -82,7 +82,7 @@ export function temporaryDirectory() {
 export async function startSluice(env, dataDir = temporaryDirectory()) {
   const port = await freePort();
   const child = start(path.join(bin, 'sluice'), ['serve', '--port', String(port), '--data-dir', dataDir], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, SLUICE_RATE_ANONYMOUS: '0', ...env },
   });
   const base = `http://127.0.0.1:${port}`;
   await waitFor(`${base}/livez`);

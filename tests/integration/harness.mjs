@@ -162,7 +162,7 @@ export function run(file, args, options = {}) {
   });
 }
 
-// `env`: settings (SLUICE_…). `dataDir`: keep using that one; otherwise a fresh one, removed at the end.
+// `env`: settings (SLUICE_…); without more, a client may ask as often as it likes. `dataDir`: keep using that one; otherwise a fresh one, removed at the end.
 // `origin`: one that runs already (it is then not stopped here); false: no proxy, Sluice connects by itself.
 // `bin`: other programs than $SLUICE_BIN.
 export async function startStack({ env = {}, port, dataDir, origin, bin = programs } = {}) {
@@ -175,6 +175,7 @@ export async function startStack({ env = {}, port, dataDir, origin, bin = progra
   const child = spawn(path.join(bin, 'sluice'), ['serve', '--port', String(listen), '--data-dir', data], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: programEnv(scratch, {
+      SLUICE_RATE_ANONYMOUS: '0', // tests ask more often in a minute than people in an hour
       ...(outside && { PROXY_URL: outside.proxyUrl, SLUICE_UPSTREAM_CA_FILE: outside.caFile }),
       ...env,
     }),
@@ -220,6 +221,12 @@ export async function startStack({ env = {}, port, dataDir, origin, bin = progra
     get,
     info: (url, options) => get(`/api/v1/info?${query({ url })}`, options),
     stream: (url, choice, options) => get(`/api/v1/stream?${query({ url, choice })}`, options),
+    // What the database says, as sqlite3 prints it.
+    sql: async (text) => {
+      const done = await run('sqlite3', ['-cmd', '.timeout 5000', path.join(data, 'sluice.db'), text]);
+      assert.equal(done.exit, 0, done.stderr);
+      return done.stdout.toString();
+    },
     curl: (...args) => run('curl', ['--noproxy', '*', '-sS', ...args]),
     // Processes of Sluice with this name, e.g. 'stream.fcgi'.
     processes: (name) => descendants(child.pid).filter((row) => name === undefined || row.name === name),

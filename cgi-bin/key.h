@@ -1,0 +1,21 @@
+/* `sluice key …`: making, listing and changing API keys. */
+#ifndef SLUICE_CGI_BIN_KEY_H
+#define SLUICE_CGI_BIN_KEY_H
+
+#define KEY_USAGE                                                                                            \
+    "  key create --label L [--limit N] [--owner O] [--days N] [--allow CIDR,…]\n"                         \
+    "                      make an API key for N requests per hour (default 1000; 0: no limit); its\n"       \
+    "                      text is shown this once\n"                                                        \
+    "  key list | key show ID\n"                                                                             \
+    "                      the keys, without their secrets\n"                                                \
+    "  key disable | enable | revoke ID\n"                                                                   \
+    "                      revoked is for ever; the key's download links stop working, too\n"                \
+    "  key limits ID [--limit N] [--days N] [--allow CIDR,…] [--label L] [--owner O]\n"                    \
+    "                      change a key; --days 0: it does not expire, --allow '': from anywhere\n"          \
+    "                      every key command takes --json\n"
+
+/* The arguments after `key`. Exit code: 0 done, 1 it failed, 2 misuse, 3 there is no such key (or, to be
+ * changed in state, it is revoked). */
+int key_command(int argc, char **argv);
+
+#endif

@@ -1,0 +1,180 @@
+/* See auth.h. */
+#include "serve/auth.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cidr.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+enum { WINDOW_S = 3600, ONCE_S = 3600 };
+
+/* --- who --- */
+
+/* The key's text as it was sent; NULL: none. Errors: another way of authorisation. */
+static int sent_key(const struct http_request *req, const char **text, struct err *err)
+{
+    static const char scheme[] = "Bearer ";
+    *text = req->api_key;
+    if (*text || !req->authorization)
+        return 0;
+    if (strncasecmp(req->authorization, scheme, sizeof scheme - 1) != 0)
+        return err_set(err, ERR_BAD_KEY, "authorization of another kind");
+    *text = req->authorization + sizeof scheme - 1;
+    *text += strspn(*text, " ");
+    return 0;
+}
+
+static int check_key(const struct store_api_key *key, const struct cidr_address *client, struct err *err)
+{
+    if (*key->addresses && (!client || !cidr_list_has(key->addresses, client)))
+        return err_set(err, ERR_BAD_KEY, "key %s is not for this address", key->id);
+    if (key->state != STORE_KEY_ACTIVE)
+        return err_set(err, ERR_KEY_DISABLED, "key %s is %s", key->id, store_key_state_name(key->state));
+    if (key->expires_unix_s && key->expires_unix_s <= clock_unix_s())
+        return err_set(err, ERR_KEY_DISABLED, "key %s has expired", key->id);
+    return 0;
+}
+
+static void set_policy(struct auth *who, int64_t limit)
+{
+    who->policy = limit > 0 ? gcra_of(limit, WINDOW_S) : (struct gcra){0};
+}
+
+static int be_anonymous(struct app *app, const struct cidr_address *client, struct auth *out, struct err *err)
+{
+    char address[CIDR_TEXT_MAX] = "unknown"; /* who has none shares one quota */
+    char hash[STORE_ADDRESS_HASH_LEN + 1];
+    if (strcmp(app->config.anonymous, "off") == 0)
+        return err_set(err, ERR_AUTH_REQUIRED, "no key");
+    set_policy(out, app->config.rate_anonymous);
+    if (out->policy.limit == 0)
+        return 0;
+    if (client)
+        cidr_subscriber(client, address);
+    if (store_address_hash(app->store, address, hash, err) < 0)
+        return -1;
+    (void)snprintf(out->subject, sizeof out->subject, "a:%s", hash);
+    return 0;
+}
+
+int auth_identify(struct app *app, const struct http_request *req, const char *token_key, struct auth *out,
+                  struct err *err)
+{
+    struct cidr_address address;
+    const struct cidr_address *client = &address;
+    const char *text = NULL;
+    *out = (struct auth){0};
+    if (cidr_client(req->remote_addr, req->forwarded_for, app->config.trusted_proxies, &address) < 0)
+        client = NULL;
+    bool by_token = token_key && *token_key;
+    if (!by_token && sent_key(req, &text, err) < 0)
+        return -1;
+    if (!by_token && !text)
+        return be_anonymous(app, client, out, err);
+    int found = by_token ? store_key_get(app->store, token_key, &out->key, err)
+                         : store_key_check(app->store, text, &out->key, err);
+    if (found <= 0)
+        return found < 0 ? -1 : err_set(err, ERR_BAD_KEY, "no such key");
+    if (check_key(&out->key, client, err) < 0)
+        return -1;
+    out->has_key = true;
+    set_policy(out, out->key.rate_per_hour);
+    (void)snprintf(out->subject, sizeof out->subject, "k:%s", out->key.id);
+    return 0;
+}
+
+const char *auth_key_id(const struct auth *who)
+{
+    return who->has_key ? who->key.id : "";
+}
+
+/* --- how much --- */
+
+void auth_set_headers(struct http_response *res, const struct auth *who, int64_t full_unix_us,
+                      int64_t now_unix_us)
+{
+    const struct gcra *p = &who->policy;
+    const char *name = who->has_key ? "key" : "anonymous";
+    if (p->limit == 0)
+        return;
+    (void)http_set_headerf(res, "RateLimit-Policy", "\"%s\";q=%lld;w=%lld", name, (long long)p->limit,
+                           (long long)p->window_s);
+    (void)http_set_headerf(res, "RateLimit", "\"%s\";r=%lld;t=%lld", name,
+                           (long long)gcra_remaining(p, full_unix_us, now_unix_us),
+                           (long long)gcra_full_s(full_unix_us, now_unix_us));
+}
+
+/* The row that remembers that this link was paid for by this client. */
+static void name_once(const struct auth *who, const char *once, char out[STORE_SUBJECT_MAX])
+{
+    char link[HASH_HEX_LEN + 1];
+    hash_sha256_hex(once, strlen(once), link);
+    (void)snprintf(out, STORE_SUBJECT_MAX, "o:%.32s:%s", link, who->subject);
+}
+
+static int refuse(const struct auth *who, int64_t full, int64_t now, struct err *err)
+{
+    (void)err_set(err, ERR_QUOTA_EXCEEDED, "%lld per hour are used up", (long long)who->policy.limit);
+    if (err) {
+        int64_t wait_s = gcra_retry_s(&who->policy, full, now);
+        err->retry_after_s = wait_s > 1 ? (int)wait_s : 1;
+    }
+    return -1;
+}
+
+int auth_charge(struct app *app, const struct auth *who, const char *once, struct http_response *res,
+                struct err *err)
+{
+    char name[STORE_SUBJECT_MAX];
+    int64_t now = clock_unix_us();
+    int64_t full = now;
+    const struct store_rate rate = {
+        .subject = who->subject,
+        .now_unix_us = now,
+        .interval_us = who->policy.interval_us,
+        .capacity_us = who->policy.capacity_us,
+    };
+    if (who->policy.limit == 0)
+        return 0;
+    if (once) {
+        name_once(who, once, name);
+        int paid = store_rate_noted(app->store, name, now, err);
+        if (paid < 0 || (paid && store_rate_look(app->store, &rate, &full, err) < 0))
+            return -1;
+        if (paid) {
+            auth_set_headers(res, who, full, now);
+            return 0;
+        }
+    }
+    int admitted = store_rate_admit(app->store, &rate, &full, err);
+    if (admitted < 0)
+        return -1;
+    if (admitted && once) {
+        /* Several connections at once for one link: one of them pays. */
+        int first = store_rate_note(app->store, name, now, now + ONCE_S * INT64_C(1000000), err);
+        if (first < 0 || (!first && store_rate_refund(app->store, &rate, err) < 0))
+            return -1;
+        full -= first ? 0 : rate.interval_us;
+    }
+    auth_set_headers(res, who, full, now);
+    return admitted ? 0 : refuse(who, full, now, err);
+}
+
+int auth_admit(struct app *app, const struct http_request *req, struct auth *out, struct http_response *res,
+               struct err *err)
+{
+    return auth_identify(app, req, NULL, out, err) < 0 || auth_charge(app, out, NULL, res, err) < 0 ? -1 : 0;
+}
+
+int auth_check_config(const struct config *c, struct err *err)
+{
+    if (strcmp(c->anonymous, "on") != 0 && strcmp(c->anonymous, "off") != 0)
+        return err_set(err, ERR_INTERNAL, "anonymous is on or off, not `%s`", c->anonymous);
+    if (!cidr_list_is_valid(c->trusted_proxies))
+        return err_set(err, ERR_INTERNAL, "trusted_proxies: addresses or CIDR blocks, not `%s`",
+                       c->trusted_proxies);
+    return 0;
+}

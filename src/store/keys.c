@@ -1,0 +1,188 @@
+/* See keys.h. */
+#include "store/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "store/internal.h"
+
+enum { SECRET_BYTES = 32, ID_BYTES = STORE_KEY_ID_LEN / 2, ID_TRIES = 8 };
+
+static const char prefix[] = "slc_";
+static const char *const state_names[] = {
+    [STORE_KEY_ACTIVE] = "active", [STORE_KEY_DISABLED] = "disabled", [STORE_KEY_REVOKED] = "revoked"};
+
+const char *store_key_state_name(enum store_key_state state)
+{
+    return state_names[state];
+}
+
+/* --- rows --- */
+
+enum { COL_ID, COL_HASH, COL_LABEL, COL_OWNER, COL_STATE, COL_RATE, COL_EXPIRES, COL_ADDRESSES, COL_CREATED };
+
+static int column_text(struct db *db, enum db_stmt id, int column, char *out, size_t room)
+{
+    size_t len;
+    const void *text = db_column_blob(db, id, column, &len);
+    if (len >= room || (len && !text))
+        return -1;
+    if (len)
+        memcpy(out, text, len);
+    out[len] = '\0';
+    return 0;
+}
+
+/* The columns in their order above. What does not fit was not written by us. */
+static int read_row(struct db *db, enum db_stmt id, struct store_api_key *key, char hash[HASH_HEX_LEN + 1],
+                    struct err *err)
+{
+    char state[16];
+    int rc = column_text(db, id, COL_ID, key->id, sizeof key->id);
+    rc |= column_text(db, id, COL_HASH, hash, HASH_HEX_LEN + 1);
+    rc |= column_text(db, id, COL_LABEL, key->label, sizeof key->label);
+    rc |= column_text(db, id, COL_OWNER, key->owner, sizeof key->owner);
+    rc |= column_text(db, id, COL_STATE, state, sizeof state);
+    rc |= column_text(db, id, COL_ADDRESSES, key->addresses, sizeof key->addresses);
+    key->rate_per_hour = db_column_int(db, id, COL_RATE);
+    key->expires_unix_s = db_column_int(db, id, COL_EXPIRES);
+    key->created_unix_s = db_column_int(db, id, COL_CREATED);
+    key->state = STORE_KEY_REVOKED;
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(state_names); i++) {
+        if (strcmp(state, state_names[i]) == 0)
+            key->state = (enum store_key_state)i;
+    }
+    return rc < 0 ? err_set(err, ERR_INTERNAL, "an API key's row does not read") : 0;
+}
+
+static int find(struct store *s, const char *id, struct store_api_key *key, char hash[HASH_HEX_LEN + 1],
+                struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
+        return -1;
+    int rc = db_run(l.db, DB_API_KEY_FIND, (struct db_value[]){DB_TEXT_VALUE(id)}, err);
+    if (rc <= 0)
+        return rc;
+    rc = read_row(l.db, DB_API_KEY_FIND, key, hash, err);
+    db_reset(l.db, DB_API_KEY_FIND);
+    return rc < 0 ? -1 : 1;
+}
+
+int store_key_get(struct store *s, const char *id, struct store_api_key *key, struct err *err)
+{
+    char hash[HASH_HEX_LEN + 1];
+    return find(s, id, key, hash, err);
+}
+
+int store_key_list(struct store *s, void (*each)(void *ctx, const struct store_api_key *key), void *ctx,
+                   struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    char hash[HASH_HEX_LEN + 1];
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0)
+        return -1;
+    int rc = db_run(l.db, DB_API_KEY_LIST, NULL, err);
+    for (; rc == 1; rc = db_next(l.db, DB_API_KEY_LIST, err)) {
+        struct store_api_key key;
+        if (read_row(l.db, DB_API_KEY_LIST, &key, hash, err) < 0) {
+            db_reset(l.db, DB_API_KEY_LIST);
+            return -1;
+        }
+        each(ctx, &key);
+    }
+    return rc;
+}
+
+/* --- making and checking --- */
+
+static void make_id(char id[STORE_KEY_ID_LEN + 1])
+{
+    uint8_t bytes[ID_BYTES];
+    hash_random(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+int store_key_create(struct store *s, struct store_api_key *key, char text[STORE_KEY_TEXT_LEN + 1],
+                     struct err *err)
+{
+    uint8_t secret[SECRET_BYTES];
+    char hash[HASH_HEX_LEN + 1];
+    auto_(buf) struct buf coded = BUF_INIT(64);
+    auto_(lease) struct lease l = {0};
+    hash_random(secret, sizeof secret);
+    if (hash_base64url(&coded, secret, sizeof secret) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    hash_sha256_hex(buf_str(&coded), coded.len, hash);
+    key->created_unix_s = clock_unix_s();
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0)
+        return -1;
+    for (int tries = 0; tries < ID_TRIES; tries++) {
+        make_id(key->id);
+        const struct db_value values[] = {
+            DB_TEXT_VALUE(key->id),
+            DB_TEXT_VALUE(hash),
+            DB_TEXT_VALUE(key->label),
+            DB_TEXT_VALUE(key->owner),
+            DB_TEXT_VALUE(state_names[key->state]),
+            DB_INT_VALUE(key->rate_per_hour),
+            DB_INT_VALUE(key->expires_unix_s),
+            DB_TEXT_VALUE(key->addresses),
+            DB_INT_VALUE(key->created_unix_s),
+        };
+        if (db_run(l.db, DB_API_KEY_ADD, values, err) < 0)
+            return -1;
+        if (db_changes(l.db) != 1)
+            continue; /* the id is taken */
+        (void)snprintf(text, STORE_KEY_TEXT_LEN + 1, "%s%s_%s", prefix, key->id, buf_str(&coded));
+        return 0;
+    }
+    return err_set(err, ERR_INTERNAL, "no free key id was found");
+}
+
+int store_key_check(struct store *s, const char *text, struct store_api_key *key, struct err *err)
+{
+    char id[STORE_KEY_ID_LEN + 1];
+    char sent[HASH_HEX_LEN + 1];
+    char kept[HASH_HEX_LEN + 1];
+    const char *at = text + sizeof prefix - 1;
+    if (strnlen(text, STORE_KEY_TEXT_LEN + 1) != STORE_KEY_TEXT_LEN || !text_starts_with(text, prefix) ||
+        at[STORE_KEY_ID_LEN] != '_')
+        return 0;
+    memcpy(id, at, STORE_KEY_ID_LEN);
+    id[STORE_KEY_ID_LEN] = '\0';
+    at += STORE_KEY_ID_LEN + 1;
+    hash_sha256_hex(at, strlen(at), sent);
+    int rc = find(s, id, key, kept, err);
+    if (rc <= 0)
+        return rc;
+    return hash_equal(sent, kept, HASH_HEX_LEN) ? 1 : 0;
+}
+
+/* --- changing --- */
+
+static int change(struct store *s, enum db_stmt id, const struct db_value *values, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0 || db_run(l.db, id, values, err) < 0)
+        return -1;
+    return db_changes(l.db) > 0;
+}
+
+int store_key_set_state(struct store *s, const char *id, enum store_key_state state, struct err *err)
+{
+    return change(s, DB_API_KEY_STATE,
+                  (struct db_value[]){DB_TEXT_VALUE(state_names[state]), DB_TEXT_VALUE(id)}, err);
+}
+
+int store_key_update(struct store *s, const struct store_api_key *key, struct err *err)
+{
+    const struct db_value values[] = {
+        DB_TEXT_VALUE(key->label),         DB_TEXT_VALUE(key->owner),     DB_INT_VALUE(key->rate_per_hour),
+        DB_INT_VALUE(key->expires_unix_s), DB_TEXT_VALUE(key->addresses), DB_TEXT_VALUE(key->id),
+    };
+    return change(s, DB_API_KEY_UPDATE, values, err);
+}

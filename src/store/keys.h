@@ -1,0 +1,49 @@
+/* API keys: who may ask, and how much. A key's text is `slc_ID_SECRET`: a public id of 8 hex digits and 256
+ * random bits in base64url. Only the SHA-256 of the secret is stored; the text is told once, by
+ * store_key_create(). Threads and errors as in store.h. */
+#ifndef SLUICE_STORE_KEYS_H
+#define SLUICE_STORE_KEYS_H
+
+#include "store/store.h"
+
+enum {
+    STORE_KEY_ID_LEN = 8,
+    STORE_KEY_TEXT_LEN = 4 + STORE_KEY_ID_LEN + 1 + 43,
+    STORE_KEY_LABEL_MAX = 200,
+    STORE_KEY_ADDRESSES_MAX = 1000,
+    STORE_KEY_RATE_DEFAULT = 1000,
+    STORE_KEY_RATE_MAX = 1000000000,
+};
+
+enum store_key_state { STORE_KEY_ACTIVE, STORE_KEY_DISABLED, STORE_KEY_REVOKED };
+
+struct store_api_key {
+    char id[STORE_KEY_ID_LEN + 1];
+    char label[STORE_KEY_LABEL_MAX + 1];
+    char owner[STORE_KEY_LABEL_MAX + 1];
+    enum store_key_state state;
+    int64_t rate_per_hour;                       /* 0: no limit */
+    int64_t expires_unix_s;                      /* 0: never */
+    char addresses[STORE_KEY_ADDRESSES_MAX + 1]; /* CIDR blocks, comma-separated; "": from anywhere */
+    int64_t created_unix_s;
+};
+
+const char *store_key_state_name(enum store_key_state state);
+
+/* Makes a key of what *key says (id and created_unix_s are filled in); `text` gets what its holder needs. */
+int store_key_create(struct store *s, struct store_api_key *key, char text[STORE_KEY_TEXT_LEN + 1],
+                     struct err *err);
+/* By the text a client sent; 1 it is that key (whatever its state), 0 it is none, -1 error. The time it takes
+ * depends on whether the public id exists, and on nothing in the secret. */
+int store_key_check(struct store *s, const char *text, struct store_api_key *key, struct err *err);
+/* 1 found, 0 no such id, -1 error. */
+int store_key_get(struct store *s, const char *id, struct store_api_key *key, struct err *err);
+/* Calls `each` for every key, oldest first; it must not call the store. */
+int store_key_list(struct store *s, void (*each)(void *ctx, const struct store_api_key *key), void *ctx,
+                   struct err *err);
+/* 1 done, 0 there is none, or it is revoked: that is for ever. */
+int store_key_set_state(struct store *s, const char *id, enum store_key_state state, struct err *err);
+/* Label, owner, rate, expiry, addresses, as *key says. 1 done, 0 there is none. */
+int store_key_update(struct store *s, const struct store_api_key *key, struct err *err);
+
+#endif
