@@ -189,7 +189,7 @@ static void translate(struct buf *out, const char *sql)
                 instead = words[i].instead;
         }
         if (len == 0)
-            len = *sql == '\'' ? 1 + strcspn(sql + 1, "'") : 1;
+            len = *sql == '\'' ? 2 + strcspn(sql + 1, "'") : 1; /* with both quotes */
         if (instead)
             (void)buf_adds(out, instead);
         else
