@@ -19,8 +19,10 @@ CC       := gcc
 endif
 
 PACKAGES := fcgi libcurl jansson sqlite3 libpq libsodium libcrypto libutf8proc libavformat libavcodec libavutil libswresample
+# For sluice-js alone; Debian 12 has both.
+JSC       = $(shell pkg-config --exists javascriptcoregtk-4.0 && echo javascriptcoregtk-4.0 || echo javascriptcoregtk-4.1)
 # Looked up when something is compiled, not when make starts: the packages may be installed by this very run.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) $(JSC))
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
 
 WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
@@ -36,7 +38,7 @@ TSAN_LINK  := -pie -pthread -fsanitize=thread
 CFLAGS   ?=
 LDFLAGS  ?=
 
-LIB_SRC   := $(sort $(wildcard src/*/*.c src/*/*/*.c))
+LIB_SRC   := $(sort $(wildcard src/*/*.c src/*/*/*.c src/*/*/*/*.c))
 DOORS     := info stream
 DOOR_SRC  := $(sort $(wildcard cgi-bin/*.c))
 UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
@@ -49,8 +51,9 @@ EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json \
              $(sort $(wildcard cgi-bin/*.conf cgi-bin/shared.* cgi-bin/*.socket cgi-bin/*.service))
 
 B := build
-PROGRAMS := $(DOORS:%=$(B)/cgi-bin/%.fcgi) $(B)/cgi-bin/sluice
-ASAN_PROGRAMS := $(DOORS:%=$(B)/asan/cgi-bin/%.fcgi) $(B)/asan/cgi-bin/sluice
+HELPERS  := sluice-keep sluice-js
+PROGRAMS := $(DOORS:%=$(B)/cgi-bin/%.fcgi) $(B)/cgi-bin/sluice $(HELPERS:%=$(B)/cgi-bin/%)
+ASAN_PROGRAMS := $(DOORS:%=$(B)/asan/cgi-bin/%.fcgi) $(B)/asan/cgi-bin/sluice $(HELPERS:%=$(B)/asan/cgi-bin/%)
 
 # ---------------------------------------------------------------------------------------------------------------
 # For people
@@ -110,6 +113,7 @@ install: all ## Place files by the FHS below $(DESTDIR)$(prefix)
 	to='$(DESTDIR)$(prefix)' && \
 	install -d "$$to/lib/sluice/cgi-bin" "$$to/bin" "$$to/share/sluice" "$$to/share/doc/sluice" && \
 	install -m 755 $(DOORS:%=$(B)/cgi-bin/%.fcgi) "$$to/lib/sluice/cgi-bin/" && \
+	install -m 755 $(HELPERS:%=$(B)/cgi-bin/%) "$$to/lib/sluice/cgi-bin/" && \
 	install -m 755 $(B)/cgi-bin/sluice "$$to/bin/sluice" && \
 	cp -R $(B)/www "$$to/share/sluice/" && rm -f "$$to/share/sluice/www/.stamp" && \
 	chmod -R a+rX "$$to/share/sluice/www" && \
@@ -182,6 +186,26 @@ $(eval $(call variant,$(B),$$(REL_FLAGS),$$(REL_LINK)))
 $(eval $(call variant,$(B)/tsan,$$(TSAN_FLAGS),$$(TSAN_LINK)))
 $(eval $(call variant,$(B)/asan,$$(ASAN_FLAGS),$$(ASAN_LINK)))
 
+# Runs player scripts: the parser (npm's, by the lock file) and our solver are built in.
+ACORN := www/node_modules/acorn/dist/acorn.js
+$(ACORN): www/node_modules/.stamp
+$(B)/gen/js.c: $(ACORN) src/site/youtube/challenges/solver.js src/embed.awk
+	@mkdir -p $(@D)
+	@LC_ALL=C awk -f src/embed.awk $(ACORN) src/site/youtube/challenges/solver.js > $@
+$(B)/cgi-bin/sluice-js: $(B)/obj/cgi-bin/sluice-js.o $(B)/obj/gen/js.o
+	@echo '  ld $@'
+	@$(CC) $(REL_LINK) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(JSC))
+$(B)/obj/gen/js.o: $(B)/gen/js.c $(B)/.flags
+	@mkdir -p $(@D)
+	@$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+$(B)/cgi-bin/sluice-keep: $(B)/obj/cgi-bin/sluice-keep.o
+	@echo '  ld $@'
+	@$(CC) $(REL_LINK) $(LDFLAGS) -o $@ $^
+# JavaScriptCore and the sanitizers do not share an address space.
+$(HELPERS:%=$(B)/asan/cgi-bin/%): $(B)/asan/cgi-bin/%: $(B)/cgi-bin/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
 .SECONDARY:
 
 $(B)/bench/%: tests/bench/%.c
@@ -215,7 +239,7 @@ www/node_modules/.stamp: www/package-lock.json
 # Lint
 
 .PHONY: check-layers check-format check-tidy check-cppcheck check-analyzer check-shell check-js
-C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] cgi-bin/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
+C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] src/*/*/*/*.[ch] cgi-bin/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
 
 check-layers:
 	@awk -f tests/layers.awk src/LAYERS $(filter src/% cgi-bin/%,$(C_FILES))

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build='gcc libc6-dev make pkg-config libfcgi-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpq-dev libsodium-dev libssl-dev
-  libutf8proc-dev libavformat-dev libavcodec-dev libavutil-dev libswresample-dev ca-certificates'
+  libutf8proc-dev libjavascriptcoregtk-4.1-dev libavformat-dev libavcodec-dev libavutil-dev libswresample-dev ca-certificates'
 run="$build lighttpd lighttpd-mod-deflate nodejs npm"
 demo="$run ffmpeg openssl"
 test="$demo libcmocka-dev curl wget aria2 nginx-light apache2 libapache2-mod-fcgid spawn-fcgi systemd chromium

@@ -17,7 +17,7 @@ FNR == 1 { mine = layer_of(FILENAME); if (!(mine in may)) { print FILENAME ": la
   lib = $2; sub(/^</, "", lib)
   for (o in owner) if (index(lib, o) == 1) {
     where = owner[o]
-    if (index(FILENAME, "src/" where "/") != 1) { print FILENAME ":" FNR ": only src/" where " may include " $2; bad = 1 }
+    if (index(FILENAME, "src/" where "/") != 1 && index(FILENAME, where "/") != 1) { print FILENAME ":" FNR ": only src/" where " may include " $2; bad = 1 }
   }
 }
 END { exit bad }

@@ -1,6 +1,7 @@
 /* See app.h. */
 #include "serve/app.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "serve/auth.h"
 #include "serve/pump.h"
+#include "site/youtube/challenges/js.h"
 #include "site/youtube/clients.h"
 
 static int call_net(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
@@ -124,6 +126,8 @@ int app_open(struct app *app, struct config *config, struct err *err)
         app_close(app);
         return -1;
     }
+    if (asprintf(&app->players_dir, "%s/players", c->data_dir) < 0)
+        app->players_dir = NULL;
     store_limit_cache(app->store, (uint64_t)c->cache_bytes);
     app->site = (struct site_env){
         .call = call_net,
@@ -132,8 +136,22 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .put = memo_put,
         .memo_ctx = app->store,
         .clients_file = c->clients_file,
+        .players_dir = app->players_dir,
     };
     return 0;
+}
+
+void app_start_js(struct app *app)
+{
+    struct err err;
+    char own[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(own, '/');
+    if (slash)
+        *slash = '\0';
+    if (js_open(&app->site.js, own, &err) < 0)
+        log_event(LOG_WARN, "no-player-scripts", "error", err.text, NULL);
 }
 
 void app_limit(struct app *app, unsigned requests)
@@ -143,6 +161,8 @@ void app_limit(struct app *app, unsigned requests)
 
 void app_close(struct app *app)
 {
+    js_close(app->site.js);
+    free(app->players_dir);
     pumps_close(app->pumps);
     net_close(app->net);
     gate_close(app->gate);

@@ -28,6 +28,7 @@ struct app {
     struct live *live;    /* what streams on this host */
     struct net *net;
     struct site_env site;
+    char *players_dir;
     struct pumps *pumps;     /* NULL: this program sends no streams; see pump.h */
     struct prepare *prepare; /* NULL: nothing is planned ahead; see prepare.h */
     struct sandbox sandbox;  /* what app_confine() reached */
@@ -43,6 +44,10 @@ int app_check(const struct config *config, struct err *err);
  * before threads. */
 void app_limit(struct app *app, unsigned requests);
 void app_close(struct app *app);
+
+/* Starts what runs player scripts, found beside this program; without it the clients that need one are not
+ * asked. Before app_confine(). */
+void app_start_js(struct app *app);
 
 /* Leaves this process only what serving takes (base/sandbox.h), as the setting `sandbox` says; app->sandbox
  * tells what came of it. `socket`: the path of a Unix socket that the program opened itself and removes at

@@ -6,6 +6,8 @@
 #include "site/description.h"
 #include "site/link.h"
 
+struct js; /* site/youtube/challenges/js.h */
+
 struct site_env {
     /* As net_call(). */
     int (*call)(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err);
@@ -16,6 +18,8 @@ struct site_env {
     void (*put)(void *ctx, const char *key, const char *value, int64_t expires_unix_s);
     void *memo_ctx;
     const char *clients_file; /* NULL or "": built-in client profiles */
+    struct js *js;            /* runs player scripts; NULL: clients that need one are not asked */
+    const char *players_dir;  /* keeps prepared player scripts; NULL: nothing is kept */
 };
 
 /* Describes a link of kind LINK_YOUTUBE_VIDEO or LINK_DIRECT. *out: description_free().

@@ -33,7 +33,7 @@ struct client {
     const char *path;         /* with query */
     const char *visitor_path; /* where visitorData comes from */
     const char *user_agent;   /* also for the media it names */
-    bool needs_js;            /* player script transformations: not to be had here */
+    bool needs_js;            /* what it gives has to be transformed (challenges/) */
     bool needs_po_token;      /* proof-of-origin token: not to be had here */
     const json_t *headers;
     const json_t *context;

@@ -73,6 +73,8 @@ static json_t *fill_string(const struct fill *f, const char *text)
     auto_(buf) struct buf out = BUF_INIT(TEXT_MAX_BYTES);
     if (strcmp(text, "{context}") == 0)
         return fill_json(f, f->client->context);
+    if (strcmp(text, "{signature_timestamp}") == 0)
+        return json_integer(f->signature_timestamp);
     return fill_text(f, text, &out) < 0 ? NULL : json_string(buf_str(&out));
 }
 
@@ -124,7 +126,7 @@ struct check {
 static int check_text(const struct check *c, const char *text, const char *where)
 {
     auto_(buf) struct buf out = BUF_INIT(TEXT_MAX_BYTES / 2); /* leaves room for a long visitorData */
-    if (c->in_body && strcmp(text, "{context}") == 0)
+    if (c->in_body && (strcmp(text, "{context}") == 0 || strcmp(text, "{signature_timestamp}") == 0))
         return 0;
     if (fill_text(&c->fill, text, &out) == 0 && strpbrk(buf_str(&out), "{}") == NULL)
         return 0;

@@ -1,6 +1,6 @@
 /* Fills a client profile's templates: {name} {id} {version} {user_agent} {visitor_data} {video_id} {cpn}
- * {nonce} in strings, and {context} as a whole value of a body. A member that is empty once filled is left
- * out. */
+ * {nonce} in strings, and, as a whole value of a body, {context} and {signature_timestamp} (a number). A
+ * member that is empty once filled is left out. */
 #ifndef SLUICE_SITE_YOUTUBE_FILL_H
 #define SLUICE_SITE_YOUTUBE_FILL_H
 
@@ -12,6 +12,7 @@ struct fill {
     const struct client *client;
     const char *video_id;     /* "" for visitor_id */
     const char *visitor_data; /* "" unknown */
+    int signature_timestamp;  /* of the player script in use; 0: none is */
     char user_agent[512];     /* the client's, filled */
     char cpn[16 + 1];         /* client playback nonce: 16 base64url characters */
     char nonce[12 + 1];

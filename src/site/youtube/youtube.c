@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "site/youtube/challenges/challenges.h"
 #include "site/youtube/innertube.h"
 #include "site/youtube/player.h"
 
@@ -33,7 +34,8 @@ static void outcome_failed(struct outcome *o, const struct err *err)
 
 /* One question. *player: what the site answered, the caller's (NULL: nothing). */
 static void ask_once(const struct site_env *env, const struct clients *clients, const struct fill *ask,
-                     json_t **player, struct description **out, struct outcome *o)
+                     const struct player_script *script, json_t **player, struct description **out,
+                     struct outcome *o)
 {
     struct err err = {.code = ERR_OK};
     char why[PLAYER_WHY_MAX];
@@ -41,6 +43,8 @@ static void ask_once(const struct site_env *env, const struct clients *clients, 
         outcome_failed(o, &err);
     } else if (!*player) {
         outcome_set(o, ask->client, CLASS_NOT_FOUND, "empty answer");
+    } else if (ask->client->needs_js && challenges_solve(env, ask->user_agent, script, *player, &err) < 0) {
+        outcome_failed(o, &err);
     } else {
         enum youtube_class class = player_read(clients, ask, *player, out, why);
         outcome_set(o, ask->client, class, why);
@@ -55,7 +59,12 @@ static void ask(const struct site_env *env, const struct clients *clients, const
     struct visitor visitor;
     struct fill fill;
     struct err err = {.code = ERR_OK};
+    struct player_script script = {.signature_timestamp = 0};
     json_t *player = NULL;
+    if (client->needs_js && challenges_player(env, client->user_agent, &script, &err) < 0) {
+        outcome_failed(o, &err);
+        return;
+    }
     if (innertube_visitor_get(env, clients, client, &visitor, &err) < 0) {
         outcome_failed(o, &err);
         return;
@@ -65,11 +74,12 @@ static void ask(const struct site_env *env, const struct clients *clients, const
         outcome_set(o, client, CLASS_FAILED, "the request cannot be built");
         return;
     }
-    ask_once(env, clients, &fill, &player, out, o);
+    fill.signature_timestamp = script.signature_timestamp;
+    ask_once(env, clients, &fill, &script, &player, out, o);
     if (o->class == CLASS_BOT_CHECK && innertube_visitor_adopt(&visitor, player)) {
         log_event(LOG_INFO, "bot_check", "client", client->key, "action", "asking again", NULL);
         json_decref(steal(&player));
-        ask_once(env, clients, &fill, &player, out, o);
+        ask_once(env, clients, &fill, &script, &player, out, o);
         if (o->class != CLASS_BOT_CHECK)
             innertube_visitor_put(env, clients, client, &visitor);
     } else if (!had_visitor && o->class == CLASS_OK && innertube_visitor_adopt(&visitor, player)) {
@@ -83,13 +93,14 @@ static void ask(const struct site_env *env, const struct clients *clients, const
 
 struct round {
     const struct clients *clients;
+    bool has_js;
     bool asked[CLIENTS_MAX];
 };
 
-/* What a client needs and this build does not have rules it out. */
+/* What a client needs and we do not have rules it out. */
 static bool may_ask(const struct round *r, const struct client *c)
 {
-    return !c->needs_js && !c->needs_po_token && !r->asked[c - r->clients->list];
+    return (r->has_js || !c->needs_js) && !c->needs_po_token && !r->asked[c - r->clients->list];
 }
 
 static const struct client *next_in_order(const struct round *r)
@@ -148,7 +159,7 @@ int youtube_describe(const struct site_env *env, const char *id, struct descript
     auto_ptr(clients) struct clients *clients = clients_acquire(env->clients_file);
     if (!clients)
         return err_set(err, ERR_INTERNAL, "no client profiles");
-    struct round round = {.clients = clients};
+    struct round round = {.clients = clients, .has_js = env->js != NULL};
     struct outcome best = {.class = CLASS_UNAVAILABLE};
     (void)err_set(&best.err, ERR_UPSTREAM_FAILED, "no client can be asked");
     for (const struct client *c = next_in_order(&round); c;) {

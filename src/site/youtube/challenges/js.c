@@ -1,0 +1,142 @@
+/* See js.h. */
+#include "site/youtube/challenges/js.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct js {
+    pthread_mutex_t lock; /* one question at a time */
+    int fd;               /* -1: the keeper is gone */
+    pid_t pid;
+};
+
+/* Nothing of ours goes along but the one descriptor: a CGI's output, say, would stay open as long as the
+ * keeper lives. */
+static int start(struct js *js, const char *keeper, const char *child, int end)
+{
+    char *argv[] = {(char *)keeper, (char *)child, NULL};
+    char *none[] = {NULL};
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return ENOMEM;
+    int rc = posix_spawn_file_actions_adddup2(&actions, end, 0);
+    rc = rc ? rc : posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    rc = rc ? rc : posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    rc = rc ? rc : posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    rc = rc ? rc : posix_spawn(&js->pid, keeper, &actions, NULL, argv, none);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+int js_open(struct js **out, const char *directory, struct err *err)
+{
+    char keeper[PATH_MAX];
+    char child[PATH_MAX];
+    int pair[2];
+    if (snprintf(keeper, sizeof keeper, "%s/sluice-keep", directory) >= (int)sizeof keeper ||
+        snprintf(child, sizeof child, "%s/sluice-js", directory) >= (int)sizeof child ||
+        access(keeper, X_OK) < 0 || access(child, X_OK) < 0)
+        return err_set(err, ERR_INTERNAL, "no sluice-keep and sluice-js in %s", directory);
+    struct js *js = malloc(sizeof *js);
+    if (!js || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        free(js);
+        return err_set(err, ERR_INTERNAL, "a socket for sluice-keep: %s", strerror(errno));
+    }
+    *js = (struct js){.lock = PTHREAD_MUTEX_INITIALIZER, .fd = pair[0]};
+    int rc = start(js, keeper, child, pair[1]);
+    (void)close(pair[1]);
+    if (rc != 0) {
+        (void)close(pair[0]);
+        free(js);
+        return err_set(err, ERR_INTERNAL, "%s: %s", keeper, strerror(rc));
+    }
+    *out = js;
+    return 0;
+}
+
+void js_close(struct js *js)
+{
+    if (!js)
+        return;
+    if (js->fd >= 0)
+        (void)close(js->fd); /* the keeper ends by that */
+    while (waitpid(js->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    (void)pthread_mutex_destroy(&js->lock);
+    free(js);
+}
+
+static int send_all(int fd, const void *from, size_t len)
+{
+    for (const char *at = from; len > 0;) {
+        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int receive_all(int fd, void *to, size_t len)
+{
+    for (char *at = to; len > 0;) {
+        ssize_t n = recv(fd, at, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* No time limit of its own: the keeper has one, and its end shows. */
+static int exchange(struct js *js, const struct frame *head, const char *id, const char *text, size_t len,
+                    struct buf *answer)
+{
+    struct frame got;
+    size_t id_len = head->len - len;
+    if (send_all(js->fd, head, sizeof *head) < 0 || send_all(js->fd, id, id_len) < 0 ||
+        send_all(js->fd, text, len) < 0 || receive_all(js->fd, &got, sizeof got) < 0 ||
+        got.len > FRAME_MAX_BYTES)
+        return -1;
+    char *room = buf_reserve(answer, got.len + 1UL);
+    if (!room || receive_all(js->fd, room, got.len) < 0)
+        return -1;
+    room[got.len] = '\0';
+    answer->len += got.len;
+    return (int)got.op;
+}
+
+int js_ask(struct js *js, enum frame_op op, const char *id, const char *text, size_t len, struct buf *answer)
+{
+    size_t id_len = op == FRAME_PREPARE ? 0 : strlen(id) + 1;
+    if (len > FRAME_MAX_BYTES - id_len)
+        return -1;
+    const struct frame head = {
+        .op = op,
+        .len = (uint32_t)(id_len + len),
+        .limit_ms = op == FRAME_PREPARE ? JS_PREPARE_MS : JS_RUN_MS,
+    };
+    (void)pthread_mutex_lock(&js->lock);
+    int rc = js->fd < 0 ? -1 : exchange(js, &head, id, text, len, answer);
+    if (rc < 0 && js->fd >= 0) { /* out of step for good */
+        (void)close(js->fd);
+        js->fd = -1;
+    }
+    (void)pthread_mutex_unlock(&js->lock);
+    return rc;
+}

@@ -1,0 +1,29 @@
+/* Asks the processes that run player scripts. The keeper (cgi-bin/sluice-keep.c) is started here, before the
+ * program that serves gives up its right to start processes; children come and go without its doing.
+ * Threads: any; questions wait for each other. */
+#ifndef SLUICE_SITE_YOUTUBE_CHALLENGES_JS_H
+#define SLUICE_SITE_YOUTUBE_CHALLENGES_JS_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "site/youtube/challenges/frame.h"
+
+enum {
+    JS_PREPARE_MS = 15 * 1000, /* runs only our own code: 3 to 4 s for a player of 2.7 MB */
+    JS_RUN_MS = 1800,          /* runs the player's: 0.2 s to load, 2 ms to solve */
+};
+
+struct js;
+
+/* `directory` holds sluice-keep and sluice-js. *out: js_close(). Error: one of them is not there. */
+int js_open(struct js **out, const char *directory, struct err *err);
+void js_close(struct js *js);
+DEFINE_AUTO_PTR(js, js_close)
+
+/* Asks `op` about `id` (not sent with FRAME_PREPARE) and `text`; *answer gets what follows the head, which
+ * may be an error's text. Returns the answer's op, or -1: the keeper is gone. */
+int js_ask(struct js *js, enum frame_op op, const char *id, const char *text, size_t len, struct buf *answer);
+
+#endif
