@@ -206,6 +206,8 @@ $(HELPERS:%=$(B)/asan/cgi-bin/%): $(B)/asan/cgi-bin/%: $(B)/cgi-bin/%
 	@mkdir -p $(@D)
 	@cp $< $@
 
+$(B)/asan/tests/test_js.ok: $(HELPERS:%=$(B)/cgi-bin/%)
+
 .SECONDARY:
 
 $(B)/bench/%: tests/bench/%.c

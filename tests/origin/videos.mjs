@@ -174,7 +174,6 @@ const videos = {
       without: ['contentLength', 'initRange', 'indexRange'],
     })),
   },
-
   sluicePriv1: {
     error: {
       status: 'LOGIN_REQUIRED',
@@ -208,6 +207,16 @@ const videos = {
 // Files of rare or broken shapes, see rewrite.mjs: sluicemoofs, …
 for (const set of Object.keys({ ...lawful, ...spoilt }))
   videos[`sluice${set}`] = { title: `Sluice demo: ${set}`, author: 'Sluice', set, formats: ['160', '140'] };
+
+// Only the embedded player has these, and gives most of their formats as ciphers.
+for (const number of [1, 2, 3])
+  videos[`sluiceJs00${number}`] = {
+    title: 'Sluice demo: ciphered',
+    author: 'Sluice',
+    set: 'short',
+    formats: [...['136', '134', '140'].map((itag) => ({ itag, ciphered: true })), '251'],
+    elsewhere: { status: 'LOGIN_REQUIRED', reason: 'Sign in to confirm your age', desktopLegacyAgeGateReason: 1 },
+  };
 
 // sluiceV0000 … sluiceV9999 are the same as sluiceDemo1: videos that nobody has asked for yet.
 export const videoOf = (id) => videos[id] ?? (/^sluiceV\d{4}$/.test(id) ? videos.sluiceDemo1 : undefined);

@@ -4,6 +4,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 import { answerFile, answerJson, answerText } from './answer.mjs';
+import { iframeApi, playerId, playerScript, scramble, signatureTimestamp, solveN } from './player.mjs';
 import { botCheck, videoOf } from './videos.mjs';
 
 const rangeLimit = 10 * 1024 * 1024;
@@ -80,8 +81,19 @@ export function makeYoutube({ media, settings }) {
         url.searchParams.has(name),
       ),
     );
+    // Clients that run the player have to prove it.
+    if (asker.client === 'WEB_EMBEDDED_PLAYER') url.searchParams.set('n', rawN(url));
     url.searchParams.set('sig', signature(url, asker.agent));
     return url.href;
+  }
+
+  const rawN = (url) => createHash('sha256').update(url.searchParams.get('ei')).digest('base64url').slice(0, 15);
+
+  function cipherOf(href) {
+    const url = new URL(href);
+    const s = scramble(url.searchParams.get('sig'));
+    url.searchParams.delete('sig');
+    return String(new URLSearchParams({ s, sp: 'sig', url: url.href }));
   }
 
   const isVideo = (file) => file.width > 0;
@@ -118,13 +130,17 @@ export function makeYoutube({ media, settings }) {
       ...row.with,
     };
     for (const name of row.without ?? []) delete answer[name];
+    if (answer.url && row.ciphered) {
+      answer.signatureCipher = cipherOf(answer.url);
+      delete answer.url;
+    }
     return answer;
   }
 
-  // Only the visionOS client gets URLs of adaptive formats; the Android one gets itag 18; others get neither.
+  // The visionOS client gets URLs of adaptive formats, and the embedded one such as need the player script; the Android one gets itag 18; others get neither.
   function streamingData(id, video, asker) {
     const rows = rowsOf(video);
-    const withUrls = asker.client === 'VISIONOS';
+    const withUrls = asker.client === 'VISIONOS' || asker.client === 'WEB_EMBEDDED_PLAYER';
     const muxed = format(id, video, { itag: '18', without: ['contentLength', 'initRange', 'indexRange'] }, asker);
     return {
       expiresInSeconds: String(settings.expiresInS),
@@ -199,7 +215,12 @@ export function makeYoutube({ media, settings }) {
     if (!asker.known) return { ...context, playabilityStatus: botCheck };
     if (video?.empty || (!video && asker.client === 'ANDROID')) return {};
     if (!video) return { ...context, playabilityStatus: { status: 'ERROR', reason: 'This video is unavailable' } };
-    const refused = video.error ?? (asker.client === 'VISIONOS' ? video.visionos : undefined);
+    if (asker.client === 'WEB_EMBEDDED_PLAYER' && asker.signatureTimestamp !== signatureTimestamp)
+      return { ...context, playabilityStatus: { status: 'UNPLAYABLE', reason: 'The page needs to be reloaded.' } };
+    const refused =
+      video.error ??
+      (asker.client === 'VISIONOS' ? video.visionos : undefined) ??
+      (asker.client !== 'WEB_EMBEDDED_PLAYER' ? video.elsewhere : undefined);
     if (refused) {
       const { errorScreen, ...playabilityStatus } = refused;
       return { ...context, playabilityStatus: { ...playabilityStatus, ...(errorScreen && { errorScreen }) } };
@@ -229,7 +250,8 @@ export function makeYoutube({ media, settings }) {
     const stated = [client.visitorData, headers['x-goog-visitor-id']].filter(Boolean);
     if (new Set(stated).size > 1) return refused('two visitors');
     const known = visitors.get(stated[0]) === client.clientName;
-    return { client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
+    const signatureTimestamp = body.playbackContext?.contentPlaybackContext?.signatureTimestamp;
+    return { signatureTimestamp, client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
   }
 
   function api(seen) {
@@ -259,6 +281,7 @@ export function makeYoutube({ media, settings }) {
       next.searchParams.set('cms_redirect', 'yes');
       return { status: 302, headers: { Location: next.href, 'Content-Type': 'text/html' }, body: '' };
     }
+    if (param('c') === 'WEB_EMBEDDED_PLAYER' && param('n') !== solveN(rawN(url))) return refuse;
     const file = fileOf(video, row);
     return answerFile({
       file: file.path,
@@ -313,6 +336,9 @@ export function makeYoutube({ media, settings }) {
       const apiHost = ['www.youtube.com', 'youtubei.googleapis.com'].includes(host);
       if (apiHost && url.pathname.startsWith('/youtubei/v1/'))
         return method === 'POST' ? api(seen) : answerText(405, 'text/plain', '');
+      if (host === 'www.youtube.com' && url.pathname === '/iframe_api') return answerText(200, 'text/javascript', iframeApi);
+      if (host === 'www.youtube.com' && url.pathname.startsWith(`/s/player/${playerId}/`))
+        return answerText(200, 'text/javascript', settings.playerScript ?? playerScript);
       if (host === 'www.youtube.com' && url.pathname === '/api/timedtext') return timedText(seen);
       return undefined;
     },
