@@ -129,7 +129,7 @@ describe('videos that need the player script', () => {
   });
 
   test('by a plain CGI process, which leaves nothing behind', async () => {
-    const before = stack.processes().length;
+    const count = stack.processes().length;
     const { exit, stdout } = await run(path.join(programs, 'info.fcgi'), [], {
       env: programEnv(stack.scratch, {
         PROXY_URL: stack.origin.proxyUrl,
@@ -145,7 +145,7 @@ describe('videos that need the player script', () => {
     });
     assert.equal(exit, 0);
     assert.match(stdout.toString(), /"engine":\s*"youtube:web_embedded"/);
-    assert.equal(stack.processes().length, before);
+    assert.equal(stack.processes().length, count);
   });
 });
 

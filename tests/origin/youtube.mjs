@@ -250,8 +250,7 @@ export function makeYoutube({ media, settings }) {
     const stated = [client.visitorData, headers['x-goog-visitor-id']].filter(Boolean);
     if (new Set(stated).size > 1) return refused('two visitors');
     const known = visitors.get(stated[0]) === client.clientName;
-    const signatureTimestamp = body.playbackContext?.contentPlaybackContext?.signatureTimestamp;
-    return { signatureTimestamp, client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
+    return { signatureTimestamp: body.playbackContext?.contentPlaybackContext?.signatureTimestamp, client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
   }
 
   function api(seen) {
