@@ -39,12 +39,12 @@ static void ask_once(const struct site_env *env, const struct clients *clients, 
 {
     struct err err = {.code = ERR_OK};
     char why[PLAYER_WHY_MAX];
-    if (innertube_player(env, ask, player, &err) < 0) {
+    if (innertube_player(env, ask, player, &err) < 0 ||
+        (*player && ask->client->needs_js &&
+         challenges_solve(env, ask->user_agent, script, *player, &err) < 0)) {
         outcome_failed(o, &err);
     } else if (!*player) {
         outcome_set(o, ask->client, CLASS_NOT_FOUND, "empty answer");
-    } else if (ask->client->needs_js && challenges_solve(env, ask->user_agent, script, *player, &err) < 0) {
-        outcome_failed(o, &err);
     } else {
         enum youtube_class class = player_read(clients, ask, *player, out, why);
         outcome_set(o, ask->client, class, why);

@@ -33,11 +33,10 @@ static void job_fini(struct job *job)
 
 static void jobs_free(struct jobs *jobs)
 {
-    for (size_t i = 0; jobs && i < jobs->count; i++)
+    for (size_t i = 0; i < jobs->count; i++)
         job_fini(&jobs->list[i]);
     free(jobs);
 }
-DEFINE_AUTO_PTR(jobs, jobs_free)
 
 /* ------------------------------------------------------------------------------------------------ */
 /* Queries */
@@ -141,13 +140,15 @@ static int finish(struct job *job, const char *sig, const char *n)
 int challenges_solve(const struct site_env *env, const char *user_agent, const struct player_script *script,
                      json_t *player, struct err *err)
 {
-    auto_ptr(jobs) struct jobs *jobs = calloc(1, sizeof *jobs);
+    struct jobs *jobs = calloc(1, sizeof *jobs);
     if (!jobs)
         return err_set(err, ERR_INTERNAL, "out of memory");
     collect(jobs, path_get(player, "streamingData.formats"));
     collect(jobs, path_get(player, "streamingData.adaptiveFormats"));
-    if (jobs->count == 0)
+    if (jobs->count == 0) {
+        jobs_free(jobs);
         return 0;
+    }
     json_t *questions = json_array();
     for (size_t i = 0; i < jobs->count; i++) {
         const struct job *job = &jobs->list[i];
@@ -164,6 +165,8 @@ int challenges_solve(const struct site_env *env, const char *user_agent, const s
         if ((job->sig.len && !sig) || (job->n.len && !n) || finish(job, sig, n) < 0)
             (void)json_object_del(job->row, "url");
     }
+    int rc = answers ? 0 : -1;
     json_decref(answers);
-    return answers ? 0 : -1;
+    jobs_free(jobs);
+    return rc;
 }
