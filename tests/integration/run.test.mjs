@@ -51,7 +51,7 @@ describe('start and end', () => {
   test('Ctrl-C ends everything', async (t) => {
     const stack = await startStack({ dataDir, origin });
     t.after(() => stack.stop());
-    const expected = { 'info.fcgi': 1, 'stream.fcgi': 1, lighttpd: 1 };
+    const expected = { 'info.fcgi': 1, 'stream.fcgi': 1, lighttpd: 3 }; // one, and its two workers
     for (const name in expected) await until(() => stack.processes(name).length === expected[name], `${expected[name]} ${name}`);
     link = await linkTo(stack);
     assert.match(stack.log(), new RegExp(`http://127\\.0\\.0\\.1:${stack.port}/`));
