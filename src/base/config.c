@@ -56,6 +56,8 @@ static const struct config_key keys[] = {
     INT(max_active, "128", 1, 100000, "", "Streams running at once; more wait for a place."),
     INT(max_workers, "0", 0, 1024, "",
         "Files at once that are converted (MP3, WebM, Ogg); more wait for a place; 0: one per processor."),
+    INT(max_streams_per_client, "0", 0, 20000, "",
+        "Streams at once, running and waiting, with one key, or without from one address (IPv6: /64); more get 429; 0: no limit."),
     INT(queue_wait_s, "20", 0, 3600, "s", "How long a stream waits for a place before it gets 503."),
     INT(plan_wait_s, "10", 1, 600, "s",
         "How long the headers for a merged file may take; then the fragmented layout, which needs fewer, is used."),

@@ -30,14 +30,15 @@ struct config {
     int64_t cache_ttl_s;    /* descriptions are kept at most this long */
     int64_t cache_bytes;    /* descriptions and answers on disk */
     int64_t upstream_connect_ms;
-    int64_t upstream_timeout_ms; /* one description call, in all */
-    int64_t stop_grace_s;        /* at the end, for what is being sent */
-    int64_t stall_timeout_s;     /* a source that sends no byte for so long is given up */
-    int64_t client_timeout_s;    /* a stream whose client takes no byte for so long is ended */
-    int64_t max_connections;     /* requests at once in stream.fcgi: streaming + waiting */
-    int64_t max_active;          /* streams at once in stream.fcgi */
-    int64_t max_workers;         /* files at once that libav makes; 0: as many as there are cores */
-    int64_t queue_wait_s;        /* how long a stream waits for a place before 503 */
+    int64_t upstream_timeout_ms;    /* one description call, in all */
+    int64_t stop_grace_s;           /* at the end, for what is being sent */
+    int64_t stall_timeout_s;        /* a source that sends no byte for so long is given up */
+    int64_t client_timeout_s;       /* a stream whose client takes no byte for so long is ended */
+    int64_t max_connections;        /* requests at once in stream.fcgi: streaming + waiting */
+    int64_t max_active;             /* streams at once in stream.fcgi */
+    int64_t max_workers;            /* files at once that libav makes; 0: as many as there are cores */
+    int64_t max_streams_per_client; /* of a key, or of an address without one; 0: no limit */
+    int64_t queue_wait_s;           /* how long a stream waits for a place before 503 */
     int64_t plan_wait_s; /* how long the headers for a merged file may take before the layout that needs fewer
                             is used */
     int64_t progressive_max_s; /* longer videos are merged in the layout that needs fewer headers */

@@ -50,7 +50,7 @@ static int be_anonymous(struct app *app, const struct cidr_address *client, stru
     if (strcmp(app->config.anonymous, "off") == 0)
         return err_set(err, ERR_AUTH_REQUIRED, "no key");
     set_policy(out, app->config.rate_anonymous);
-    if (out->policy.limit == 0)
+    if (out->policy.limit == 0 && app->config.max_streams_per_client == 0)
         return 0;
     if (client)
         cidr_subscriber(client, address);

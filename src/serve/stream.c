@@ -50,6 +50,7 @@ struct stream {
 
     struct gate_ticket ticket;
     struct shown shown;
+    struct auth who;
     struct pump_place place;
     struct feed *feed;           /* of a plan or a source */
     struct loop_post made_moved; /* from the job's thread */
@@ -430,6 +431,8 @@ static int answer(struct stream *s, struct err *err)
         .description = s->description,
         .choice = s->choice.id,
         .request = s->req->id,
+        .client = s->who.subject,
+        .key = auth_key_id(&s->who),
         .total_bytes = s->length ? s->range.length : 0,
         .is_made = s->made,
     };
@@ -562,7 +565,6 @@ int serve_stream(struct app *app, const struct http_request *req, struct http_re
     const char *data = http_param(req, "data");
     const char *link = http_param(req, "url");
     const char *wanted = http_param(req, "choice");
-    struct auth who;
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->app = app;
@@ -576,7 +578,8 @@ int serve_stream(struct app *app, const struct http_request *req, struct http_re
         link = token.link;
         wanted = token.choice;
     }
-    if (auth_identify(app, req, token.key_id, &who, err) < 0 || auth_charge(app, &who, data, res, err) < 0)
+    if (auth_identify(app, req, token.key_id, &s->who, err) < 0 ||
+        auth_charge(app, &s->who, data, res, err) < 0)
         return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "neither data nor url given");

@@ -144,6 +144,50 @@ test('what a killed process streamed is not listed any more', async (t) => {
   await until(async () => (await stack.get('/api/v1/stream')).status === 400, 'the new process');
 });
 
+test('a client has at most max_streams_per_client at once; another one is not concerned', async (t) => {
+  const env = { SLUICE_MAX_STREAMS_PER_CLIENT: '2', SLUICE_MAX_ACTIVE: '3', SLUICE_RATE_ANONYMOUS: '0', SLUICE_TRUSTED_PROXIES: '127.0.0.1' };
+  const stack = await startStack({ origin, env });
+  t.after(() => stack.stop());
+  await stack.info(link);
+  await drip();
+  const from = (address, options) => stream(stack, { headers: { 'X-Forwarded-For': address }, ...options });
+  const answers = [1, 2, 3, 4, 5, 6].map((i) => from(`2001:db8:0:1::${i}`));
+  const refused = [];
+  for (const answer of answers) answer.then((done) => done.status === 429 && refused.push(done));
+  await until(() => refused.length === 4, 'four refusals');
+  const problem = assertProblem(refused[0], 429, 'quota_exceeded');
+  assert.equal(problem.retryable, true);
+  assert.equal(refused[0].headers['retry-after'], String(problem.retry_after_s));
+  assert.equal((await listed(stack)).length, 2, 'exactly two');
+  assert.equal((await from('2001:db8:0:2::1', { keep: 1000 })).status, 200, 'another network');
+  assert.equal((await from('2001:db8:0:1::9', { method: 'HEAD' })).status, 200, 'what has no body does not count');
+  for (const { request } of await listed(stack)) await sluiceStreams(stack, 'stop', request);
+  await until(async () => (await listed(stack)).length === 0, 'an empty list');
+  assert.equal((await from('2001:db8:0:1::9', { keep: 1000 })).status, 200);
+  await Promise.all(answers);
+});
+
+test('with a key it is the key that counts, wherever it is used; the list names it', async (t) => {
+  const env = { SLUICE_MAX_STREAMS_PER_CLIENT: '1', SLUICE_TRUSTED_PROXIES: '127.0.0.1' };
+  const stack = await startStack({ origin, env });
+  t.after(() => stack.stop());
+  const created = await run(path.join(programs, 'sluice'), ['key', 'create', '--label', 'one', '--limit', '100', '--json'], {
+    env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir }),
+  });
+  const { id, key } = JSON.parse(created.stdout);
+  await drip();
+  const from = (address, headers, options) => stream(stack, { headers: { 'X-Forwarded-For': address, ...headers }, ...options });
+  const first = from('192.0.2.1', { 'X-API-Key': key });
+  await until(async () => (await listed(stack))[0]?.state === 'streaming', 'a stream');
+  assert.equal((await listed(stack))[0].key, id);
+  assertProblem(await from('192.0.2.2', { 'X-API-Key': key }), 429, 'quota_exceeded');
+  assert.equal((await from('192.0.2.1', {}, { keep: 1000 })).status, 200, 'the same address without the key');
+  assert.doesNotMatch(JSON.stringify(await listed(stack)), new RegExp(key), 'no secret');
+  const [{ request }] = (await listed(stack)).filter((one) => one.key);
+  assert.equal((await sluiceStreams(stack, 'stop', request)).exit, 0);
+  assert.equal((await first).complete, false);
+});
+
 test('a locked database costs memory, not service', async (t) => {
   const stack = await startStack({ origin });
   t.after(() => stack.stop());
