@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-build='gcc libc6-dev make pkg-config libfcgi-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpq-dev libsodium-dev libssl-dev
+build='gcc libc6-dev make pkg-config libfcgi-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpq-dev libsodium-dev libssl-dev libexpat1-dev
   libutf8proc-dev libjavascriptcoregtk-4.1-dev libavformat-dev libavcodec-dev libavutil-dev libswresample-dev ca-certificates'
 run="$build lighttpd lighttpd-mod-deflate nodejs npm"
 demo="$run ffmpeg openssl"

@@ -249,10 +249,30 @@ static int open_feed(struct remux *r, const struct media_reader *reader, struct 
     return 0;
 }
 
+/* An MP4 states the depth of VP9, which is nowhere in WebM's headers. */
+static bool is_measured(const struct remux *r, const AVCodecParameters *par)
+{
+    bool has_depth = r->opts->to != REMUX_MP4 || par->codec_id != AV_CODEC_ID_VP9 || par->format >= 0;
+    return par->width > 0 && has_depth;
+}
+
+/* By the profile, with which a frame of VP9 begins (two bits behind the marker, the lower first); of the even
+ * depths above 8 bits the usual one. */
+static void measure_depth(AVCodecParameters *par, const AVPacket *p)
+{
+    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUV420P10,
+                                                 AV_PIX_FMT_YUV444P10};
+    if (par->codec_id == AV_CODEC_ID_VP9 && par->format < 0 && p->size > 0 && p->data[0] >> 6 == 2)
+        par->format = formats[(p->data[0] >> 5 & 1) | (p->data[0] >> 3 & 2)];
+}
+
 /* The size of a picture that only its own bytes tell: the headers of its first packet, read by libavcodec's
  * parser. No decoder runs. */
 static void measure(AVCodecParameters *par, const AVPacket *p)
 {
+    measure_depth(par, p);
+    if (par->width > 0)
+        return;
     AVCodecContext *codec = avcodec_alloc_context3(NULL);
     AVCodecParserContext *parser = av_parser_init((int)par->codec_id);
     if (codec && parser && avcodec_parameters_to_context(codec, par) >= 0) {
@@ -267,13 +287,13 @@ static void measure(AVCodecParameters *par, const AVPacket *p)
     avcodec_free_context(&codec);
 }
 
-/* Looks ahead for the first picture where its size is not known yet. */
+/* Looks ahead for the first picture where its size, or depth, is not known yet. */
 static int find_size(struct remux *r, struct err *err)
 {
     AVStream *from = r->tracks[0].from;
     for (size_t i = 0; from && i < r->feed_count; i++) {
         struct feed *f = &r->feeds[i];
-        while (from->codecpar->width <= 0 && !f->ended && f->ahead_count < AHEAD_MAX) {
+        while (!is_measured(r, from->codecpar) && !f->ended && f->ahead_count < AHEAD_MAX) {
             if (take_packet(r, f, err) < 0)
                 return -1;
             const AVPacket *p = f->ended ? NULL : f->ahead[f->ahead_count - 1];

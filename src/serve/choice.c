@@ -53,9 +53,9 @@ static void set_label(struct choice *c, const char *name, const char *codecs, co
                    *codec ? " · " : "", codec, language ? " · " : "", language ? language : "");
 }
 
-bool choice_is_hls(const struct format *f)
+bool choice_is_list(const struct format *f)
 {
-    return strcmp(f->container, "hls") == 0;
+    return strcmp(f->container, "hls") == 0 || strcmp(f->container, "dash") == 0;
 }
 
 /* Of a list of pieces only the rate is known, if that. */
@@ -87,7 +87,7 @@ static int from_format(struct choice *c, const struct format *f)
         .size_bytes = f->size_bytes,
         .size_exact = f->size_bytes != 0,
     };
-    if (choice_is_hls(f))
+    if (choice_is_list(f))
         from_pieces(c, f);
     (void)snprintf(c->codecs, sizeof c->codecs, "%s", f->codecs);
     set_label(c, f->label, f->codecs, f->language);
@@ -113,7 +113,7 @@ static bool sound_suits(const struct format *f, enum choice_make make)
 {
     switch (make) {
     case CHOICE_MP4:
-        return f->kind == FORMAT_AUDIO && choice_is_hls(f);
+        return f->kind == FORMAT_AUDIO && choice_is_list(f);
     case CHOICE_SPLICE:
         return f->kind == FORMAT_AUDIO && can_splice(f, "m4a");
     case CHOICE_WEBM:
@@ -124,7 +124,7 @@ static bool sound_suits(const struct format *f, enum choice_make make)
         return f->kind == FORMAT_AUDIO
                    ? strcmp(f->container, "mp3") != 0
                    : f->kind == FORMAT_MUXED &&
-                         (f->sample_rate > 0 || strchr(f->codecs, ',') || (choice_is_hls(f) && !*f->codecs));
+                         (f->sample_rate > 0 || strchr(f->codecs, ',') || (choice_is_list(f) && !*f->codecs));
     }
 }
 
@@ -135,7 +135,7 @@ static bool better_sound(const struct format *a, const struct format *b, enum ch
 {
     if (a->kind != b->kind)
         return a->kind == FORMAT_AUDIO;
-    if (make == CHOICE_SPLICE && sound_rank(a) != sound_rank(b))
+    if ((make == CHOICE_SPLICE || make == CHOICE_MP4) && sound_rank(a) != sound_rank(b))
         return sound_rank(a) < sound_rank(b);
     if (a->drc != b->drc)
         return !a->drc;
@@ -270,7 +270,7 @@ bool choice_codec_known(const char *codec)
 static bool picture_suits(const struct format *f, enum choice_make make, const char *codec)
 {
     bool suits = make == CHOICE_WEBM  ? is_webm(f)
-                 : make == CHOICE_MP4 ? choice_is_hls(f)
+                 : make == CHOICE_MP4 ? choice_is_list(f)
                                       : can_splice(f, "mp4");
     return suits && f->kind == FORMAT_VIDEO && f->height > 0 && has_codec(f->codecs, codec);
 }

@@ -55,7 +55,7 @@ int choice_find(const struct description *d, const char *wanted, const struct ch
 bool choice_codec_known(const char *codec);
 
 /* The URL of this format is that of a list of pieces, which cannot be passed on as it is. */
-bool choice_is_hls(const struct format *f);
+bool choice_is_list(const struct format *f);
 /* Whether a download of it can be gone on with. */
 bool choice_resumable(const struct choice *c);
 /* What an MP3 of it will be. Its length is known where the site describes the source in detail. */

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/aes_cbc.h"
+#include "base/text.h"
 #include "net/fetch.h"
+#include "site/dash.h"
 #include "site/hls.h"
 
 enum { URL_MAX = 8192 };
@@ -12,8 +14,11 @@ enum { URL_MAX = 8192 };
 struct segments {
     struct net *net;
     const atomic_bool *cancelled;
-    struct buf base; /* where the playlist came from */
-    struct hls *list;
+    struct buf base;  /* what the addresses of the pieces are relative to */
+    struct hls *list; /* one of these two */
+    struct dash *dash;
+    const struct hls_segment *pieces; /* of it */
+    size_t count;
     uint64_t *starts; /* of each piece in the whole, as far as they are known */
     size_t known; /* of those: all up to the one being read, and the one behind it when that is at its end */
     /* The piece being read. */
@@ -37,6 +42,7 @@ void segments_free(struct segments *s)
     aes_cbc_free(s->cipher);
     buf_fini(&s->clear);
     hls_free(s->list);
+    dash_free(s->dash);
     buf_fini(&s->base);
     free(s->starts);
     free(s);
@@ -64,15 +70,39 @@ static int read_whole(struct segments *s, const char *url, struct buf *out, stru
     return 0;
 }
 
-static int read_playlist(struct segments *s, const char *url, struct err *err)
+/* The track is what is behind '#' in `url`. */
+static int read_manifest(struct segments *s, const char *url, const struct buf *text, struct err *err)
+{
+    uint64_t track = 0;
+    const char *mark = strrchr(url, '#');
+    if (dash_parse(&s->dash, buf_str(&s->base), buf_str(text), text->len, err) < 0)
+        return -1;
+    if (!mark || text_parse_u64(mark + 1, 0, DASH_TRACKS_MAX - 1, &track) < 0 ||
+        track >= s->dash->track_count)
+        return err_set(err, ERR_UPSTREAM_FAILED, "dash: a track that is not there");
+    buf_clear(&s->base);
+    if (buf_adds(&s->base, s->dash->tracks[track].base) < 0)
+        return err_set(err, ERR_BAD_URL, "dash: an address that is too long");
+    if (dash_list(s->dash, track, err) < 0)
+        return -1;
+    s->pieces = s->dash->segments;
+    s->count = s->dash->segment_count;
+    return 0;
+}
+
+static int read_list(struct segments *s, const char *url, struct err *err)
 {
     auto_(buf) struct buf text = BUF_INIT(HLS_BYTES_MAX);
     if (read_whole(s, url, &text, &s->base, err) < 0)
         return -1;
+    if (dash_is(buf_str(&text), text.len))
+        return read_manifest(s, url, &text, err);
     if (hls_parse(&s->list, buf_str(&text), text.len, err) < 0)
         return -1;
     if (s->list->is_master)
         return err_set(err, ERR_UPSTREAM_FAILED, "hls: a list of lists where pieces were");
+    s->pieces = s->list->segments;
+    s->count = s->list->segment_count;
     return 0;
 }
 
@@ -116,9 +146,9 @@ int segments_open(struct segments **out, struct net *net, const char *url, const
     s->cancelled = cancelled;
     buf_init(&s->base, URL_MAX);
     buf_init(&s->clear, (size_t)2 * FETCH_RING_BYTES);
-    if (read_playlist(s, url, err) < 0)
+    if (read_list(s, url, err) < 0)
         return -1;
-    s->starts = calloc(s->list->segment_count + 1, sizeof *s->starts);
+    s->starts = calloc(s->count + 1, sizeof *s->starts);
     if (!s->starts)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->known = 1;
@@ -136,9 +166,9 @@ static int go(struct segments *s, uint64_t offset, struct err *err)
     s->index = index;
     s->len = 0;
     s->at = s->starts[index];
-    if (index == s->list->segment_count)
+    if (index == s->count)
         return 0; /* the end */
-    const struct hls_segment *piece = &s->list->segments[index];
+    const struct hls_segment *piece = &s->pieces[index];
     auto_(buf) struct buf url = BUF_INIT(URL_MAX);
     if (net_url_join(buf_str(&s->base), piece->uri, &url, err) < 0)
         return -1;
@@ -150,7 +180,13 @@ static int go(struct segments *s, uint64_t offset, struct err *err)
     };
     if (begin_cipher(s, piece, err) < 0)
         return -1;
-    return fetch_open(&s->fetch, s->net, &opts, err);
+    if (fetch_open(&s->fetch, s->net, &opts, err) == 0)
+        return 0;
+    if (!s->dash || !s->dash->last_may_lack || index + 1 != s->count || err->upstream_status != 404)
+        return -1;
+    s->count = index; /* there was one less than reckoned */
+    *err = (struct err){0};
+    return 0;
 }
 
 /* The next bytes of the piece, in s->data and s->len; none: it ends. */

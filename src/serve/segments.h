@@ -1,5 +1,6 @@
-/* The pieces of an HLS recording as one file to be read forward: each through the gate, one fetch at a time.
- * Reading can go back (libav does so after its first look) and forward again. For the thread of a job. */
+/* The pieces of an HLS or DASH recording as one file to be read forward: each through the gate, one fetch at
+ * a time. Reading can go back (libav does so after its first look) and forward again. For the thread of a
+ * job. */
 #ifndef SLUICE_SERVE_SEGMENTS_H
 #define SLUICE_SERVE_SEGMENTS_H
 
@@ -10,7 +11,7 @@
 
 struct segments;
 
-/* Fetches the playlist at `url`. *out: segments_free(). */
+/* Fetches the playlist, or the manifest with a track behind '#', at `url`. *out: segments_free(). */
 int segments_open(struct segments **out, struct net *net, const char *url, const atomic_bool *cancelled,
                   struct err *err);
 /* As media_reader.read_at; `offset` at most one past what has been read so far. */

@@ -165,7 +165,7 @@ static void fill_sources(const struct choice *c, uint64_t length,
             .url = f->url,
             .user_agent = f->user_agent,
             .size = f->size_bytes ? f->size_bytes : whole,
-            .is_hls = choice_is_hls(f),
+            .is_hls = choice_is_list(f),
         };
     }
 }

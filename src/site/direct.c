@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "media/probe.h"
 #include "site/call.h"
+#include "site/dash.h"
+#include "site/dash_link.h"
 #include "site/hls.h"
 #include "site/hls_link.h"
 
@@ -141,12 +143,17 @@ static bool is_other_type(const char *type)
     return text_starts_with(type, "image/") || text_starts_with(type, "font/");
 }
 
+static bool is_list(const struct buf *head)
+{
+    return hls_is(buf_str(head), head->len) || dash_is(buf_str(head), head->len);
+}
+
 static int look_first(struct look *l, const char *url, struct net_answer *answer, struct err *err)
 {
     l->url = url;
     if (get_range(l, 0, DIRECT_HEAD_BYTES, answer, err) < 0 || check_status(answer, err) < 0)
         return -1;
-    if (is_other_type(answer->content_type) && !hls_is(buf_str(&answer->body), answer->body.len))
+    if (is_other_type(answer->content_type) && !is_list(&answer->body))
         return err_set(err, ERR_UNSUPPORTED_SITE, "type %s", answer->content_type);
     if (answer->body.len == 0)
         return err_set(err, ERR_UNSUPPORTED_SITE, "nothing there");
@@ -194,8 +201,8 @@ static const char *mime_of(const char *container, bool video)
     return "application/octet-stream";
 }
 
-/* Changes when the file does, as far as its server tells: any of the three may be missing. */
-static uint64_t version_of(const struct net_answer *answer)
+/* Any of the three may be missing. */
+uint64_t direct_version(const struct net_answer *answer)
 {
     char hex[HASH_HEX_LEN + 1];
     char text[256];
@@ -259,7 +266,7 @@ static int set_format(struct description *d, const char *url, const struct media
         .original = true,
         .sample_rate = p->sample_rate,
         .channels = p->channels,
-        .last_modified = version_of(answer),
+        .last_modified = direct_version(answer),
     };
     if (p->has_video && p->height > 0)
         (void)snprintf(label, sizeof label, "%dp", p->width && p->width < p->height ? p->width : p->height);
@@ -292,8 +299,8 @@ static int fill(struct description *d, const char *url, const struct media_probe
            description_set_line(&d->author, author, strlen(author), TITLE_MAX);
 }
 
-/* A playlist instead of a file. */
-static int describe_playlist(const struct look *l, const char *url, struct description *d, struct err *err)
+/* A list of pieces, or of lists, instead of a file. */
+static int describe_list(const struct look *l, const char *url, struct description *d, struct err *err)
 {
     static const struct media_probe nothing = {.container = ""};
     auto_(net_answer) struct net_answer answer = {.status = 0};
@@ -306,7 +313,8 @@ static int describe_playlist(const struct look *l, const char *url, struct descr
     }
     if (fill(d, url, &nothing) < 0)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    return hls_add_formats(l->env, l->url, buf_str(text), text->len, d, err);
+    return (hls_is(buf_str(text), text->len) ? hls_add_formats : dash_add_formats)(
+        l->env, l->url, buf_str(text), text->len, d, err);
 }
 
 static int describe_file(struct look *l, const char *url, const struct net_answer *answer,
@@ -333,8 +341,8 @@ int direct_describe(const struct site_env *env, const char *url, struct descript
     auto_ptr(description) struct description *d = description_new();
     int rc = d ? look_first(&look, url, &answer, err) : err_set(err, ERR_INTERNAL, "out of memory");
     if (rc == 0)
-        rc = hls_is(buf_str(&look.head), look.head.len) ? describe_playlist(&look, url, d, err)
-                                                        : describe_file(&look, url, &answer, d, err);
+        rc = is_list(&look.head) ? describe_list(&look, url, d, err)
+                                 : describe_file(&look, url, &answer, d, err);
     buf_fini(&look.head);
     if (rc == 0)
         *out = steal(&d);

@@ -127,3 +127,88 @@ describe('HLS with AES-128', () => {
     assert.ok((await origin.requests()).every((entry) => entry.host !== '169.254.169.254'));
   });
 });
+
+describe('DASH', () => {
+  const inputs = () => ['134.mp4', '136.mp4', '140.m4a', '140-de.m4a'].flatMap((name) => ['-i', origin.media[`short-${name}`].path]);
+  const maps = ['-map', '0:v', '-map', '1:v', '-map', '2:a', '-map', '3:a', '-metadata:s:a:0', 'language=en', '-metadata:s:a:1', 'language=de'];
+  const sets = ['-adaptation_sets', 'id=0,streams=0,1 id=1,streams=2 id=2,streams=3', '-seg_duration', '5'];
+  const make = (name, ...more) => ffmpeg(...inputs(), ...maps, '-c', 'copy', '-f', 'dash', ...sets, ...more, `${name}.mpd`);
+  const names = (name) => ['-init_seg_name', `${name}-$RepresentationID$.m4s`, '-media_seg_name', `${name}-$RepresentationID$-$Number%05d$.m4s`];
+
+  for (const [name, mark, ...more] of [
+    ['timeline', /<SegmentTimeline>/, ...names('timeline')],
+    ['duration', /SegmentTemplate[^>]* duration=/, '-use_timeline', '0', ...names('duration')],
+    ['time', /\$Time\$/, '-init_seg_name', 'time-$RepresentationID$.m4s', '-media_seg_name', 'time-$RepresentationID$-$Time$.m4s'],
+    ['ranges', /<SegmentURL mediaRange=/, '-single_file', '1', '-single_file_name', 'ranges-$RepresentationID$.mp4'],
+  ]) {
+    test(`pieces by ${name}`, async () => {
+      await make(name, ...more);
+      const text = readFileSync(inFolder(`${name}.mpd`), 'utf8');
+      assert.match(text, mark);
+      // by which the picture has one piece less than there should be
+      if (name === 'duration') writeFileSync(inFolder('duration.mpd'), text.replaceAll(/(mediaPresentationDuration|Period [^>]*duration)="PT[^"]*"/g, '$1="PT20.1S"'));
+      const info = (await stack.info(at(`${name}.mpd`))).json();
+      assert.deepEqual([info.preselected, Math.round(info.duration_s), info.formats.map((format) => format.language)], ['720p-mp4', 20, [null, null, 'en', 'de']]);
+      const choice = info.choices.find((one) => one.id === '720p-mp4');
+      assert.deepEqual([choice.size_exact, choice.resumable, choice.container], [false, false, 'mp4']);
+      for (const [id, query, video, audio] of [
+        ['720p-mp4', {}, 'short-136.mp4', 'short-140.m4a'],
+        ['<=400p', { lang: 'de' }, 'short-134.mp4', 'short-140-de.m4a'],
+      ]) {
+        const file = await stream(`${name}.mpd`, id, query);
+        assert.deepEqual(await packets(file, 'v'), await packets(origin.media[video].path, 'v'));
+        assert.deepEqual(await packets(file, 'a'), await packets(origin.media[audio].path, 'a'));
+      }
+    });
+  }
+
+  test('its sound: alone and as MP3', async () => {
+    for (const [id, codec] of [['format-a2', 'aac'], ['audio-mp3-128', 'mp3']]) {
+      const { stdout } = await run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name,duration', '-of', 'csv=p=0', await stream('timeline.mpd', id)]);
+      const [name, seconds] = stdout.toString().split(',');
+      assert.ok(name === codec && (codec === 'aac' || Math.abs(seconds - 20) < 0.2), stdout.toString());
+    }
+  });
+
+  test('WebM pieces become one MP4', async () => {
+    const [video, audio] = ['short-247.webm', 'short-251.webm'].map((name) => origin.media[name].path);
+    await ffmpeg('-i', video, '-i', audio, '-c', 'copy', '-f', 'dash', '-dash_segment_type', 'webm', '-seg_duration', '5', '-init_seg_name', 'web-$RepresentationID$.webm', '-media_seg_name', 'web-$RepresentationID$-$Number$.webm', 'web.mpd');
+    const file = await stream('web.mpd', 'best');
+    for (const [kind, from] of [['v', video], ['a', audio]])
+      assert.deepEqual(await packets(file, kind, 'packet=size,data_hash'), await packets(from, kind, 'packet=size,data_hash'));
+  });
+
+  const hand = (body, attributes = 'type="static"') =>
+    `<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" ${attributes} mediaPresentationDuration="PT20S"><BaseURL>../hls/</BaseURL><Period>${body}</Period></MPD>`;
+  const oneFile = (name, type, extra = '') => {
+    const { init, index } = origin.media[name];
+    return `<AdaptationSet mimeType="${type}">${extra}<Representation id="${name}" bandwidth="500000" ${type.startsWith('video') ? 'width="640" height="360" codecs="avc1.42c01e"' : 'codecs="mp4a.40.2"'}><BaseURL>of/${name}</BaseURL><SegmentBase indexRange="${index.start}-${index.end}"><Initialization range="${init.start}-${init.end}"/></SegmentBase></Representation></AdaptationSet>`;
+  };
+
+  test('files with an index are planned: exact, resumable', async () => {
+    writeFileSync(inFolder('files.mpd'), hand(oneFile('short-134.mp4', 'video/mp4') + oneFile('short-140.m4a', 'audio/mp4')));
+    const info = (await stack.info(at('files.mpd'))).json();
+    assert.deepEqual(info.formats.map((format) => [format.container, format.size_bytes]), [['mp4', origin.media['short-134.mp4'].size], ['m4a', origin.media['short-140.m4a'].size]]);
+    const answer = await stack.stream(at('files.mpd'), '360p-mp4');
+    assert.equal(Number(answer.headers['content-length']), answer.body.length);
+    assert.ok(info.choices.find((choice) => choice.id === '360p-mp4').resumable);
+    const file = await stream('files.mpd', '360p-mp4');
+    for (const kind of ['v', 'a']) assert.deepEqual(await packets(file, kind), await packets(source[kind], kind));
+  });
+
+  test('what is refused', async () => {
+    const set = oneFile('short-134.mp4', 'video/mp4');
+    for (const [name, text, status, code] of [
+      ['live', hand(set, 'type="dynamic"'), 409, 'live'],
+      ['locked', hand(oneFile('short-134.mp4', 'video/mp4', '<ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011"/>')), 403, 'drm'],
+      ['parts', hand(`${set}</Period><Period>${set}`), 422, 'unsupported_site'],
+      ['laughs', hand(set).replace('<MPD', '<!DOCTYPE MPD [<!ENTITY a "a"><!ENTITY b "&a;&a;">]><MPD'), 422, 'unsupported_site'],
+      ['inward', hand('<AdaptationSet mimeType="video/mp4"><Representation id="1" height="360"><BaseURL>http://169.254.169.254/</BaseURL></Representation></AdaptationSet>'), 403, 'refused_address'],
+    ]) {
+      writeFileSync(inFolder(`${name}.mpd`), text);
+      const answer = name === 'inward' ? await stack.stream(at('inward.mpd'), 'best') : await stack.info(at(`${name}.mpd`));
+      assertProblem(answer, status, code);
+    }
+    assert.ok((await origin.requests()).every((entry) => entry.host !== '169.254.169.254'));
+  });
+});
