@@ -24,7 +24,7 @@ static int add(struct lister *l, const char *uri, uint64_t offset, uint64_t leng
     size_t len = strlen(uri) + 1;
     if (d->segment_count == HLS_SEGMENTS_MAX || len > DASH_URIS_BYTES_MAX - l->bytes)
         return err_set(l->err, ERR_UNSUPPORTED_SITE, "dash: too many pieces");
-    if (d->segment_count == l->room) {
+    if (!d->segments || d->segment_count == l->room) {
         size_t room = l->room ? l->room * 2 : 64;
         struct hls_segment *segments = realloc(d->segments, room * sizeof *segments);
         d->segments = segments ? segments : d->segments;
