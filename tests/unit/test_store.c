@@ -715,11 +715,35 @@ static void file_may_not_grow(void **state)
     in_child(fill_limited_file, *state);
 }
 
+static int write_proc(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+    if (fd >= 0)
+        (void)close(fd);
+    return n == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+/* Mounts of one's own: as root, or in a user namespace in which this user is still itself, else it may make
+ * no files on a disk mounted there. */
+static int enter_namespace(void)
+{
+    char users[32], groups[32];
+    (void)snprintf(users, sizeof users, "%u %u 1", getuid(), getuid());
+    (void)snprintf(groups, sizeof groups, "%u %u 1", getgid(), getgid());
+    if (unshare(CLONE_NEWNS) == 0)
+        return 0;
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || write_proc("/proc/self/uid_map", users) < 0 ||
+                   write_proc("/proc/self/setgroups", "deny") < 0 ||
+                   write_proc("/proc/self/gid_map", groups) < 0
+               ? -1
+               : 0;
+}
+
 /* A small disk of its own, where this process may have one: as root, or in a user namespace. */
 static void fill_small_disk(const char *dir)
 {
-    if ((unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+    if (enter_namespace() < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("none", dir, "tmpfs", 0, "size=1m,mode=0700") < 0) {
         (void)fprintf(stderr, "skipped: no disk can be mounted here (%s)\n", strerror(errno));
         return;
