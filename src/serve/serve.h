@@ -5,7 +5,7 @@
 
 #include "serve/app.h"
 
-http_handler_fn serve_info, serve_page, serve_stream, serve_thumbnail, serve_livez, serve_readyz,
+http_handler_fn serve_info, serve_page, serve_stream, serve_thumbnail, serve_usage, serve_livez, serve_readyz,
     serve_health;
 
 #endif

@@ -135,6 +135,12 @@ test('a quota is used up, said in every answer, and told apart by key and addres
     ['nonsense', 200],
   ];
   for (const [list, status] of asked) assert.equal((await from(list)).status, status, list);
+  const usage = async () => (await stack.get('/api/v1/usage', bearer(mine.key))).json();
+  const { key: shown, requests } = await usage();
+  assert.deepEqual(shown, { id: mine.id, label: 'mine', allow: '', expires_at: null });
+  assert.ok(requests.full_in_s > 3500 && requests.full_in_s <= 3600, 'asking costs nothing');
+  assert.deepEqual({ ...requests, full_in_s: 0 }, { limit: 3, window_s: 3600, remaining: 0, full_in_s: 0 });
+  assertProblem(await stack.get('/api/v1/usage', bearer('slc_none')), 401, 'bad_key');
   await key(stack, 'limits', mine.id, '--limit', '0');
   const free = await stack.info(link, bearer(mine.key));
   assert.deepEqual([free.status, free.headers.ratelimit], [200, undefined], 'no limit');
