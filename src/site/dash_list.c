@@ -27,9 +27,11 @@ static int add(struct lister *l, const char *uri, uint64_t offset, uint64_t leng
     if (!d->segments || d->segment_count == l->room) {
         size_t room = l->room ? l->room * 2 : 64;
         struct hls_segment *segments = realloc(d->segments, room * sizeof *segments);
-        d->segments = segments ? segments : d->segments;
+        if (segments)
+            d->segments = segments;
         char **uris = realloc(d->uris, room * sizeof *uris);
-        d->uris = uris ? uris : d->uris;
+        if (uris)
+            d->uris = uris;
         if (!segments || !uris)
             return err_set(l->err, ERR_INTERNAL, "out of memory");
         l->room = room;

@@ -33,8 +33,8 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_API_KEY_ADD] = ("INSERT INTO api_key (id, secret_sha256, label, owner, state, rate_per_hour, "
                         "expires_unix_s, addresses, created_unix_s) "
                         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"),
-    [DB_API_KEY_FIND] = "SELECT " API_KEY_COLUMNS " FROM api_key WHERE id = $1",
-    [DB_API_KEY_LIST] = "SELECT " API_KEY_COLUMNS " FROM api_key ORDER BY created_unix_s, id",
+    [DB_API_KEY_FIND] = ("SELECT " API_KEY_COLUMNS " FROM api_key WHERE id = $1"),
+    [DB_API_KEY_LIST] = ("SELECT " API_KEY_COLUMNS " FROM api_key ORDER BY created_unix_s, id"),
     [DB_API_KEY_STATE] = "UPDATE api_key SET state = $1 WHERE id = $2 AND state <> 'revoked'",
     [DB_API_KEY_UPDATE] = ("UPDATE api_key SET label = $1, owner = $2, rate_per_hour = $3, "
                            "expires_unix_s = $4, addresses = $5 WHERE id = $6"),

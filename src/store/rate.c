@@ -129,7 +129,7 @@ int store_rate_admit(struct store *s, const struct store_rate *rate, int64_t *fu
     struct rate_waiter me = {.rate = rate};
     (void)pthread_mutex_lock(&s->rate_lock);
     me.next = s->rate_waiting;
-    s->rate_waiting = &me;
+    s->rate_waiting = &me; // cppcheck-suppress autoVariables ; it is out again when this returns
     while (!me.done) {
         if (s->rate_busy) {
             (void)pthread_cond_wait(&s->rate_served, &s->rate_lock);
