@@ -255,7 +255,9 @@ static void *hammer(void *arg)
                                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             continue;
         (void)add(&shared->entered, 1);
-        if (rand_r(&seed) % 4 == 0)
+        if (i == 0) /* long enough for all places to be taken at once, whoever polls when */
+            clock_sleep_ms(4 * GATE_PAUSE_MS);
+        else if (rand_r(&seed) % 4 == 0)
             clock_sleep_ms((unsigned)rand_r(&seed) % 4);
         (void)add(&shared->inside, -1);
         leave(arg);
