@@ -125,6 +125,18 @@ static int refuse(const struct auth *who, int64_t full, int64_t now, struct err 
     return -1;
 }
 
+/* Refused, though another connection for the same link may be paying for it at this moment, or give back what
+ * it took too much: 1 it has paid, 0 it has not. */
+static int paid_meanwhile(struct app *app, const char *name, int64_t now, struct err *err)
+{
+    int paid = 0;
+    for (unsigned wait_ms = 10; paid == 0 && wait_ms <= 80; wait_ms *= 2) {
+        clock_sleep_ms(wait_ms);
+        paid = store_rate_noted(app->store, name, now, err);
+    }
+    return paid;
+}
+
 int auth_charge(struct app *app, const struct auth *who, const char *once, struct http_response *res,
                 struct err *err)
 {
@@ -158,6 +170,10 @@ int auth_charge(struct app *app, const struct auth *who, const char *once, struc
         if (first < 0 || (!first && store_rate_refund(app->store, &rate, err) < 0))
             return -1;
         full -= first ? 0 : rate.interval_us;
+    } else if (once) {
+        admitted = paid_meanwhile(app, name, now, err);
+        if (admitted < 0 || (admitted && store_rate_look(app->store, &rate, &full, err) < 0))
+            return -1;
     }
     auth_set_headers(res, who, full, now);
     return admitted ? 0 : refuse(who, full, now, err);
