@@ -59,7 +59,10 @@ const written = (page) => page.evaluate(async () => Promise.all([...window.files
 
 async function wanted(anchor) {
   const url = new URL(await anchor.evaluate((a) => a.href));
-  const { body, headers } = await stack.get(url.pathname + url.search);
+  let answer;
+  do answer = await stack.get(url.pathname + url.search); while (answer.status === 503); // a place is freed a moment after its answer's end
+  const { body, headers } = answer;
+  assert.equal(answer.status, 200);
   const [, name] = /filename\*=UTF-8''([^;]+)/.exec(headers['content-disposition']) ?? /filename="([^"]+)"/.exec(headers['content-disposition']);
   return { name: decodeURIComponent(name), hash: sha256(body), size: body.length };
 }
