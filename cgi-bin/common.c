@@ -55,7 +55,7 @@ static int make_ready(void *ctx, struct err *err)
     const struct sandbox *sandbox = &d->app.sandbox;
     bool stays = http_serves_on(d->socket);
     char abi[16];
-    app_start_js(&d->app);
+    app_start_js(&d->app, NULL);
     if (app_confine(&d->app, d->socket && *d->socket != ':' ? d->socket : "", err) < 0)
         return -1;
     (void)snprintf(abi, sizeof abi, "%d", sandbox->landlock_abi);

@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/text.h"
 #include "common.h"
+#include "extract.h"
 #include "key.h"
 #include "snippet.h"
 #include "streams.h"
@@ -18,7 +19,7 @@ static const char usage[] =
     "  serve [--port N] [--address A] [--data-dir DIR] [--docroot DIR]\n"
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi\n"
-    "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
+    "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE EXTRACT_USAGE
     "  config --check [FILE]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key\n"
@@ -178,6 +179,16 @@ static int snippet_command(int argc, char **argv)
     return fputs(buf_str(&out), stdout) < 0;
 }
 
+/* Player scripts are run by helpers that lie beside the programs which serve. */
+static int extract(int argc, char **argv)
+{
+    char own[PATH_MAX];
+    char program[PATH_MAX] = "";
+    if (own_directory(own, sizeof own) == 0 && find_near(own, programs, program) == 0)
+        *strrchr(program, '/') = '\0';
+    return extract_command(argc, argv, program);
+}
+
 static int config_command(int argc, char **argv)
 {
     if (argc >= 1 && strcmp(argv[0], "--check") == 0)
@@ -206,6 +217,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(command, "key") == 0)
         return key_command(argc - 2, argv + 2);
+    if (strcmp(command, "extract") == 0)
+        return extract(argc - 2, argv + 2);
     if (strcmp(command, "config") == 0)
         return config_command(argc - 2, argv + 2);
     if (strcmp(command, "--check-config") == 0)

@@ -55,6 +55,7 @@ struct net_call {
     bool compressed;       /* accept gzip (JSON, text); media is always identity */
     uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */
     uint64_t range_length;
+    const char *asked_as; /* for whoever listens in between: as which client of a site; NULL: as none */
 };
 
 struct net_answer {

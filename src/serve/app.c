@@ -141,16 +141,19 @@ int app_open(struct app *app, struct config *config, struct err *err)
     return 0;
 }
 
-void app_start_js(struct app *app)
+void app_start_js(struct app *app, const char *directory)
 {
     struct err err;
     char own[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
-    own[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(own, '/');
-    if (slash)
-        *slash = '\0';
-    if (js_open(&app->site.js, own, &err) < 0)
+    if (!directory) {
+        ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
+        own[n > 0 ? n : 0] = '\0';
+        char *slash = strrchr(own, '/');
+        if (slash)
+            *slash = '\0';
+        directory = own;
+    }
+    if (js_open(&app->site.js, directory, &err) < 0)
         log_event(LOG_WARN, "no-player-scripts", "error", err.text, NULL);
 }
 

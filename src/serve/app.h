@@ -45,9 +45,9 @@ int app_check(const struct config *config, struct err *err);
 void app_limit(struct app *app, unsigned requests);
 void app_close(struct app *app);
 
-/* Starts what runs player scripts, found beside this program; without it the clients that need one are not
- * asked. Before app_confine(). */
-void app_start_js(struct app *app);
+/* Starts what runs player scripts, found in `directory` (NULL: beside this program); without it the clients
+ * that need one are not asked. Before app_confine(). */
+void app_start_js(struct app *app, const char *directory);
 
 /* Leaves this process only what serving takes (base/sandbox.h), as the setting `sandbox` says; app->sandbox
  * tells what came of it. `socket`: the path of a Unix socket that the program opened itself and removes at

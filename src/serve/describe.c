@@ -37,7 +37,7 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
     return description_serialise(d, value) < 0 ? err_set(err, ERR_INTERNAL, "description too large") : 0;
 }
 
-static int parse_link(struct link *link, const char *text, struct err *err)
+int serve_parse_link(struct link *link, const char *text, struct err *err)
 {
     auto_(buf) struct buf ascii = BUF_INIT(2 * LINK_MAX_BYTES);
     if (net_url_ascii(text, &ascii, err) < 0)
@@ -67,7 +67,7 @@ int serve_link_key(const char *link_text, const char *kind, const char *salt, ch
                    struct err *err)
 {
     struct link link;
-    if (parse_link(&link, link_text, err) < 0)
+    if (serve_parse_link(&link, link_text, err) < 0)
         return -1;
     link_key(&link, kind, salt, key);
     return 0;
@@ -78,7 +78,7 @@ int serve_describe(struct app *app, const char *link_text, const struct descript
 {
     struct job job = {.app = app};
     char key[SERVE_KEY_MAX];
-    if (parse_link(&job.link, link_text, err) < 0)
+    if (serve_parse_link(&job.link, link_text, err) < 0)
         return -1;
     link_key(&job.link, "d2", "",
              key); /* 2: the version of the private form; a changed form changes the key */

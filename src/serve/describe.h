@@ -10,6 +10,9 @@
 int serve_describe(struct app *app, const char *link_text, const struct description *stale,
                    struct description **out, bool *cached, struct err *err);
 
+/* What a pasted text leads to, if we can do anything with it. ERR_BAD_URL, ERR_UNSUPPORTED_SITE. */
+int serve_parse_link(struct link *link, const char *text, struct err *err);
+
 enum { SERVE_KEY_MAX = HASH_HEX_LEN + 16 };
 
 /* A cache key of what a link leads to: `kind` (a few letters with a version) and a hash of the canonical link

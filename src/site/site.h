@@ -8,6 +8,24 @@
 
 struct js; /* site/youtube/challenges/js.h */
 
+/* What became of a step, for whoever keeps count or looks into a failure: see site_env.note. Texts are
+ * borrowed, never NULL. */
+struct site_note {
+    enum site_step {
+        SITE_OUTCOME, /* a client of the site was asked for a video, and this came of it */
+        SITE_SOLVED,  /* challenges of its answer were solved */
+        SITE_SAID,    /* anything else worth a line; `why` has it */
+    } step;
+    const char *client;  /* "visionos"; "" none */
+    const char *kind;    /* of SITE_OUTCOME: "normal", "kids", … (youtube/classes.h) */
+    const char *outcome; /* of SITE_OUTCOME: "ok", "bot_check", … (youtube/classes.h) */
+    const char *why;     /* the site's words, or what failed */
+    int64_t took_ms;
+    size_t formats;            /* of SITE_OUTCOME */
+    size_t signatures, params; /* of SITE_SOLVED: how many were solved, … */
+    size_t unsolved;           /* … and how many formats were lost */
+};
+
 struct site_env {
     /* As net_call(). */
     int (*call)(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err);
@@ -20,6 +38,9 @@ struct site_env {
     const char *clients_file; /* NULL or "": built-in client profiles */
     struct js *js;            /* runs player scripts; NULL: clients that need one are not asked */
     const char *players_dir;  /* keeps prepared player scripts; NULL: nothing is kept */
+    const char *only_client;  /* the only one to be asked, whatever the order says; NULL: as it says */
+    void (*note)(void *ctx, const struct site_note *note); /* any thread; NULL: nobody listens */
+    void *note_ctx;
 };
 
 /* Describes a link of kind LINK_YOUTUBE_VIDEO or LINK_DIRECT. *out: description_free().

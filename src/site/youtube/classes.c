@@ -45,3 +45,40 @@ enum err_code youtube_class_code(enum youtube_class c)
 {
     return table[c].code;
 }
+
+const char *youtube_kind_name(enum youtube_kind k)
+{
+    static const char *const names[KIND_COUNT] = {
+        [KIND_NORMAL] = "normal", [KIND_KIDS] = "kids", [KIND_AGE_GATED] = "age_gated", [KIND_LIVE] = "live"};
+    return names[k];
+}
+
+enum youtube_kind youtube_kind_after(enum youtube_kind k, enum youtube_class c)
+{
+    switch (c) {
+    case CLASS_UNAVAILABLE:
+        return k == KIND_NORMAL ? KIND_KIDS : k;
+    case CLASS_AGE_RESTRICTED:
+        return KIND_AGE_GATED;
+    case CLASS_LIVE:
+        return KIND_LIVE;
+    default:
+        return k;
+    }
+}
+
+int youtube_class_credit(enum youtube_class c)
+{
+    switch (c) {
+    case CLASS_OK:
+        return 1;
+    case CLASS_FAILED:
+    case CLASS_NO_FORMATS:
+    case CLASS_SUBSTITUTED:
+    case CLASS_RATE_LIMITED:
+    case CLASS_BOT_CHECK:
+        return -1;
+    default:
+        return 0;
+    }
+}

@@ -30,6 +30,19 @@ enum youtube_class {
     CLASS_COUNT
 };
 
+/* What kind of video it is, as far as the answers of the clients asked before say: one that fails at the one
+ * kind may do well at the other. */
+enum youtube_kind { KIND_NORMAL, KIND_KIDS, KIND_AGE_GATED, KIND_LIVE, KIND_COUNT };
+
+/* "kids"; static. */
+const char *youtube_kind_name(enum youtube_kind k);
+/* What `c`, answered about a video of that kind, makes of it. */
+enum youtube_kind youtube_kind_after(enum youtube_kind k, enum youtube_class c);
+
+/* Whether the class says something about the client that was asked: 1 it works, -1 it does not, 0 it is the
+ * video's own. */
+int youtube_class_credit(enum youtube_class c);
+
 /* "bot_check"; static. */
 const char *youtube_class_name(enum youtube_class c);
 /* CLASS_COUNT for an unknown name. */

@@ -76,6 +76,9 @@ struct clients {
  * *out: clients_release(). */
 int clients_parse(struct clients **out, const char *json, size_t len, struct err *err);
 
+/* By key; NULL: there is none. */
+const struct client *clients_find(const struct clients *c, const char *key);
+
 /* The profiles in force: those of `file`, or the built-in ones (NULL or ""). The file is looked at on every
  * call and read again when it changed; one that cannot be used is logged once and changes nothing (at first:
  * the built-in ones are used). NULL only without memory. clients_release() when done. Any thread. */

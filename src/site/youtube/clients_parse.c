@@ -160,7 +160,7 @@ static int take_members(const struct member *table, size_t count, const json_t *
     return 0;
 }
 
-static const struct client *find_client(const struct clients *c, const char *key)
+const struct client *clients_find(const struct clients *c, const char *key)
 {
     for (size_t i = 0; i < c->count; i++) {
         if (strcmp(c->list[i].key, key) == 0)
@@ -212,7 +212,7 @@ static int check_client(const struct clients *all, const struct client *c, const
     } rules[] = {
         {"key", made_of(c->key, "abcdefghijklmnopqrstuvwxyz0123456789_") && strlen(c->key) <= 32,
          "expected up to 32 of a-z 0-9 _"},
-        {"key", !find_client(all, c->key), "used twice"},
+        {"key", !clients_find(all, c->key), "used twice"},
         {"name", made_of(c->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"), "expected A-Z 0-9 _"},
         {"version", *c->version && is_plain(c->version, false), "expected printable ASCII"},
         {"family", made_of(c->family, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") && strlen(c->family) <= 32,
@@ -262,7 +262,7 @@ static int take_order(struct clients *out, const json_t *list, struct err *err)
         return err_set(err, ERR_INTERNAL, "order: expected 1 to %d", CLIENTS_MAX);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *key = json_string_value(json_array_get(list, i));
-        const struct client *c = key ? find_client(out, key) : NULL;
+        const struct client *c = key ? clients_find(out, key) : NULL;
         if (!c)
             return err_set(err, ERR_INTERNAL, "order[%zu]: expected the key of a client", i);
         out->order[out->order_count++] = c;
@@ -294,10 +294,10 @@ static int take_rules(struct clients *out, const json_t *list, struct err *err)
         if (take_members(rule_table, ARRAY_LEN(rule_table), json_array_get(list, i), &m, where, err) < 0 ||
             take_classes(m.classes, &rule->classes, where, err) < 0)
             return -1;
-        rule->client = find_client(out, m.client);
+        rule->client = clients_find(out, m.client);
         if (!rule->client && strcmp(m.client, "*") != 0)
             return err_set(err, ERR_INTERNAL, "%s.client: expected the key of a client, or *", where);
-        rule->next = find_client(out, m.then);
+        rule->next = clients_find(out, m.then);
         rule->then = rule->next ? RULE_CLIENT : strcmp(m.then, "stop") == 0 ? RULE_STOP : RULE_NEXT;
         if (rule->then == RULE_NEXT && strcmp(m.then, "next") != 0)
             return err_set(err, ERR_INTERNAL, "%s.then: expected the key of a client, next or stop", where);

@@ -87,6 +87,7 @@ static int post(const struct site_env *env, const struct fill *f, const char *pa
         .body_len = strlen(request.body),
         .max_bytes = INNERTUBE_ANSWER_MAX,
         .compressed = true,
+        .asked_as = f->client->key,
     };
     if (site_call(env, &call, &got, err) < 0)
         return -1;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "site/youtube/challenges/challenges.h"
 #include "site/youtube/innertube.h"
@@ -93,18 +94,23 @@ static void ask(const struct site_env *env, const struct clients *clients, const
 
 struct round {
     const struct clients *clients;
-    bool has_js;
+    const struct site_env *env;
+    enum youtube_kind kind; /* as far as is known */
     bool asked[CLIENTS_MAX];
 };
 
 /* What a client needs and we do not have rules it out. */
 static bool may_ask(const struct round *r, const struct client *c)
 {
-    return (r->has_js || !c->needs_js) && !c->needs_po_token && !r->asked[c - r->clients->list];
+    return (r->env->js || !c->needs_js) && !c->needs_po_token && !r->asked[c - r->clients->list];
 }
 
 static const struct client *next_in_order(const struct round *r)
 {
+    if (r->env->only_client) {
+        const struct client *only = clients_find(r->clients, r->env->only_client);
+        return only && may_ask(r, only) ? only : NULL;
+    }
     for (size_t i = 0; i < r->clients->order_count; i++) {
         if (may_ask(r, r->clients->order[i]))
             return r->clients->order[i];
@@ -117,7 +123,7 @@ static const struct client *next_in_order(const struct round *r)
 static const struct client *next_client(const struct round *r, const struct client *last,
                                         enum youtube_class class)
 {
-    for (size_t i = 0; i < r->clients->rule_count; i++) {
+    for (size_t i = 0; i < r->clients->rule_count && !r->env->only_client; i++) {
         const struct client_rule *rule = &r->clients->rules[i];
         if ((rule->client && rule->client != last) || !(rule->classes & 1U << class))
             continue;
@@ -154,25 +160,46 @@ static void measure(const struct site_env *env, struct description *d)
     }
 }
 
+/* Tells whoever listens what came of asking `c`. */
+static void tell(const struct round *r, const struct client *c, const struct outcome *o,
+                 const struct description *d, int64_t began_us)
+{
+    const struct site_note note = {
+        .step = SITE_OUTCOME,
+        .client = c->key,
+        .kind = youtube_kind_name(r->kind),
+        .outcome = youtube_class_name(o->class),
+        .why = o->class == CLASS_OK ? "" : o->err.text,
+        .took_ms = (clock_mono_us() - began_us) / 1000,
+        .formats = d ? d->format_count : 0,
+    };
+    if (r->env->note)
+        r->env->note(r->env->note_ctx, &note);
+}
+
 int youtube_describe(const struct site_env *env, const char *id, struct description **out, struct err *err)
 {
     auto_ptr(clients) struct clients *clients = clients_acquire(env->clients_file);
     if (!clients)
         return err_set(err, ERR_INTERNAL, "no client profiles");
-    struct round round = {.clients = clients, .has_js = env->js != NULL};
+    struct round round = {.clients = clients, .env = env};
     struct outcome best = {.class = CLASS_UNAVAILABLE};
     (void)err_set(&best.err, ERR_UPSTREAM_FAILED, "no client can be asked");
+    *out = NULL;
     for (const struct client *c = next_in_order(&round); c;) {
         struct outcome now;
+        int64_t began_us = clock_mono_us();
         round.asked[c - clients->list] = true;
         ask(env, clients, c, id, out, &now);
-        if (now.class == CLASS_OK) {
+        tell(&round, c, &now, *out, began_us);
+        if (*out) {
             measure(env, *out);
             return 0;
         }
         log_event(LOG_INFO, "youtube", "refused", now.err.text, NULL);
         if (now.class >= best.class)
             best = now;
+        round.kind = youtube_kind_after(round.kind, now.class);
         c = next_client(&round, c, now.class);
     }
     if (err)

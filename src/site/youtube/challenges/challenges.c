@@ -157,14 +157,21 @@ int challenges_solve(const struct site_env *env, const char *user_agent, const s
     }
     json_t *answers = player_script_solve(env, user_agent, script, questions, err);
     json_decref(questions);
+    struct site_note note = {.step = SITE_SOLVED, .client = "", .why = answers ? "" : err->text};
     for (size_t i = 0; i < jobs->count; i++) {
         struct job *job = &jobs->list[i];
         const json_t *answer = json_array_get(answers, i);
         const char *sig = json_string_value(json_array_get(answer, 0));
         const char *n = json_string_value(json_array_get(answer, 1));
-        if ((job->sig.len && !sig) || (job->n.len && !n) || finish(job, sig, n) < 0)
+        note.signatures += sig != NULL;
+        note.params += n != NULL;
+        if ((job->sig.len && !sig) || (job->n.len && !n) || finish(job, sig, n) < 0) {
             (void)json_object_del(job->row, "url");
+            note.unsolved++;
+        }
     }
+    if (env->note)
+        env->note(env->note_ctx, &note);
     int rc = answers ? 0 : -1;
     json_decref(answers);
     jobs_free(jobs);

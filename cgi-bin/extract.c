@@ -1,0 +1,177 @@
+/* See extract.h. */
+#include "extract.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "serve/describe.h"
+#include "site/trace.h"
+#include "site/youtube/clients.h"
+
+enum { EXIT_FAILED = 1, EXIT_MISUSE = 2, LINE_MAX_BYTES = 32768 };
+
+/* What was asked for. */
+struct wish {
+    const char *link, *client;
+    bool trace, json;
+};
+
+static int misuse(const char *what)
+{
+    fprintf(stderr, "sluice: %s\n%s", what, EXTRACT_USAGE);
+    return EXIT_MISUSE;
+}
+
+static int read_wish(int argc, char **argv, struct wish *w)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            w->json = true;
+        else if (strcmp(argv[i], "--trace") == 0)
+            w->trace = true;
+        else if (strcmp(argv[i], "--client") == 0 && i + 1 < argc)
+            w->client = argv[++i];
+        else if (argv[i][0] == '-' || w->link)
+            return misuse("extract takes one link, --client X, --trace and --json");
+        else
+            w->link = argv[i];
+    }
+    return w->link ? 0 : misuse("extract takes a link");
+}
+
+/* ---- What came ---- */
+
+static const char *kind_name(enum format_kind kind)
+{
+    return kind == FORMAT_VIDEO ? "video" : kind == FORMAT_AUDIO ? "audio" : "muxed";
+}
+
+static json_t *description_json(const struct description *d)
+{
+    json_t *formats = json_array();
+    for (size_t i = 0; i < d->format_count; i++) {
+        const struct format *f = &d->formats[i];
+        (void)json_array_append_new(
+            formats, json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:s?, s:s}", "id", f->id, "kind",
+                               kind_name(f->kind), "container", f->container, "codecs", f->codecs, "width",
+                               f->width, "height", f->height, "bitrate", (json_int_t)f->bitrate, "size_bytes",
+                               (json_int_t)f->size_bytes, "language", f->language, "label", f->label));
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I, s:I, s:s, s:o}", "site", d->site, "id", d->id, "url",
+                     d->url, "title", d->title, "author", d->author, "duration_ms",
+                     (json_int_t)d->duration_ms, "subtitles", (json_int_t)d->subtitle_count, "engine",
+                     d->engine, "formats", formats);
+}
+
+static int print_json(const struct wish *w, const struct description *d, const json_t *steps,
+                      const struct err *err)
+{
+    json_t *root = json_pack("{s:b, s:s, s:s}", "ok", d != NULL, "code", d ? "ok" : err_info(err->code)->name,
+                             "error", d ? "" : err->text);
+    if (d)
+        (void)json_object_set_new(root, "description", description_json(d));
+    if (w->trace)
+        (void)json_object_set(root, "trace", (json_t *)steps);
+    int rc = json_dumpf(root, stdout, JSON_INDENT(1)) < 0 || putchar('\n') == EOF ? -1 : 0;
+    json_decref(root);
+    return rc;
+}
+
+/* Texts of upstream are made harmless for a terminal: their control characters go. */
+static void print_text(const char *s)
+{
+    for (; *s; s++)
+        (void)putchar((unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s);
+}
+
+static void print_steps(const json_t *steps)
+{
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        auto_(buf) struct buf line = BUF_INIT(LINE_MAX_BYTES);
+        (void)trace_line(json_array_get(steps, i), &line);
+        for (char *at = line.data, *end; at && *at; at = end + 1) {
+            end = strchr(at, '\n');
+            *end = '\0';
+            print_text(at);
+            (void)putchar('\n');
+        }
+    }
+}
+
+static void print_description(const struct description *d)
+{
+    print_text(d->title);
+    printf("\n%s %s, by %s: %zu formats, %zu subtitles\n", d->site, d->id, d->engine, d->format_count,
+           d->subtitle_count);
+    for (size_t i = 0; i < d->format_count; i++) {
+        const struct format *f = &d->formats[i];
+        printf("%-12s %-6s %-5s %-28s %5dx%-5d %9.3f MB  ", f->id, kind_name(f->kind), f->container,
+               f->codecs, f->width, f->height, (double)f->size_bytes / 1e6);
+        print_text(f->label);
+        (void)putchar('\n');
+    }
+}
+
+/* ---- */
+
+static int extract(struct app *app, const struct wish *w)
+{
+    struct err err = {0};
+    struct link link;
+    struct trace trace;
+    struct site_env env = app->site;
+    auto_ptr(description) struct description *d = NULL;
+    env.only_client = w->client;
+    trace_begin(&trace, &env);
+    if (serve_parse_link(&link, w->link, &err) == 0)
+        (void)site_describe(&env, &link, &d, &err);
+    json_t *steps = trace_end(&trace);
+    if (w->json) {
+        (void)print_json(w, d, steps, &err);
+    } else {
+        if (w->trace)
+            print_steps(steps);
+        if (d)
+            print_description(d);
+        else
+            fprintf(stderr, "sluice: %s: %s\n", err_info(err.code)->name, err.text);
+    }
+    json_decref(steps);
+    return d && !ferror(stdout) ? 0 : EXIT_FAILED;
+}
+
+static int check_client(const struct app *app, const char *key)
+{
+    auto_ptr(clients) struct clients *clients = clients_acquire(app->config.clients_file);
+    if (!key || (clients && clients_find(clients, key)))
+        return 0;
+    fprintf(stderr, "sluice: no client %s; there are:", key);
+    for (size_t i = 0; clients && i < clients->count; i++)
+        fprintf(stderr, " %s", clients->list[i].key);
+    (void)fputc('\n', stderr);
+    return EXIT_MISUSE;
+}
+
+int extract_command(int argc, char **argv, const char *programs)
+{
+    struct wish w = {0};
+    struct err err = {0};
+    struct config config;
+    struct app app;
+    int rc = read_wish(argc, argv, &w);
+    if (rc != 0)
+        return rc;
+    log_init("sluice", LOG_ERROR); /* what happens is in the trace */
+    if (config_load(&config, NULL, &err) < 0 || app_open(&app, &config, &err) < 0) {
+        fprintf(stderr, "sluice: %s\n", err.text);
+        return EXIT_FAILED;
+    }
+    app_start_js(&app, programs);
+    rc = check_client(&app, w.client);
+    if (rc == 0)
+        rc = extract(&app, &w);
+    app_close(&app);
+    return rc;
+}
