@@ -6,6 +6,7 @@
 
 #include "base/embed.h"
 #include "base/text.h"
+#include "serve/app.h"
 
 /* The name under which a variant is known, its template, and the value that only this variant has. */
 static const struct {
@@ -108,6 +109,19 @@ static const char *embedded(const char *name)
     return "";
 }
 
+/* Alternatives of a regular expression: the routes of a program that lie outside /api/, which is told apart
+ * by /api/v1/stream. */
+static int list_routes(struct buf *out, unsigned program)
+{
+    for (size_t i = 0; i < serve_route_count; i++) {
+        const struct http_route *r = &serve_routes[i];
+        bool answered_first = program == HTTP_ROUTE_INFO || !(r->flags & HTTP_ROUTE_INFO);
+        if ((r->flags & program) && answered_first && !text_starts_with(r->path, "/api/"))
+            (void)buf_addf(out, "%s%s", out->len ? "|" : "", r->path + 1);
+    }
+    return out->failed ? -1 : 0;
+}
+
 int snippet_list(struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(snippets); i++)
@@ -123,6 +137,10 @@ int snippet_print(struct buf *out, const char *name, const struct snippet_values
     if (i == ARRAY_LEN(snippets))
         return err_set(err, ERR_NOT_FOUND, "no snippet is called %s", name);
     const bool stream = strcmp(snippets[i].variant, "STREAM") == 0;
+    auto_(buf) struct buf info_routes = BUF_INIT(4096);
+    auto_(buf) struct buf stream_routes = BUF_INIT(4096);
+    if (list_routes(&info_routes, HTTP_ROUTE_INFO) < 0 || list_routes(&stream_routes, HTTP_ROUTE_STREAM) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
     const struct value values[] = {
         {"PREFIX", v->prefix},
         {"DOCROOT", v->docroot},
@@ -134,6 +152,8 @@ int snippet_print(struct buf *out, const char *name, const struct snippet_values
         {"CONFIG", v->config},
         {"PROGRAM", stream ? "stream" : "info"},
         {"POLICY", page_policy},
+        {"INFO_ROUTES", buf_str(&info_routes)},
+        {"STREAM_ROUTES", buf_str(&stream_routes)},
         {"FASTCGI", strcmp(snippets[i].variant, "CGI") == 0 ? "" : "yes"},
         {"STARTED", strcmp(snippets[i].variant, "PROXY") == 0 ? "" : "yes"}, /* by Apache */
         {snippets[i].variant, "yes"},

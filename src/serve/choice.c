@@ -382,6 +382,16 @@ static const struct choice *highest(const struct choice *list, size_t count, int
     return !found && most == NO_LIMIT && count ? &list[0] : found;
 }
 
+/* The first sound: as it is before what is converted. */
+static const struct choice *sound_alone(const struct choice *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].kind == FORMAT_AUDIO)
+            return &list[i];
+    }
+    return NULL;
+}
+
 static const struct choice *by_id(const struct description *d, const char *wanted, struct choice *list,
                                   size_t count)
 {
@@ -412,7 +422,9 @@ int choice_find(const struct description *d, const char *wanted, const struct ch
             list[kept++] = list[i];
     }
     int most = height_rule(wanted);
-    const struct choice *found = most < 0 ? by_id(d, wanted, list, kept) : highest(list, kept, most);
+    const struct choice *found = strcmp(wanted, "audio") == 0 ? sound_alone(list, kept)
+                                 : most < 0                   ? by_id(d, wanted, list, kept)
+                                                              : highest(list, kept, most);
     if (found && !fulfils(found, wish))
         found = NULL;
     if (found)

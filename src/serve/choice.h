@@ -47,8 +47,8 @@ struct choice_wish {
     const char *container; /* "mp4", "webm" */
 };
 
-/* `wanted`: a choice id, "best", or "<=720p" (never silently higher). `wish` may be NULL. Nothing that does
- * not fulfil all of it is given instead: ERR_NO_SUCH_CHOICE. */
+/* `wanted`: a choice id, "best", "audio" (the sound alone), or "<=720p" (never silently higher). `wish` may
+ * be NULL. Nothing that does not fulfil all of it is given instead: ERR_NO_SUCH_CHOICE. */
 int choice_find(const struct description *d, const char *wanted, const struct choice_wish *wish,
                 struct choice *out, struct err *err);
 /* Whether a codec of choice_wish is one we know. */

@@ -10,6 +10,13 @@ const struct http_route serve_routes[] = {
     {"/livez", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_STREAM, serve_livez},
     {"/readyz", HTTP_GET, HTTP_ROUTE_INFO, serve_readyz},
     {"/health", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_health},
+    /* Older clients: legacy.c. Their roots also stand in http/request.c. */
+    {"/info", HTTP_GET | HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_info},
+    {"/api/video", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_legacy_video},
+    {"/progress", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_legacy_progress},
+    {"/download", HTTP_GET, HTTP_ROUTE_STREAM | HTTP_ROUTE_HTML | HTTP_ROUTE_CORS, serve_legacy_download},
+    {"/stream_video", HTTP_POST, HTTP_ROUTE_STREAM | HTTP_ROUTE_CORS, serve_legacy_download},
+    {"/stream", HTTP_GET, HTTP_ROUTE_STREAM | HTTP_ROUTE_HTML | HTTP_ROUTE_CORS, serve_stream},
 };
 
 const size_t serve_route_count = ARRAY_LEN(serve_routes);

@@ -20,6 +20,7 @@
 #include "serve/pump.h"
 #include "serve/serve.h"
 #include "serve/shown.h"
+#include "serve/stream.h"
 #include "serve/subtitles.h"
 #include "serve/token.h"
 
@@ -558,13 +559,14 @@ static int read_options(struct stream *s, struct err *err)
     return 0;
 }
 
-int serve_stream(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+int serve_stream_of(struct app *app, const struct http_request *req, const struct stream_ask *ask,
+                    struct http_response *res, struct err *err)
 {
     auto_ptr(stream) struct stream *s = calloc(1, sizeof *s);
     auto_(token) struct token token = {0};
-    const char *data = http_param(req, "data");
-    const char *link = http_param(req, "url");
-    const char *wanted = http_param(req, "choice");
+    const char *data = ask->data;
+    const char *link = ask->link;
+    const char *wanted = ask->wanted;
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->app = app;
@@ -588,4 +590,14 @@ int serve_stream(struct app *app, const struct http_request *req, struct http_re
     if (own(&s->link, link, err) < 0 || own(&s->wanted, wanted && *wanted ? wanted : "best", err) < 0)
         return -1;
     return read_options(s, err) < 0 ? -1 : find_and_send(s, err);
+}
+
+int serve_stream(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    const struct stream_ask ask = {
+        .data = http_param(req, "data"),
+        .link = http_param(req, "url"),
+        .wanted = http_param(req, "choice"),
+    };
+    return serve_stream_of(app, req, &ask, res, err);
 }

@@ -31,6 +31,12 @@ test('every setting, as in src/base/config.c', () => {
   assert.deepEqual(table('config-keys'), rows);
 });
 
+test('every route, as in src/serve/routes.c', () => {
+  const routes = [...read('src/serve/routes.c').matchAll(/^ {4}\{"([^"]+)",/gm)].map(([, route]) => route);
+  assert.ok(routes.length > 12);
+  for (const route of routes) assert.match(docs, new RegExp(`${route}(?![\\w/])`), route);
+});
+
 test('there is a next step for every error code', () => {
   const [, known] = /const nextStep = \{([\s\S]*?)\n\};/.exec(read('www/app.js'));
   const codes = [...known.matchAll(/^ {2}(\w+):/gm)].map(([, code]) => code).filter((code) => !['unreachable', 'disk'].includes(code));

@@ -443,6 +443,32 @@ function suite(row) {
     else assert.equal(logged, '');
   });
 
+  // Also below `folder`, which is a server of its own.
+  async function olderClients(on, prefix) {
+    const url = watch('sluiceDemo1');
+    assert.equal((await on.get(`/info?${query({ url })}`)).json().id, 'sluiceDemo1');
+    const { formats } = (await on.get(`/api/video?${query({ url })}`)).json();
+    const { url: link } = formats.find(({ itag, quality }) => itag === '134' && quality !== 'audio only');
+    assert.ok(link.startsWith(`${prefix}/api/v1/stream?data=`), link);
+    const file = fileOf('short-134.mp4');
+    for (const [target, options] of [
+      [`/stream${link.slice(link.indexOf('?'))}`],
+      [`/download?${query({ url, quality: 'format-134' })}`],
+      ['/stream_video', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ url, quality: 'format-134' }) }],
+    ]) {
+      const answer = await on.get(target, options);
+      assert.equal(answer.status, 200, `${target} ${answer.text().slice(0, 300)}`);
+      assert.equal(answer.headers['content-length'], String(file.length), target);
+      assert.equal(sha256(answer.body), sha256(file), target);
+    }
+    const part = await on.get(`/download?${query({ url, quality: 'format-134' })}`, { headers: { Range: 'bytes=-1000' } });
+    assert.ok(part.status === 206 && part.body.equals(file.subarray(-1000)));
+    assertProblem(await on.get('/progress?id=0123456789abcdef'), 404, 'not_found');
+    assertProblem(await on.get('/download?url=x', { headers: { Authorization: `Bearer ${'x'.repeat(20)}` } }), 401, 'bad_key');
+  }
+
+  test('the routes of older clients', () => olderClients(s, ''));
+
   test('in a sub-folder', async (t) => {
     const folder = await startServer(row, { origin, prefix: '/media' });
     t.after(() => folder.stop());
@@ -455,6 +481,7 @@ function suite(row) {
     assert.match(link, /^\/media\/api\/v1\/stream\?data=/);
     const part = await request(folder.base, link, { headers: { Range: 'bytes=-1000' } });
     assert.ok(part.body.equals(fileOf('short-136.mp4').subarray(-1000)));
+    await olderClients(folder, '/media');
   });
 
   if (row.held) {

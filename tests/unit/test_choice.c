@@ -54,6 +54,7 @@ static void wishes(void **state)
         {"format-140", "format-140"},
         {"format-18", "muxed-18"},
         {"best", "muxed-22"},
+        {"audio", "format-140"},
         {"<=720p", "muxed-22"},
         {"<=719p", "muxed-18"},
         {"<=360p", "muxed-18"},
@@ -126,8 +127,11 @@ static void a_sound_file_is_its_own_best(void **state)
     assert_int_equal(choice_find(d, "best", NULL, &c, &err), 0);
     assert_string_equal(c.id, "format-source");
     assert_int_equal(choice_find(d, "<=720p", NULL, &c, &err), -1);
+    assert_int_equal(choice_find(d, "audio", NULL, &c, &err), 0);
+    assert_string_equal(c.id, "format-source");
     auto_ptr(description) struct description *empty = description_new();
     assert_int_equal(choice_find(empty, "best", NULL, &c, &err), -1);
+    assert_int_equal(choice_find(empty, "audio", NULL, &c, &err), -1);
 }
 
 static void preselection(void **state)

@@ -3,12 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/hash.h"
 #include "http/request.h"
+#include "serve/app.h"
 
 /* An environment: "NAME=value" strings, ended by NULL. */
 static const char *from_list(void *ctx, const char *name)
@@ -84,6 +86,22 @@ static void paths(void **state)
         if (rc == 0 && (strcmp(req.prefix, cases[i].prefix) != 0 || strcmp(req.path, cases[i].path) != 0))
             fail_msg("%s: prefix %s, path %s", cases[i].name, req.prefix, req.path);
         assert_int_equal(strlen(req.id), 16);
+    }
+}
+
+/* Whatever the programs answer is found in a sub-folder, too. */
+static void every_route_has_a_root(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < serve_route_count; i++) {
+        char uri[256];
+        struct err err;
+        auto_(http_request) struct http_request req;
+        const char *vars[] = {"REQUEST_METHOD=GET", uri, NULL};
+        (void)snprintf(uri, sizeof uri, "REQUEST_URI=/my/media%s?url=x", serve_routes[i].path);
+        assert_int_equal(build(&req, vars, NULL, 0, &err), 0);
+        assert_string_equal(req.prefix, "/my/media");
+        assert_string_equal(req.path, serve_routes[i].path);
     }
 }
 
@@ -356,8 +374,10 @@ int main(void)
     if (hash_init(&err) < 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths),  cmocka_unit_test(queries), cmocka_unit_test(json_bodies),
-        cmocka_unit_test(limits), cmocka_unit_test(headers), cmocka_unit_test(accepts),
+        cmocka_unit_test(paths),   cmocka_unit_test(every_route_has_a_root),
+        cmocka_unit_test(queries), cmocka_unit_test(json_bodies),
+        cmocka_unit_test(limits),  cmocka_unit_test(headers),
+        cmocka_unit_test(accepts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
