@@ -165,7 +165,7 @@ $(1)/cgi-bin/%.fcgi: $(1)/obj/cgi-bin/%.o $(1)/obj/cgi-bin/common.o $(1)/libslui
 	@echo '  ld $$@'
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 $(1)/cgi-bin/sluice: $(1)/obj/cgi-bin/sluice.o $(1)/obj/cgi-bin/supervise.o $(1)/obj/cgi-bin/snippet.o \
-                     $(1)/obj/cgi-bin/streams.o $(1)/obj/cgi-bin/key.o $(1)/obj/cgi-bin/extract.o \
+                     $(1)/obj/cgi-bin/streams.o $(1)/obj/cgi-bin/key.o $(1)/obj/cgi-bin/extract.o $(1)/obj/cgi-bin/clients.o \
                      $(1)/obj/cgi-bin/common.o $(1)/libsluice.a
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'

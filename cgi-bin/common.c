@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "serve/app.h"
+#include "serve/chores.h"
 #include "serve/prepare.h"
 #include "serve/pump.h"
 
@@ -68,6 +69,8 @@ static int make_ready(void *ctx, struct err *err)
         return -1;
     if (d->program == HTTP_ROUTE_INFO && stays && prepare_start(&d->app, err) < 0)
         log_event(LOG_WARN, "nothing-is-prepared", "error", err->text, NULL);
+    if (stays && chores_start(&d->app, err) < 0)
+        log_event(LOG_WARN, "chores-are-not-done", "error", err->text, NULL);
     return 0;
 }
 
@@ -106,6 +109,7 @@ static int serve(const char *name, unsigned program, const char *config_file, co
     int rc = http_serve(&opts, &err);
     if (rc < 0)
         log_event(LOG_ERROR, "cannot-serve", "error", err.text, NULL);
+    chores_stop(app);
     if (!prepare_stop(app) || (rc < 0 && err.code == ERR_BUSY))
         _exit(rc < 0 ? 1 : 0); /* something that did not end in time is still using the app */
     app_close(app);

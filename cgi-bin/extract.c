@@ -79,37 +79,25 @@ static int print_json(const struct wish *w, const struct description *d, const j
     return rc;
 }
 
-/* Texts of upstream are made harmless for a terminal: their control characters go. */
-static void print_text(const char *s)
-{
-    for (; *s; s++)
-        (void)putchar((unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s);
-}
-
 static void print_steps(const json_t *steps)
 {
     for (size_t i = 0; i < json_array_size(steps); i++) {
-        auto_(buf) struct buf line = BUF_INIT(LINE_MAX_BYTES);
-        (void)trace_line(json_array_get(steps, i), &line);
-        for (char *at = line.data, *end; at && *at; at = end + 1) {
-            end = strchr(at, '\n');
-            *end = '\0';
-            print_text(at);
-            (void)putchar('\n');
-        }
+        auto_(buf) struct buf lines = BUF_INIT(LINE_MAX_BYTES);
+        if (trace_line(json_array_get(steps, i), &lines) == 0)
+            (void)trace_print(buf_str(&lines), stdout);
     }
 }
 
 static void print_description(const struct description *d)
 {
-    print_text(d->title);
+    (void)trace_print(d->title, stdout);
     printf("\n%s %s, by %s: %zu formats, %zu subtitles\n", d->site, d->id, d->engine, d->format_count,
            d->subtitle_count);
     for (size_t i = 0; i < d->format_count; i++) {
         const struct format *f = &d->formats[i];
         printf("%-12s %-6s %-5s %-28s %5dx%-5d %9.3f MB  ", f->id, kind_name(f->kind), f->container,
                f->codecs, f->width, f->height, (double)f->size_bytes / 1e6);
-        print_text(f->label);
+        (void)trace_print(f->label, stdout);
         (void)putchar('\n');
     }
 }

@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "base/text.h"
+#include "clients.h"
 #include "common.h"
 #include "extract.h"
 #include "key.h"
@@ -19,8 +20,8 @@ static const char usage[] =
     "  serve [--port N] [--address A] [--data-dir DIR] [--docroot DIR]\n"
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi\n"
-    "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE EXTRACT_USAGE
-    "  config --check [FILE]\n"
+    "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
+        EXTRACT_USAGE CLIENTS_USAGE "  config --check [FILE]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key\n"
     "  snippet             list what there is for web servers and systemd\n"
@@ -219,6 +220,8 @@ int main(int argc, char **argv)
         return key_command(argc - 2, argv + 2);
     if (strcmp(command, "extract") == 0)
         return extract(argc - 2, argv + 2);
+    if (strcmp(command, "clients") == 0)
+        return clients_command(argc - 2, argv + 2);
     if (strcmp(command, "config") == 0)
         return config_command(argc - 2, argv + 2);
     if (strcmp(command, "--check-config") == 0)

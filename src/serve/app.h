@@ -29,9 +29,11 @@ struct app {
     struct net *net;
     struct site_env site;
     char *players_dir;
-    struct pumps *pumps;     /* NULL: this program sends no streams; see pump.h */
-    struct prepare *prepare; /* NULL: nothing is planned ahead; see prepare.h */
-    struct sandbox sandbox;  /* what app_confine() reached */
+    struct outcomes *outcomes; /* of asking the site's clients; see outcomes.h */
+    struct chores *chores;     /* NULL: this process does not stay; see chores.h */
+    struct pumps *pumps;       /* NULL: this program sends no streams; see pump.h */
+    struct prepare *prepare;   /* NULL: nothing is planned ahead; see prepare.h */
+    struct sandbox sandbox;    /* what app_confine() reached */
 };
 
 /* Opens everything the programs need, from a loaded config that the app then owns. On error all is closed

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "serve/outcomes.h"
+#include "site/trace.h"
 
 enum {
     DESCRIPTION_MAX_BYTES = 4 << 20,
@@ -31,7 +33,15 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
 {
     struct job *job = ctx;
     auto_ptr(description) struct description *d = NULL;
-    if (site_describe(&job->app->site, &job->link, &d, err) < 0)
+    struct trace trace;
+    struct site_env env = job->app->site;
+    trace_begin(&trace, &env);
+    int rc = site_describe(&env, &job->link, &d, err);
+    json_t *steps = trace_end(&trace);
+    if (rc < 0)
+        outcomes_failed(job->app->outcomes, &job->link, err, steps);
+    json_decref(steps);
+    if (rc < 0)
         return -1;
     *expires_unix_s = keep_until(job->app, d);
     return description_serialise(d, value) < 0 ? err_set(err, ERR_INTERNAL, "description too large") : 0;

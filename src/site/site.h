@@ -18,12 +18,20 @@ struct site_note {
     } step;
     const char *client;  /* "visionos"; "" none */
     const char *kind;    /* of SITE_OUTCOME: "normal", "kids", … (youtube/classes.h) */
+    int credit;          /* of SITE_OUTCOME: 1 speaks for the client, -1 against it, 0 only of the video */
     const char *outcome; /* of SITE_OUTCOME: "ok", "bot_check", … (youtube/classes.h) */
     const char *why;     /* the site's words, or what failed */
     int64_t took_ms;
     size_t formats;            /* of SITE_OUTCOME */
     size_t signatures, params; /* of SITE_SOLVED: how many were solved, … */
     size_t unsolved;           /* … and how many formats were lost */
+};
+
+/* How a client has fared of late: outcomes that speak for it and against it, older ones counting less, and
+ * how long its good answers take. */
+struct site_score {
+    double good, bad;
+    double took_ms; /* 0: unknown */
 };
 
 struct site_env {
@@ -41,6 +49,9 @@ struct site_env {
     const char *only_client;  /* the only one to be asked, whatever the order says; NULL: as it says */
     void (*note)(void *ctx, const struct site_note *note); /* any thread; NULL: nobody listens */
     void *note_ctx;
+    /* What of the notes is remembered; outcomes count half after `half_life_s`. NULL: nothing is. */
+    void (*score)(void *ctx, const char *client, const char *kind, int half_life_s, struct site_score *out);
+    void *score_ctx;
 };
 
 /* Describes a link of kind LINK_YOUTUBE_VIDEO or LINK_DIRECT. *out: description_free().

@@ -211,3 +211,12 @@ int trace_line(const json_t *step, struct buf *out)
         (void)buf_addf(out, ": %s", member(step, "why"));
     return buf_addc(out, '\n');
 }
+
+int trace_print(const char *text, FILE *to)
+{
+    for (; *text; text++) {
+        bool plain = (unsigned char)*text >= ' ' || *text == '\n';
+        (void)putc(plain && *text != 0x7f ? *text : '?', to);
+    }
+    return ferror(to) ? -1 : 0;
+}

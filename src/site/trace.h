@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "site/site.h"
 
@@ -25,7 +26,9 @@ struct trace {
 void trace_begin(struct trace *t, struct site_env *env);
 /* The steps, the caller's: json_decref(). NULL without memory. */
 json_t *trace_end(struct trace *t);
-/* One step in one line, for people. */
+/* One step for people, in lines. */
 int trace_line(const json_t *step, struct buf *out);
+/* Text of upstream made harmless for a terminal: its control characters, but for ends of lines, go. */
+int trace_print(const char *text, FILE *to);
 
 #endif

@@ -50,6 +50,28 @@ static const char *const statements[DB_STMT_COUNT] = {
                        "(SELECT subject FROM rate WHERE full_unix_us <= $1 LIMIT $2)"),
     [DB_DAY_KEY_ADD] = "INSERT INTO day_key (day, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     [DB_DAY_KEY_GET] = "SELECT key FROM day_key WHERE day = $1",
+    [DB_HEALTH_ADD] = ("INSERT INTO client_health (minute, client, kind, outcome, credit, count, took_ms, "
+                       "last_unix_s, why) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+                       "ON CONFLICT (minute, client, kind, outcome) DO UPDATE SET "
+                       "count = client_health.count + excluded.count, "
+                       "took_ms = client_health.took_ms + excluded.took_ms, "
+                       "last_unix_s = excluded.last_unix_s, why = excluded.why"),
+    [DB_HEALTH_RECENT] = ("SELECT client, kind, credit, CAST(sum(count) AS BIGINT), "
+                          "CAST(sum(took_ms) AS BIGINT), max(last_unix_s) FROM client_health "
+                          "WHERE minute >= $1 AND credit <> 0 GROUP BY minute, client, kind, credit "
+                          "ORDER BY minute DESC LIMIT $2"),
+    [DB_HEALTH_SUMS] = ("SELECT client, kind, outcome, credit, CAST(sum(count) AS BIGINT), "
+                        "CAST(sum(took_ms) AS BIGINT), max(last_unix_s), max(why) FROM client_health "
+                        "WHERE minute >= $1 GROUP BY client, kind, outcome, credit "
+                        "ORDER BY client, kind, credit DESC, 5 DESC LIMIT $2"),
+    [DB_HEALTH_FORGET] = "DELETE FROM client_health WHERE minute < $1",
+    [DB_FAILURE_ADD] = ("INSERT INTO extract_failure (at_unix_us, site, id, code, error, trace) "
+                        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"),
+    [DB_FAILURE_LIST] = ("SELECT at_unix_us, site, id, code, error, trace FROM extract_failure "
+                         "ORDER BY at_unix_us DESC LIMIT $1"),
+    [DB_FAILURE_FORGET] =
+        ("DELETE FROM extract_failure WHERE at_unix_us < (SELECT min(at_unix_us) FROM "
+         "(SELECT at_unix_us FROM extract_failure ORDER BY at_unix_us DESC LIMIT $1) AS kept)"),
     [DB_DAY_KEY_FORGET] = "DELETE FROM day_key WHERE day < $1",
 };
 

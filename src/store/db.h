@@ -42,6 +42,14 @@ enum db_stmt {
     DB_DAY_KEY_ADD,    /* day, key; nothing happens when there is one */
     DB_DAY_KEY_GET,    /* day → key */
     DB_DAY_KEY_FORGET, /* of the days before */
+    DB_HEALTH_ADD,     /* minute, client, kind, outcome, credit, count, took, last, why: added up */
+    DB_HEALTH_RECENT,  /* since minute, how many at most → client, kind, credit, count, took, last */
+    DB_HEALTH_SUMS, /* since minute, how many at most → client, kind, outcome, credit, count, took, last, why
+                     */
+    DB_HEALTH_FORGET,  /* before minute */
+    DB_FAILURE_ADD,    /* at, site, id, code, error, trace */
+    DB_FAILURE_LIST,   /* how many at most → all columns; newest first */
+    DB_FAILURE_FORGET, /* all but so many of the newest */
     DB_STMT_COUNT
 };
 

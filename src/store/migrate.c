@@ -1,6 +1,7 @@
 /* See migrate.h. */
 #include "store/migrate.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -19,29 +20,37 @@ static int64_t version_of(const char *name)
     return (int64_t)version;
 }
 
-static int64_t newest_version(void)
+static int64_t newest_version(int64_t *count)
 {
     int64_t newest = 0;
-    for (const struct embed_file *f = embed_files; f->name; f++)
+    *count = 0;
+    for (const struct embed_file *f = embed_files; f->name; f++) {
         newest = version_of(f->name) > newest ? version_of(f->name) : newest;
+        *count += version_of(f->name) > 0;
+    }
     return newest;
 }
 
-/* What the database has; one that only a newer program understands is an error. */
-static int current_version(struct db *db, int64_t *version, struct err *err)
+/* Whether the database has them all: 1, 0; one that only a newer program understands is an error. Counted,
+ * because a later number may have come before an earlier one, from another line of work. */
+static int is_complete(struct db *db, struct err *err)
 {
     int64_t exists;
-    *version = 0;
+    int64_t version = 0;
+    int64_t have = 0;
+    int64_t count;
+    int64_t newest = newest_version(&count);
     if (db_ask(db, db->engine->ask_migrated, &exists, err) < 0 ||
-        (exists && db_ask(db, "SELECT max(version) FROM schema_migration", version, err) < 0))
+        (exists && (db_ask(db, "SELECT max(version) FROM schema_migration", &version, err) < 0 ||
+                    db_ask(db, "SELECT count(*) FROM schema_migration", &have, err) < 0)))
         return -1;
-    if (*version > newest_version()) {
+    if (version > newest || have > count) {
         return err_set(
             err, ERR_INTERNAL,
             "%s was made by a newer Sluice (schema %lld, this program knows %lld): use that or newer",
-            db->name, (long long)*version, (long long)newest_version());
+            db->name, (long long)version, (long long)newest);
     }
-    return 0;
+    return have == count;
 }
 
 static int apply(struct db *db, const struct embed_file *file, struct err *err)
@@ -51,18 +60,28 @@ static int apply(struct db *db, const struct embed_file *file, struct err *err)
     return db_exec(db, file->text, err) < 0 || db_run(db, DB_MIGRATION_ADD, row, err) < 0 ? -1 : 0;
 }
 
+static int is_applied(struct db *db, const struct embed_file *file, int64_t *applied, struct err *err)
+{
+    char sql[80];
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM schema_migration WHERE version = %lld",
+                   (long long)version_of(file->name));
+    return db_ask(db, sql, applied, err);
+}
+
 /* Inside a transaction that no other migration is beside: all that are missing, or none. */
 static int apply_missing(struct db *db, struct err *err)
 {
     static const char table[] = "CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER PRIMARY KEY "
                                 "NOT NULL, name TEXT NOT NULL, applied_unix_s INTEGER NOT NULL) STRICT";
-    int64_t version;
     /* Asked again under the lock: another process may have been first. */
-    if (db_exec(db, table, err) < 0 || current_version(db, &version, err) < 0)
+    if (db_exec(db, table, err) < 0 || is_complete(db, err) < 0)
         return -1;
     for (const struct embed_file *f = embed_files; f->name; f++) {
         struct err why = {0};
-        if (version_of(f->name) > version && apply(db, f, &why) < 0)
+        int64_t applied = 1;
+        if (version_of(f->name) > 0 && is_applied(db, f, &applied, err) < 0)
+            return -1;
+        if (!applied && apply(db, f, &why) < 0)
             return err_set(err, why.code, "migration %s: %s", f->name, why.text);
     }
     return 0;
@@ -70,11 +89,9 @@ static int apply_missing(struct db *db, struct err *err)
 
 int migrate(struct db *db, struct err *err)
 {
-    int64_t version;
-    if (current_version(db, &version, err) < 0)
-        return -1;
-    if (version == newest_version())
-        return 0;
+    int complete = is_complete(db, err);
+    if (complete != 0)
+        return complete < 0 ? -1 : 0;
     db_set_wait(db, MIGRATION_WAIT_MS);
     if (db_exec(db, db->engine->begin_migration, err) < 0)
         return -1;

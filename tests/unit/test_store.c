@@ -31,6 +31,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "store/health.h"
 #include "store/store.h"
 
 static pid_t main_process;
@@ -366,6 +367,79 @@ static void expect_open_fails(const char *dir, const char *words)
     assert_int_equal(err.code, ERR_INTERNAL);
     if (!strstr(err.text, words) || (!is_server(dir) && !strstr(err.text, dir)))
         fail_msg("'%s' lacks '%s' or the path", err.text, words);
+}
+
+static void earlier_migrations_catch_up(void **state)
+{
+    store_close(open_store(*state));
+    (void)sql(*state, "DROP TABLE extract_failure");
+    (void)sql(*state, "DROP TABLE client_health");
+    (void)sql(*state, "DELETE FROM schema_migration WHERE version = 5");
+    store_close(open_store(*state));
+    assert_string_equal(sql(*state, "SELECT count(*) FROM client_health"), "0");
+    assert_string_equal(sql(*state, "SELECT name FROM schema_migration WHERE version = 5"),
+                        "005-client-health.sql");
+}
+
+static void health_adds_up(void **state)
+{
+    enum { NOW = 1000000 };
+    auto_ptr(store) struct store *s = open_store(*state);
+    struct err err = {0};
+    struct store_health out[8];
+    const struct store_health first[] = {
+        {"visionos", "normal", "ok", 1, 3, 600, NOW, ""},
+        {"visionos", "normal", "bot_check", -1, 1, 90, NOW, "not a bot"},
+        {"visionos", "normal", "private", 0, 1, 80, NOW, "is private"},
+    };
+    const struct store_health second[] = {{"visionos", "normal", "ok", 1, 2, 300, NOW + 5, ""}};
+    const struct store_health later[] = {{"android", "kids", "failed", -1, 1, 10, NOW + 7200, "status 500"}};
+    assert_int_equal(store_health_add(s, first, 3, NOW, &err), 0);
+    assert_int_equal(store_health_add(s, second, 1, NOW + 5, &err), 0);
+    assert_int_equal(store_health_add(s, later, 1, NOW + 7200, &err), 0);
+
+    assert_int_equal(store_health_sums(s, NOW - 60, out, 8, &err), 4);
+    assert_string_equal(out[0].client, "android");
+    assert_string_equal(out[0].why, "status 500");
+    assert_string_equal(out[1].outcome, "ok");
+    assert_int_equal(out[1].count, 5);
+    assert_int_equal(out[1].took_ms, 900);
+    assert_int_equal(out[1].last_unix_s, NOW + 5);
+    assert_string_equal(out[2].outcome, "private");
+    assert_string_equal(out[3].outcome, "bot_check");
+    assert_string_equal(out[3].why, "not a bot");
+    assert_int_equal(store_health_sums(s, NOW + 3600, out, 8, &err), 1);
+    assert_int_equal(store_health_sums(s, NOW - 60, out, 2, &err), 2);   /* no more than there is room for */
+    assert_int_equal(store_health_recent(s, NOW - 60, out, 8, &err), 3); /* what says nothing is left out */
+    assert_string_equal(out[0].client, "android");                       /* the latest first */
+    assert_int_equal(store_health_sums(s, NOW + 8000, out, 8, &err), 0);
+
+    /* A day later the first are gone. */
+    assert_int_equal(store_health_add(s, later, 1, NOW + 7200 + STORE_HEALTH_KEPT_S, &err), 0);
+    assert_string_equal(sql(*state, "SELECT count(*) FROM client_health"), "2");
+}
+
+static void count_failure(void *ctx, const struct store_failure *f)
+{
+    int64_t *newest = ctx;
+    if (newest[0]++ == 0)
+        newest[1] = f->at_unix_us;
+    assert_string_equal(f->trace, "[1]");
+    assert_string_equal(f->code, "bot_check");
+}
+
+static void failures_are_bounded(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    struct err err = {0};
+    int64_t seen[2] = {0, 0};
+    for (int i = 1; i <= STORE_FAILURES_MAX + 20; i++) {
+        const struct store_failure f = {i, "youtube", "dQw4w9WgXcQ", "bot_check", "words", "[1]"};
+        assert_int_equal(store_failure_add(s, &f, &err), 0);
+    }
+    assert_int_equal(store_failure_list(s, 1000, count_failure, seen, &err), 0);
+    assert_int_equal(seen[0], STORE_FAILURES_MAX);
+    assert_int_equal(seen[1], STORE_FAILURES_MAX + 20);
 }
 
 static void newer_database_is_refused(void **state)
@@ -913,6 +987,9 @@ int main(void)
         ON_BOTH(key_ring_outlives_the_file),
         ON_BOTH(racing_processes_agree),
         ON_BOTH(newer_database_is_refused),
+        ON_BOTH(earlier_migrations_catch_up),
+        ON_BOTH(health_adds_up),
+        ON_BOTH(failures_are_bounded),
         IN_DIR(damage_is_named),
         IN_DIR(read_only_is_named),
         IN_DIR(no_wal_in_the_file_system),

@@ -58,8 +58,16 @@ struct client_reason {
     enum youtube_class class;
 };
 
+/* How outcomes change the order: see order.h. */
+struct client_adaptive {
+    int explore_percent;       /* of extractions begin with a client that has been failing */
+    int failing_below_percent; /* of successes: such a client is asked last */
+    int half_life_s;           /* so long ago, an outcome counts half */
+};
+
 struct clients {
     int visitor_ttl_s;
+    struct client_adaptive adaptive;
     struct client list[CLIENTS_MAX];
     size_t count;
     const struct client *order[CLIENTS_MAX];

@@ -30,7 +30,7 @@ struct member {
 /* What is only walked, not kept. */
 struct root_members {
     int version, visitor_ttl_s;
-    const json_t *clients, *order, *fallback, *reasons;
+    const json_t *clients, *order, *fallback, *reasons, *adaptive;
 };
 struct client_members {
     struct client client;
@@ -56,6 +56,13 @@ static const struct member root_table[] = {
     MEMBER(WANT_ARRAY, root_members, order),
     MEMBER(WANT_ARRAY, root_members, fallback),
     MEMBER(WANT_ARRAY, root_members, reasons),
+    {"adaptive", WANT_OBJECT, true, offsetof(struct root_members, adaptive)},
+};
+static const struct member adaptive_table[] = {
+    NOTE,
+    MEMBER(WANT_COUNT, client_adaptive, explore_percent),
+    MEMBER(WANT_COUNT, client_adaptive, failing_below_percent),
+    MEMBER(WANT_COUNT, client_adaptive, half_life_s),
 };
 static const struct member client_table[] = {
     NOTE,
@@ -324,6 +331,20 @@ static int take_reasons(struct clients *out, const json_t *list, struct err *err
     return 0;
 }
 
+static int take_adaptive(struct clients *out, const json_t *object, struct err *err)
+{
+    /* As in the file built in: one of an operator's that is older does not have it. */
+    struct client_adaptive *a = &out->adaptive;
+    *a = (struct client_adaptive){.explore_percent = 10, .failing_below_percent = 50, .half_life_s = 900};
+    if (object && take_members(adaptive_table, ARRAY_LEN(adaptive_table), object, a, "adaptive", err) < 0)
+        return -1;
+    if (a->explore_percent > 100 || a->failing_below_percent > 100)
+        return wrong(err, "adaptive", "more than 100 percent");
+    if (a->half_life_s < 1 || a->half_life_s > 86400)
+        return wrong(err, "adaptive.half_life_s", "expected 1 to 86400");
+    return 0;
+}
+
 static int take_root(struct clients *out, struct err *err)
 {
     struct root_members m = {.version = 0};
@@ -333,7 +354,8 @@ static int take_root(struct clients *out, struct err *err)
         return wrong(err, "version", "this Sluice reads version 1");
     out->visitor_ttl_s = m.visitor_ttl_s;
     if (take_clients(out, m.clients, err) < 0 || take_order(out, m.order, err) < 0 ||
-        take_rules(out, m.fallback, err) < 0 || take_reasons(out, m.reasons, err) < 0)
+        take_rules(out, m.fallback, err) < 0 || take_reasons(out, m.reasons, err) < 0 ||
+        take_adaptive(out, m.adaptive, err) < 0)
         return -1;
     return 0;
 }

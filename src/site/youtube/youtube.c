@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "site/youtube/challenges/challenges.h"
 #include "site/youtube/innertube.h"
+#include "site/youtube/order.h"
 #include "site/youtube/player.h"
 
 enum { MEASURE_MAX = 4, MEASURE_TIMEOUT_MS = 8000 };
@@ -95,6 +97,7 @@ static void ask(const struct site_env *env, const struct clients *clients, const
 struct round {
     const struct clients *clients;
     const struct site_env *env;
+    uint64_t random;        /* of this extraction */
     enum youtube_kind kind; /* as far as is known */
     bool asked[CLIENTS_MAX];
 };
@@ -107,13 +110,20 @@ static bool may_ask(const struct round *r, const struct client *c)
 
 static const struct client *next_in_order(const struct round *r)
 {
+    const struct clients *all = r->clients;
+    const struct client *order[CLIENTS_MAX];
+    struct site_score scores[CLIENTS_MAX] = {{0, 0, 0}};
     if (r->env->only_client) {
-        const struct client *only = clients_find(r->clients, r->env->only_client);
+        const struct client *only = clients_find(all, r->env->only_client);
         return only && may_ask(r, only) ? only : NULL;
     }
-    for (size_t i = 0; i < r->clients->order_count; i++) {
-        if (may_ask(r, r->clients->order[i]))
-            return r->clients->order[i];
+    for (size_t i = 0; i < all->order_count && r->env->score; i++)
+        r->env->score(r->env->score_ctx, all->order[i]->key, youtube_kind_name(r->kind),
+                      all->adaptive.half_life_s, &scores[i]);
+    order_clients(all, scores, r->random, order);
+    for (size_t i = 0; i < all->order_count; i++) {
+        if (may_ask(r, order[i]))
+            return order[i];
     }
     return NULL;
 }
@@ -168,6 +178,7 @@ static void tell(const struct round *r, const struct client *c, const struct out
         .step = SITE_OUTCOME,
         .client = c->key,
         .kind = youtube_kind_name(r->kind),
+        .credit = youtube_class_credit(o->class),
         .outcome = youtube_class_name(o->class),
         .why = o->class == CLASS_OK ? "" : o->err.text,
         .took_ms = (clock_mono_us() - began_us) / 1000,
@@ -184,6 +195,7 @@ int youtube_describe(const struct site_env *env, const char *id, struct descript
         return err_set(err, ERR_INTERNAL, "no client profiles");
     struct round round = {.clients = clients, .env = env};
     struct outcome best = {.class = CLASS_UNAVAILABLE};
+    hash_random(&round.random, sizeof round.random);
     (void)err_set(&best.err, ERR_UPSTREAM_FAILED, "no client can be asked");
     *out = NULL;
     for (const struct client *c = next_in_order(&round); c;) {

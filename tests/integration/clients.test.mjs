@@ -1,0 +1,109 @@
+// How the order in which the site's clients are asked follows from how they fared, and what an operator sees of it.
+import assert from 'node:assert/strict';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { assertProblem, programEnv, programs, root, run, scratchDir, startStack, until } from './harness.mjs';
+
+const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
+const isPlayer = ({ path: where }) => /\/(player|reel_item_watch)$/.test(where);
+
+describe('clients that fail', () => {
+  let stack;
+  let next = 0;
+  const scratch = scratchDir();
+  const fresh = () => watch(`sluiceV${String(next++).padStart(4, '0')}`);
+  const file = path.join(scratch, 'clients.json');
+  const profiles = (change) => {
+    const clients = JSON.parse(readFileSync(path.join(root, 'src/site/youtube/clients.json'), 'utf8'));
+    change(clients);
+    writeFileSync(file, JSON.stringify(clients));
+  };
+  before(async () => {
+    // So that a test does not take an hour: what was a second ago counts half, and every other extraction explores.
+    profiles((clients) => Object.assign(clients.adaptive, { explore_percent: 0, half_life_s: 20 }));
+    stack = await startStack({ env: { SLUICE_PREPARE: '0', SLUICE_CLIENTS_FILE: file } });
+  });
+  after(async () => {
+    await stack?.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  const sluice = async (...args) => {
+    const done = await run(path.join(programs, 'sluice'), args, { env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir }) });
+    assert.equal(done.exit, 0, done.stderr);
+    return done.stdout.toString();
+  };
+  const asked = async (client) => (await stack.origin.requests()).filter((one) => one.client === client && isPlayer(one)).length;
+
+  test('are asked last, and come back by themselves', async () => {
+    const rule = { match: { client: 'VISIONOS', path: '*/player' }, times: Infinity, action: { type: 'status', status: 403 } };
+    await stack.origin.script(rule);
+    for (let i = 0; i < 6; i++) {
+      const answer = await stack.info(fresh());
+      assert.equal(answer.status, 200, answer.text());
+      assert.equal(answer.json().engine, 'youtube:android');
+    }
+    const before_ = await asked('VISIONOS');
+    assert.ok(before_ >= 2 && before_ <= 4, `${before_} questions in six extractions`);
+    for (let i = 0; i < 6; i++) assert.equal((await stack.info(fresh())).json().engine, 'youtube:android');
+    assert.equal(await asked('VISIONOS'), before_, 'it is not asked any more');
+
+    // It works again: exploring notices.
+    await stack.origin.reset();
+    profiles((clients) => Object.assign(clients.adaptive, { explore_percent: 50, half_life_s: 20 }));
+    await until(async () => (await stack.info(fresh())).json().engine === 'youtube:visionos', 'the first success', 20000);
+    profiles((clients) => Object.assign(clients.adaptive, { explore_percent: 0, half_life_s: 1 }));
+    await sleep(2500); // bad outcomes fade without anybody asking
+    assert.equal((await stack.info(fresh())).json().engine, 'youtube:visionos');
+    assert.equal((await stack.info(fresh())).json().engine, 'youtube:visionos');
+  });
+
+  test('are shown with the reasons', async () => {
+    const seen = await until(async () => {
+      const { clients } = JSON.parse(await sluice('clients', '--json'));
+      const visionos = clients.find((one) => one.client === 'visionos' && one.kind === 'normal');
+      return visionos?.last_hour.succeeded >= 3 && visionos;
+    }, 'what was counted');
+    const failed = seen.last_hour.outcomes.find((one) => one.outcome === 'failed');
+    assert.match(failed.why, /visionos: status 403/);
+    assert.equal(seen.last_hour.failed, failed.count);
+    assert.ok(seen.last_hour.success_rate > 0 && seen.last_hour.success_rate < 1);
+    assert.deepEqual(seen.last_day.asked, seen.last_hour.asked);
+    const table = await sluice('clients');
+    assert.match(table, /^visionos +normal +1 h +\d+ +[\d.]+ % +\d+ +ok \d+ failed \d+$/m);
+    assert.match(table, /visionos: status 403/);
+  });
+
+  test('of a kind count for that kind', async () => {
+    assert.equal((await stack.info(watch('sluiceKids1'))).json().engine, 'youtube:android');
+    const kids = await until(async () => {
+      const { clients } = JSON.parse(await sluice('clients', '--json'));
+      return clients.find((one) => one.client === 'android' && one.kind === 'kids');
+    }, 'what was counted');
+    assert.equal(kids.last_hour.succeeded, 1);
+  });
+
+  test('altogether leave a trace of the failure, which says nothing of who asked', async () => {
+    await stack.origin.script({ match: { path: '*/youtubei/*' }, times: Infinity, action: { type: 'status', status: 500 } });
+    await stack.origin.script({ match: { path: '/youtubei/*' }, times: Infinity, action: { type: 'status', status: 500 } });
+    assertProblem(await stack.info(watch('sluiceLong1'), { headers: { 'X-Forwarded-For': '198.51.100.7' } }), 502, 'upstream_failed');
+    assertProblem(await stack.info(fresh()), 502, 'upstream_failed');
+    await stack.origin.reset();
+    const text = await sluice('clients', '--failures', '--json');
+    const { failures } = JSON.parse(text);
+    const failure = failures.find((one) => one.id === 'sluiceLong1');
+    assert.equal(failure.code, 'upstream_failed');
+    assert.deepEqual(failure.trace.filter((step) => step.step === 'outcome').map((step) => step.client).sort(), ['android', 'visionos']);
+    assert.doesNotMatch(text, /127\.0\.0\.1|198\.51/);
+    assert.match(await sluice('clients', '--failures'), /youtube sluiceLong1 {2}upstream_failed: [^]*POST https:\/\/www\.youtube\.com/);
+  });
+
+  test('but a video that is private is no failure of ours', async () => {
+    assertProblem(await stack.info(watch('sluicePriv1')), 403, 'private');
+    const { failures } = JSON.parse(await sluice('clients', '--failures', '--json'));
+    assert.ok(failures.every((one) => one.code !== 'private'));
+  });
+});
