@@ -51,14 +51,34 @@ void fcgi_slim(struct fcgi *fcgi);
 /* Whether fcgi_close() will break the answer off. lighttpd would still send what it has as a whole answer of
  * unknown length if its headers had not left yet: it should get a moment before. */
 bool fcgi_breaks(const struct fcgi *fcgi);
-/* Closes the connection. Unless the sink's finish() has been called, no END_REQUEST has been sent, and the
- * web server takes the answer for broken. */
+/* The connection, when its web server wants to keep it (FCGI_KEEP_CONN), has got the whole answer and has not
+ * said anything yet that we would have read by mistake. It is the caller's then; else -1. */
+int fcgi_take_kept(struct fcgi *fcgi);
+/* Closes the connection, if it is still there. Unless the sink's finish() has been called, no END_REQUEST has
+ * been sent, and the web server takes the answer for broken. */
 void fcgi_close(struct fcgi *fcgi);
+
+/* --- kept.c: connections whose web server keeps them for a next request. Threads: any --- */
+
+struct kept;
+
+/* `serve` will be called for each connection on which something has come (its end may be all), on one of at
+ * most `threads` threads, and takes it. */
+int kept_open(struct kept **out, unsigned threads, void (*serve)(void *ctx, int fd), void *ctx,
+              struct err *err);
+/* Takes a connection; closes it if it cannot be kept. */
+void kept_add(struct kept *k, int fd);
+/* Ends all connections on which nothing is being answered, and then the threads. Does not wait. */
+void kept_stop(struct kept *k);
+unsigned kept_threads(struct kept *k); /* that run */
+/* Waits for its threads: after kept_stop(), or before the first kept_add(). NULL is fine. */
+void kept_free(struct kept *k);
 
 /* --- exchange.c --- */
 
 /* Whose exchanges they are. Threads: any. */
 struct exchanges {
+    struct kept *kept; /* where connections go that are kept; NULL: none is */
     pthread_mutex_t lock;
     pthread_cond_t ended;
     struct http_exchange *first;

@@ -199,8 +199,11 @@ void http_exchange_end(struct http_exchange *x, const struct err *err)
         *x->result = rc;
     unlink_it(x);
     http_request_fini(&x->req);
+    int kept = x->fcgi && all->kept ? fcgi_take_kept(x->fcgi) : -1;
     fcgi_close(x->fcgi);
     http_response_free(x->res);
     free(x);
+    if (kept >= 0)
+        kept_add(all->kept, kept);
     leave(all);
 }

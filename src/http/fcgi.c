@@ -2,8 +2,8 @@
  * - FCGX_PutStr copies into 8 KiB and writes that: twice the CPU of one writev per buffer (measured);
  * - FCGX_Finish_r waits up to 2 s for the peer to close, and would end a broken answer like a whole one;
  * - accepting inside libfcgi may poll 2 s for a silent peer and cannot be woken without losing a request.
- * For that we set or read ipcFd, requestId, keepConnection and detached, which its header calls private: they
- * are the same from 2.4.0 (2003) to 2.4.5. */
+ * For that we set or read ipcFd, requestId, keepConnection and detached, which its header calls private, and
+ * the head of its stream's own data: they are the same from 2.4.0 (2003) to 2.4.5. */
 #include <errno.h>
 #include <fcgiapp.h>
 #include <poll.h>
@@ -29,6 +29,7 @@ enum {
     RECORDS_PER_PUSH = 4,
     HEADER_BYTES = 8,
     TAIL_BYTES = 3 * HEADER_BYTES,
+    TYPE_ABORT_REQUEST = 2,
     TYPE_END_REQUEST = 3,
     TYPE_STDOUT = 6,
 };
@@ -41,6 +42,7 @@ struct fcgi {
     bool begun, ended; /* the first record, END_REQUEST is out */
     bool left;         /* sending failed */
     bool slim;         /* the request is freed */
+    bool keep;         /* the connection, for another request */
     int id;            /* of the request */
     /* What push() has begun: a record of which so many bytes of payload are missing, and bytes of our own
      * that come before them: a record's header, or the end. */
@@ -87,6 +89,18 @@ static int read_body(struct fcgi *f)
     return 0;
 }
 
+/* Whether libfcgi holds bytes that came behind the request. They would be lost to the next one: a web server
+ * that sends it before this one is answered had better find the connection closed. */
+static bool has_read_on(const FCGX_Stream *in)
+{
+    const struct { /* how FCGX_Stream_Data begins, in fcgiapp.c */
+        unsigned char *buffer;
+        int size;
+        unsigned char *allocated, *stop;
+    } *own = in->data;
+    return own->stop != in->rdNext;
+}
+
 int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s, bool end_short)
 {
     auto_ptr(fcgi) struct fcgi *f = calloc(1, sizeof *f);
@@ -112,6 +126,7 @@ int fcgi_open(struct fcgi **out, int fd, unsigned send_timeout_s, bool end_short
     f->id = f->request.requestId;
     if (read_body(f) < 0)
         return -1;
+    f->keep = f->request.keepConnection && !has_read_on(f->request.in);
     *out = steal(&f);
     return 0;
 }
@@ -340,17 +355,18 @@ static int flush(void *ctx)
     return f->frame_at == f->frame_len;
 }
 
-/* A web server whose client has left closes the connection, or says so in a record (ABORT_REQUEST: nothing
- * else can come). One that has only ended its own half is still waiting. */
+/* A web server whose client has left closes the connection, or says so in a record. Other records are for
+ * later. One that has only ended its own half is still waiting. */
 static bool peer_gone(void *ctx)
 {
     const struct fcgi *f = ctx;
     struct pollfd p = {.fd = f->fd, .events = POLLIN};
-    char record[HEADER_BYTES];
+    uint8_t record[HEADER_BYTES];
     if (poll(&p, 1, 0) <= 0)
         return false;
     return p.revents & (POLLHUP | POLLERR) ||
-           recv(f->fd, record, sizeof record, MSG_PEEK | MSG_DONTWAIT) == sizeof record;
+           (recv(f->fd, record, sizeof record, MSG_PEEK | MSG_DONTWAIT) == sizeof record &&
+            record[1] == TYPE_ABORT_REQUEST);
 }
 
 struct http_sink fcgi_sink(struct fcgi *fcgi)
@@ -386,6 +402,16 @@ void fcgi_slim(struct fcgi *f)
 int fcgi_fd(const struct fcgi *f)
 {
     return f->fd;
+}
+
+int fcgi_take_kept(struct fcgi *f)
+{
+    if (!f->keep || !f->ended || f->left || f->frame_at < f->frame_len)
+        return -1;
+    fcgi_slim(f);
+    int fd = f->fd;
+    f->fd = -1;
+    return fd;
 }
 
 void fcgi_close(struct fcgi *f)

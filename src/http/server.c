@@ -85,6 +85,12 @@ static void mask(int how, int signo)
     (void)pthread_sigmask(how, &set, NULL);
 }
 
+static void serve_one(void *ctx, int fd)
+{
+    struct server *s = ctx;
+    exchange_serve_fcgi(&s->exchanges, &s->opts, fd, s->end_short);
+}
+
 static void *run_worker(void *arg)
 {
     struct worker *w = arg;
@@ -94,7 +100,7 @@ static void *run_worker(void *arg)
         int fd = atomic_load(&s->stopping) ? -1 : listener_accept(s->listen_fd);
         mask(SIG_BLOCK, WAKE_SIGNAL);
         if (fd >= 0)
-            exchange_serve_fcgi(&s->exchanges, &s->opts, fd, s->end_short);
+            serve_one(s, fd);
     }
     (void)atomic_fetch_sub(&s->alive, 1);
     return NULL;
@@ -173,11 +179,20 @@ static int catch_signals(struct err *err)
 
 /* --- the end --- */
 
-/* Workers that still run or, if there are more, requests: those that were handed over have no worker. */
+/* None of its threads runs. */
+static void server_free(struct server *s)
+{
+    listener_close(&s->own);
+    kept_free(s->exchanges.kept);
+    exchanges_fini(&s->exchanges);
+    free(s);
+}
+
+/* Threads that still run or, if there are more, requests: those that were handed over have none. */
 static unsigned busy(struct server *s)
 {
     unsigned requests = exchanges_count(&s->exchanges);
-    unsigned workers = atomic_load(&s->alive);
+    unsigned workers = atomic_load(&s->alive) + kept_threads(s->exchanges.kept);
     return requests > workers ? requests : workers;
 }
 
@@ -200,6 +215,7 @@ static int stop(struct server *s, struct err *err)
 {
     char alive[16];
     atomic_store(&s->stopping, true);
+    kept_stop(s->exchanges.kept);
     (void)snprintf(alive, sizeof alive, "%u", atomic_load(&s->alive));
     log_event(LOG_INFO, "stopping", "threads", alive, NULL);
     bool ended = wait_for_workers(s, s->opts.grace_s);
@@ -212,8 +228,7 @@ static int stop(struct server *s, struct err *err)
         return err_set(err, ERR_BUSY, "%u requests do not end", busy(s));
     for (unsigned i = 0; i < s->worker_count; i++)
         (void)pthread_join(s->workers[i].thread, NULL);
-    exchanges_fini(&s->exchanges);
-    free(s);
+    server_free(s);
     return 0;
 }
 
@@ -227,19 +242,15 @@ static int serve_fastcgi(const struct http_server_opts *o, struct err *err)
     s->own.fd = -1;
     exchanges_init(&s->exchanges);
     if ((o->socket && listener_open(&s->own, o->socket, err) < 0) || catch_signals(err) < 0 ||
-        begin(o, err) < 0) {
-        listener_close(&s->own);
-        exchanges_fini(&s->exchanges);
-        free(s);
+        kept_open(&s->exchanges.kept, o->threads, serve_one, s, err) < 0 || begin(o, err) < 0) {
+        server_free(s);
         return -1;
     }
     s->listen_fd = o->socket ? s->own.fd : STDIN_FILENO;
     s->end_short = listener_is_mod_fcgid(s->listen_fd);
     start_workers(s);
     if (s->worker_count == 0) {
-        listener_close(&s->own);
-        exchanges_fini(&s->exchanges);
-        free(s);
+        server_free(s);
         return err_set(err, ERR_INTERNAL, "cannot start a thread");
     }
     (void)snprintf(threads, sizeof threads, "%u", s->worker_count);

@@ -376,7 +376,6 @@ static void answers(void **state)
          "\r\nContent-Length: 5\r\n",
          "\r\n\r\n"},
         {"large request id", {.uri = "/api/v1/hello", .id = 0xfffe}, "Status: 200", "", "hello"},
-        {"keep-alive is not kept", {.uri = "/api/v1/hello", .keep = true}, "Status: 200", "", "hello"},
         {"query", {.uri = "/sub/api/v1/echo?url=a%20b"}, "Status: 200", "", "\r\n\r\na b"},
         {"form",
          {.method = "POST",
@@ -618,6 +617,190 @@ static void threads_work_side_by_side(void **state)
     }
     assert_in_range(clock_mono_us() - began_us, 300000, 1500000);
     stop(pid);
+}
+
+/* --- connections that are kept --- */
+
+/* One answer on a connection that stays: up to END_REQUEST, record by record. */
+static void read_kept_reply(int fd, struct reply *r, int id)
+{
+    auto_(buf) struct buf raw = BUF_INIT(64 << 20);
+    for (uint8_t type = 0; type != 3;) {
+        uint8_t header[8];
+        assert_int_equal(recv(fd, header, sizeof header, MSG_WAITALL), sizeof header);
+        size_t len = ((size_t)header[4] << 8 | header[5]) + header[6];
+        (void)buf_add(&raw, header, sizeof header);
+        char *to = buf_reserve(&raw, len + 1);
+        assert_non_null(to);
+        if (len)
+            assert_int_equal(recv(fd, to, len, MSG_WAITALL), len);
+        raw.len += len;
+        type = header[1];
+    }
+    parse_reply(r, &raw, id);
+}
+
+static void ask_kept(int fd, const struct ask *ask, const char *end)
+{
+    auto_(reply) struct reply r = REPLY_INIT;
+    send_request(fd, ask);
+    read_kept_reply(fd, &r, ask->id ? ask->id : 1);
+    assert_true(r.ended);
+    if (!text_ends_with(buf_str(&r.text), end))
+        fail_msg("%s: %s", ask->uri, buf_str(&r.text));
+}
+
+/* Nothing but the end comes on it within a second. */
+static void assert_closed(int fd)
+{
+    char byte;
+    const struct timeval second = {.tv_sec = 1};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    ssize_t n = recv(fd, &byte, 1, 0);
+    if (n > 0 || (n < 0 && errno != ECONNRESET))
+        fail_msg("%zd bytes (%s)", n, strerror(errno));
+    (void)close(fd);
+}
+
+static void kept_connections(void **state)
+{
+    (void)state;
+    static char body[100000];
+    memset(body, 'x', sizeof body);
+    const struct ask asks[] = {
+        {.uri = "/api/v1/hello", .keep = true},
+        {.uri = "/api/v1/echo?url=hello", .keep = true, .id = 7},
+        /* a handler that does not look at its body */
+        {.uri = "/api/v1/hello", .method = "GET", .body = body, .body_len = 60000, .keep = true},
+    };
+    pid_t pid = start(socket_path, -1, 1);
+    int fd = connect_to(socket_path);
+    for (size_t i = 0; i < 30; i++)
+        ask_kept(fd, &asks[i % ARRAY_LEN(asks)], "hello");
+    assert_hello(socket_path); /* the one thread is not held by it */
+    ask_kept(fd, &(struct ask){.uri = "/api/v1/busy", .keep = true}, "}");
+    /* the body is over the limit: refused, and read to its end nevertheless */
+    ask_kept(fd,
+             &(struct ask){.method = "POST",
+                           .uri = "/api/v1/echo",
+                           .type = "application/json",
+                           .body = body,
+                           .body_len = sizeof body,
+                           .keep = true},
+             "}");
+    ask_kept(fd, &(struct ask){.uri = "/api/v1/hello"}, "hello"); /* the last one */
+    assert_closed(fd);
+    stop(pid);
+}
+
+/* What must not be followed by another request on the same connection. */
+static void connections_that_are_not_kept(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {"/api/v1/short", "/api/v1/short?unknown=1"};
+    pid_t pid = start(socket_path, -1, 2);
+    for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
+        auto_(reply) struct reply r = REPLY_INIT;
+        int fd = connect_to(socket_path);
+        ask_kept(fd, &(struct ask){.uri = "/api/v1/hello", .keep = true}, "hello");
+        send_request(fd, &(struct ask){.uri = broken[i], .keep = true});
+        read_reply(fd, &r, 1);
+        assert_false(r.ended);
+    }
+
+    /* Sent together with the first, the second request may have been read already: its sender is told. */
+    auto_(reply) struct reply r = REPLY_INIT;
+    int fd = connect_to(socket_path);
+    int pipe_fds[2];
+    auto_(buf) struct buf both = BUF_INIT(20000);
+    assert_int_equal(pipe(pipe_fds), 0);
+    send_request(pipe_fds[1], &(struct ask){.uri = "/api/v1/hello", .keep = true});
+    send_request(pipe_fds[1], &(struct ask){.uri = "/api/v1/hello", .keep = true, .id = 2});
+    char *to = buf_reserve(&both, 10000);
+    ssize_t n = read(pipe_fds[0], to, 10000);
+    assert_true(n > 0);
+    assert_int_equal(io_write_all(fd, to, (size_t)n), 0);
+    read_kept_reply(fd, &r, 1);
+    assert_true(r.ended);
+    assert_closed(fd);
+    (void)close(pipe_fds[0]);
+    (void)close(pipe_fds[1]);
+
+    /* Left in the middle of an answer, and of a request. */
+    fd = connect_to(socket_path);
+    ask_kept(fd, &(struct ask){.uri = "/api/v1/hello", .keep = true}, "hello");
+    send_request(fd, &(struct ask){.uri = "/api/v1/big?n=100000000000", .keep = true});
+    wait_until(&app->entered, 1);
+    (void)close(fd);
+    wait_until(&app->left, 1);
+    fd = connect_to(socket_path);
+    ask_kept(fd, &(struct ask){.uri = "/api/v1/hello", .keep = true}, "hello");
+    assert_int_equal(io_write_all(fd, "\x01\x01\x00", 3), 0);
+    (void)close(fd);
+    assert_hello(socket_path);
+    stop(pid);
+}
+
+/* A second request on a connection whose first is still being sent is refused; one that comes while the first
+ * is answered waits for its turn. */
+static void one_request_at_a_time(void **state)
+{
+    (void)state;
+    static const uint8_t begin[8] = {0, 1, 1};
+    static const uint8_t refused[16] = {1, 3, 0, 9, 0, 8, 0, 0, 0, 0, 0, 0, 1 /* FCGI_CANT_MPX_CONN */};
+    uint8_t got[16];
+    auto_(buf) struct buf parts = BUF_INIT(10000);
+    pid_t pid = start(socket_path, -1, 2);
+    int fd = connect_to(socket_path);
+    add_record(&parts, 1, 1, begin, sizeof begin, 0);
+    add_record(&parts, 1, 9, begin, sizeof begin, 0);
+    assert_int_equal(io_write_all(fd, parts.data, parts.len), 0);
+    assert_int_equal(recv(fd, got, sizeof got, MSG_WAITALL), sizeof got);
+    assert_memory_equal(got, refused, sizeof got);
+    (void)close(fd);
+
+    auto_(reply) struct reply first = REPLY_INIT;
+    auto_(reply) struct reply second = REPLY_INIT;
+    fd = connect_to(socket_path);
+    send_request(fd, &(struct ask){.uri = "/api/v1/slow", .keep = true});
+    wait_until(&app->entered, 1);
+    send_request(fd, &(struct ask){.uri = "/api/v1/hello", .keep = true, .id = 2});
+    read_kept_reply(fd, &first, 1);
+    read_kept_reply(fd, &second, 2);
+    assert_true(first.ended && second.ended);
+    assert_true(text_ends_with(buf_str(&second.text), "hello"));
+    (void)close(fd);
+    stop(pid);
+}
+
+/* More of them than threads: each is only held while something is asked. At the end they are closed at once,
+ * also while a request is being answered. */
+static void many_kept_connections(void **state)
+{
+    (void)state;
+    int fds[50];
+    auto_(reply) struct reply r = REPLY_INIT;
+    pid_t pid = start(socket_path, -1, 3);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = connect_to(socket_path);
+    for (int round = 0; round < 5; round++) {
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+            send_request(fds[i], &(struct ask){.uri = "/api/v1/hello", .keep = true});
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+            auto_(reply) struct reply one = REPLY_INIT;
+            read_kept_reply(fds[i], &one, 1);
+            assert_true(one.ended);
+        }
+    }
+    send_request(fds[0], &(struct ask){.uri = "/api/v1/slow", .keep = true});
+    wait_until(&app->entered, 1);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        assert_closed(fds[i]);
+    read_reply(fds[0], &r, 1);
+    assert_true(r.ended);
+    assert_true(text_ends_with(buf_str(&r.text), "slow"));
+    assert_exits(pid, 0);
 }
 
 /* --- the end --- */
@@ -970,6 +1153,10 @@ int main(void)
         cmocka_unit_test(nonsense_is_survived),
         cmocka_unit_test(clients_leave),
         cmocka_unit_test(threads_work_side_by_side),
+        cmocka_unit_test(kept_connections),
+        cmocka_unit_test(connections_that_are_not_kept),
+        cmocka_unit_test(one_request_at_a_time),
+        cmocka_unit_test(many_kept_connections),
         cmocka_unit_test(running_requests_end_first),
         cmocka_unit_test(endless_requests_are_cut),
         cmocka_unit_test(handlers_that_never_return),
