@@ -49,6 +49,7 @@ struct err {
     enum err_code code;
     int upstream_status; /* HTTP status of the upstream answer that caused it; 0 when there was none */
     int retry_after_s;   /* hint for Retry-After; 0 = none */
+    int queue_position;  /* place in line of somebody who came now; 0 = there is none */
     char text[256];      /* for the log: cut at the end, always terminated */
 };
 

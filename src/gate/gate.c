@@ -1,6 +1,7 @@
 /* See gate.h. */
 #include "gate/gate.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -8,7 +9,12 @@
 #include "base/clock.h"
 #include "gate/table.h"
 
-enum { RETRY_AFTER_S = 5, OVERDUE_US = 1000000 };
+enum {
+    RETRY_AFTER_S = 5,       /* as long as nobody has left, so that nothing is known */
+    RETRY_AFTER_MAX_S = 300, /* the estimate may be wrong; asking costs little */
+    STAY_WEIGHT = 8,         /* a stay counts one eighth: the mean follows what is asked for within minutes */
+    OVERDUE_US = 1000000,
+};
 
 struct gate {
     struct gate_limits limits;
@@ -16,6 +22,8 @@ struct gate {
     struct table table;
     struct table_row own;              /* what our row says */
     struct gate_ticket *first, **last; /* the line */
+    int64_t mean_stay_us;              /* inside, of those who have left; 0: nobody has */
+    int64_t moved_mono_us;             /* when somebody last came in or left */
 };
 
 /* What the table says to a caller who has been asking since then. */
@@ -161,10 +169,12 @@ static int ask(struct gate *g, struct gate_ticket *w, enum verdict *verdict, str
     if (rc == 0 && *verdict == RUN) {
         line_remove(g, w);
         g->own.active++;
-        if ((rc = publish(g, err)) < 0)
+        if ((rc = publish(g, err)) < 0) {
             g->own.active--;
-        else
+        } else {
             w->state = GATE_INSIDE;
+            w->since_mono_us = g->moved_mono_us = clock_mono_us();
+        }
     } else if (rc == 0 && *verdict == WAIT && w->state != GATE_IN_LINE) {
         line_add(g, w);
         rc = publish(g, err);
@@ -180,11 +190,33 @@ static void wake_first(const struct gate *g)
         g->first->on_turn(g->first->ctx);
 }
 
-static int refuse(struct err *err, const char *why)
+/* When somebody at that place in line would be let in within queue_wait_s. A place is free every so often:
+ * that follows from how long they are held, or, when that is longer, from nobody having moved since then. */
+static int retry_after_s(const struct gate *g, int64_t position)
 {
+    int64_t still_us = clock_mono_us() - g->moved_mono_us;
+    int64_t every_us = g->mean_stay_us / (g->limits.max_active > 0 ? g->limits.max_active : 1);
+    if (g->mean_stay_us == 0)
+        return RETRY_AFTER_S;
+    if (every_us < still_us)
+        every_us = still_us;
+    if (every_us >= RETRY_AFTER_MAX_S * INT64_C(1000000))
+        return RETRY_AFTER_MAX_S;
+    int64_t wait_us = position * every_us - g->limits.queue_wait_s * 1000000;
+    int64_t wait_s = (wait_us > every_us ? wait_us : every_us) / 1000000 + 1;
+    return wait_s < RETRY_AFTER_MAX_S ? (int)wait_s : RETRY_AFTER_MAX_S;
+}
+
+/* With the lock. Who is refused is not in line, or not any more. */
+static int refuse(struct gate *g, struct err *err, const char *why)
+{
+    struct gate_counts counts = {0};
+    (void)gate_count(g, &counts, NULL);
     (void)err_set(err, ERR_BUSY, "%s", why);
-    if (err)
-        err->retry_after_s = RETRY_AFTER_S;
+    if (err) {
+        err->queue_position = counts.waiting < INT_MAX ? (int)counts.waiting + 1 : INT_MAX;
+        err->retry_after_s = retry_after_s(g, err->queue_position);
+    }
     return -1;
 }
 
@@ -202,7 +234,7 @@ int gate_arrive(struct gate *g, struct gate_ticket *t, void (*on_turn)(void *ctx
     (void)pthread_mutex_lock(&g->lock);
     int rc = ask(g, t, &verdict, err);
     if (rc == 0 && verdict == REFUSE)
-        rc = refuse(err, "too many streams at once");
+        rc = refuse(g, err, "too many streams at once");
     (void)pthread_mutex_unlock(&g->lock);
     return rc < 0 ? -1 : verdict == RUN;
 }
@@ -218,10 +250,10 @@ int gate_poll(struct gate *g, struct gate_ticket *t, int64_t *again_mono_us, str
     int rc = g->first == t ? ask(g, t, &verdict, err) : 0;
     if (rc == 0 && verdict == RUN)
         wake_first(g); /* there may be another place */
-    else if (rc == 0 && now_mono_us >= deadline_mono_us)
-        rc = refuse(err, "no place in time");
-    if (rc < 0)
+    if (rc < 0 || (verdict == WAIT && now_mono_us >= deadline_mono_us)) {
         leave_line(g, t);
+        rc = rc < 0 ? rc : refuse(g, err, "no place in time");
+    }
     int64_t next_look_mono_us = now_mono_us + GATE_PAUSE_MS * 1000;
     *again_mono_us = g->first == t && next_look_mono_us < deadline_mono_us ? next_look_mono_us
                                                                            : deadline_mono_us;
@@ -229,13 +261,21 @@ int gate_poll(struct gate *g, struct gate_ticket *t, int64_t *again_mono_us, str
     return rc < 0 ? -1 : verdict == RUN;
 }
 
+static void note_stay(struct gate *g, int64_t stay_us)
+{
+    g->mean_stay_us = g->mean_stay_us ? g->mean_stay_us + (stay_us - g->mean_stay_us) / STAY_WEIGHT : stay_us;
+    g->moved_mono_us = clock_mono_us();
+}
+
 void gate_depart(struct gate *g, struct gate_ticket *t)
 {
     if (t->state == GATE_OUTSIDE)
         return;
     (void)pthread_mutex_lock(&g->lock);
-    if (t->state == GATE_INSIDE)
+    if (t->state == GATE_INSIDE) {
         g->own.active--;
+        note_stay(g, clock_mono_us() - t->since_mono_us);
+    }
     t->state = t->state == GATE_INSIDE ? GATE_OUTSIDE : t->state;
     leave_line(g, t);
     (void)pthread_mutex_unlock(&g->lock);

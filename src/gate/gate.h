@@ -10,7 +10,10 @@
  *
  * Threads: all functions are safe from any. Processes: open after fork(), a table opened before it would
  * count parent and child as one. Processes should agree on the limits; each enforces its own. One host only:
- * a data_dir shared by several gives wrong counts. */
+ * a data_dir shared by several gives wrong counts.
+ *
+ * Who is refused is told which place in line they would have now, of all that wait on this host, and when
+ * asking again is worth it: estimated from how long those stayed who have left this process lately. */
 #ifndef SLUICE_GATE_GATE_H
 #define SLUICE_GATE_GATE_H
 
@@ -50,15 +53,16 @@ DEFINE_AUTO_PTR(gate, gate_close)
  * gate_depart(). Threads: one at a time. */
 struct gate_ticket {
     enum { GATE_OUTSIDE, GATE_IN_LINE, GATE_INSIDE } state;
-    int64_t since_mono_us;
+    int64_t since_mono_us;          /* that it is in this state */
     struct gate_ticket *next, **at; /* in line */
     void (*on_turn)(void *ctx);
     void *ctx;
 };
 
-/* Asks for a place: 1 it has one; 0 it stands in line; -1: ERR_BUSY, with retry_after_s, when there are
- * max_connections already. `on_turn` (may be NULL) is called when it is worth asking again before the time
- * that gate_poll() gave: from any thread, with the gate locked, so it must do no more than wake somebody. */
+/* Asks for a place: 1 it has one; 0 it stands in line; -1: ERR_BUSY, with retry_after_s and queue_position,
+ * when there are max_connections already. `on_turn` (may be NULL) is called when it is worth asking again
+ * before the time that gate_poll() gave: from any thread, with the gate locked, so it must do no more than
+ * wake somebody. */
 int gate_arrive(struct gate *g, struct gate_ticket *t, void (*on_turn)(void *ctx), void *ctx,
                 struct err *err);
 /* The same again, for one that stands in line. After a 0: to be asked again at *again_mono_us at the latest.

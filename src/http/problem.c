@@ -18,6 +18,8 @@ int problem_json(struct buf *out, const struct http_request *req, const struct e
         (void)json_object_set_new(root, "instance", json_sprintf("urn:sluice:request:%s", req->id));
     if (err->retry_after_s > 0)
         (void)json_object_set_new(root, "retry_after_s", json_integer(err->retry_after_s));
+    if (err->queue_position > 0)
+        (void)json_object_set_new(root, "queue_position", json_integer(err->queue_position));
     char *text = json_dumps(root, JSON_COMPACT);
     int rc = text ? buf_adds(out, text) : -1;
     free(text);

@@ -38,6 +38,8 @@ test('a limit of two admits two, lets one wait, and refuses the others at once',
     const problem = assertProblem(refused, 503, 'busy');
     assert.equal(problem.retryable, true);
     assert.equal(refused.headers['retry-after'], String(problem.retry_after_s));
+    assert.equal(problem.queue_position, 2, 'one waits before it');
+    assert.ok(problem.retry_after_s >= 1 && problem.retry_after_s <= 300);
     assert.ok(refused.ms < 2000, `refused after ${refused.ms} ms`);
   }
   assert.equal((await stream(stack, { method: 'HEAD' })).status, 200, 'what has no body takes no place');
@@ -57,7 +59,7 @@ test('one that waits in vain is told so', async (t) => {
   const running = stream(stack);
   await until(async () => (await workers(stack)).active === 1, 'a stream');
   const refused = await stream(stack);
-  assertProblem(refused, 503, 'busy');
+  assert.equal(assertProblem(refused, 503, 'busy').queue_position, 1);
   assert.ok(refused.ms >= 900 && refused.ms < 4000, `refused after ${refused.ms} ms`);
   await stack.stop();
   await running;

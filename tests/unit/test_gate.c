@@ -214,6 +214,89 @@ static void waiting_is_bounded(void **state)
     leave(other);
 }
 
+static struct err refused(struct gate *g)
+{
+    struct err err = {0};
+    struct gate_ticket t = {0};
+    assert_int_equal(gate_arrive(g, &t, NULL, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_BUSY);
+    return err;
+}
+
+static void place_in_line(void **state)
+{
+    auto_ptr(gate) struct gate *g = open_gate(*state, 4, 1, 10);
+    auto_ptr(gate) struct gate *other = open_gate(*state, 4, 1, 10);
+    struct gate_ticket inside = {0};
+    struct gate_ticket line[3] = {0};
+    int64_t again_us = 0;
+    assert_int_equal(gate_arrive(g, &inside, NULL, NULL, NULL), 1);
+    for (int i = 0; i < 3; i++) /* one of them with another process */
+        assert_int_equal(gate_arrive(i == 1 ? other : g, &line[i], NULL, NULL, NULL), 0);
+    assert_int_equal(refused(g).queue_position, 4);
+    assert_int_equal(refused(other).queue_position, 4);
+    assert_int_equal(refused(g).retry_after_s, 5); /* nobody knows */
+    gate_depart(g, &line[2]);
+    gate_depart(other, &line[1]);
+    struct gate *full = open_gate(*state, 2, 1, 10);
+    assert_int_equal(refused(full).queue_position, 2);
+    gate_close(full);
+    gate_depart(g, &inside);
+    assert_int_equal(gate_poll(g, &line[0], &again_us, NULL), 1);
+    gate_depart(g, &line[0]);
+}
+
+static void when_to_come_again(void **state)
+{
+    static const struct {
+        const char *name;
+        int connections, wait_s;
+        unsigned stay_ms, still_ms; /* how long the one before stayed; how long nobody has moved since */
+        int least_s, most_s;
+    } cases[] = {
+        {"short stays", 1, 0, 20, 0, 1, 1},
+        {"a second each", 1, 0, 1100, 0, 2, 2},
+        {"nobody has moved for two", 1, 0, 20, 2100, 3, 4},
+        {"the line is patient", 1, 60, 1100, 0, 2, 2},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct gate *g = open_gate(*state, cases[i].connections, 1, cases[i].wait_s);
+        struct gate_ticket t = {0};
+        assert_int_equal(gate_arrive(g, &t, NULL, NULL, NULL), 1);
+        clock_sleep_ms(cases[i].stay_ms);
+        gate_depart(g, &t);
+        assert_int_equal(gate_arrive(g, &t, NULL, NULL, NULL), 1);
+        clock_sleep_ms(cases[i].still_ms);
+        struct err err = refused(g);
+        if (err.retry_after_s < cases[i].least_s || err.retry_after_s > cases[i].most_s)
+            fail_msg("%s: %d s", cases[i].name, err.retry_after_s);
+        gate_depart(g, &t);
+        gate_close(g);
+    }
+
+    /* Behind two others, with a place every second and one second of patience: after the first has gone. */
+    auto_ptr(gate) struct gate *g = open_gate(*state, 3, 1, 1);
+    struct gate_ticket t = {0};
+    struct gate_ticket line[2] = {0};
+    int64_t again_us = 0;
+    assert_int_equal(gate_arrive(g, &t, NULL, NULL, NULL), 1);
+    clock_sleep_ms(1200);
+    gate_depart(g, &t);
+    assert_int_equal(gate_arrive(g, &t, NULL, NULL, NULL), 1);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(gate_arrive(g, &line[i], NULL, NULL, NULL), 0);
+    struct err err = refused(g);
+    assert_int_equal(err.queue_position, 3);
+    assert_in_range(err.retry_after_s, 3, 4); /* 3 × 1.2 − 1 */
+    clock_sleep_ms(1050);
+    assert_int_equal(gate_poll(g, &line[0], &again_us, &err),
+                     -1); /* waited in vain: behind one when it returns */
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_int_equal(err.queue_position, 2);
+    gate_depart(g, &line[1]);
+    gate_depart(g, &t);
+}
+
 /* Callers of three processes, one every few milliseconds, go through a single place in that order. */
 static void order_of_arrival(void **state)
 {
@@ -461,6 +544,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         IN_DIR(limits_hold),
         IN_DIR(waiting_is_bounded),
+        IN_DIR(place_in_line),
+        IN_DIR(when_to_come_again),
         IN_DIR(order_of_arrival),
         IN_DIR(never_more_than_allowed),
         IN_DIR(killed_holders_free_their_places),
