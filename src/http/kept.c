@@ -173,9 +173,10 @@ void kept_free(struct kept *k)
         return;
     for (unsigned i = 0; i < k->started; i++)
         (void)pthread_join(k->threads[i], NULL);
-    while (k->first) {
-        (void)close(k->first->fd);
-        unlink_it(k, k->first);
+    for (struct connection *c = k->first, *next; c; c = next) {
+        next = c->next;
+        (void)close(c->fd);
+        free(c);
     }
     if (k->epoll >= 0)
         (void)close(k->epoll);
