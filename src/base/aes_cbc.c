@@ -19,9 +19,16 @@ void aes_cbc_free(struct aes_cbc *a)
 int aes_cbc_new(struct aes_cbc **out, const uint8_t key[AES_CBC_BYTES], const uint8_t iv[AES_CBC_BYTES],
                 struct err *err)
 {
+    return aes_cbc_new_sized(out, key, AES_CBC_BYTES, iv, err);
+}
+
+int aes_cbc_new_sized(struct aes_cbc **out, const uint8_t *key, size_t key_len,
+                      const uint8_t iv[AES_CBC_BYTES], struct err *err)
+{
+    const EVP_CIPHER *cipher = key_len == 2 * (size_t)AES_CBC_BYTES ? EVP_aes_256_cbc() : EVP_aes_128_cbc();
     struct aes_cbc *a = calloc(1, sizeof *a);
     if (!a || !(a->context = EVP_CIPHER_CTX_new()) ||
-        EVP_DecryptInit_ex(a->context, EVP_aes_128_cbc(), NULL, key, iv) != 1) {
+        EVP_DecryptInit_ex(a->context, cipher, NULL, key, iv) != 1) {
         aes_cbc_free(a);
         return err_set(err, ERR_INTERNAL, "aes: cannot begin");
     }

@@ -27,6 +27,18 @@ static const struct config_key keys[] = {
     TEXT(
         database, "",
         "sqlite:/path, or postgresql://user:password@host/name that several hosts share; empty: in data_dir."),
+    TEXT(engines, "native,invidious,resolver", "What tries to make something of a link, in this order."),
+    TEXT(invidious_instances, "",
+         "Invidious servers to ask when YouTube itself does not answer: https://host, comma-separated."),
+    TEXT(
+        resolver_url, "",
+        "A server of yours that finds media, answering with JSON; {url} or {id} stands for what is asked for."),
+    TEXT(resolver_fields, "",
+         "Where things are in its answer: name=path pairs, comma-separated (see the documentation)."),
+    TEXT(resolver_key, "",
+         "Its answers are sealed by AES-CBC with this key, in hexadecimal; empty: they are not."),
+    TEXT(resolver_iv, "",
+         "Initialisation vector for that, in hexadecimal; empty: the first 16 bytes of each answer."),
     TEXT(clients_file, "", "YouTube client profiles (JSON), re-read when changed; empty: the built-in ones."),
     TEXT(proxy_url, "", "Upstream proxy: http://, https:// or socks5h://host:port. PROXY_URL works too."),
     TEXT(upstream_ca_file, "", "PEM file with CA certificates to trust upstream besides the system's."),

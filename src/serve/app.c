@@ -88,13 +88,26 @@ static struct net_opts net_opts_of(const struct config *c)
     };
 }
 
+static struct engine_settings engines_of(const struct config *c)
+{
+    return (struct engine_settings){
+        .order = c->engines,
+        .invidious = c->invidious_instances,
+        .resolver_url = c->resolver_url,
+        .resolver_fields = c->resolver_fields,
+        .resolver_key = c->resolver_key,
+        .resolver_iv = c->resolver_iv,
+    };
+}
+
 int app_check(const struct config *c, struct err *err)
 {
     const struct net_opts opts = net_opts_of(c);
+    const struct engine_settings engines = engines_of(c);
     struct net *net = NULL;
     auto_ptr(clients) struct clients *clients = NULL;
     auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
-    if (auth_check_config(c, err) < 0 || net_open(&net, &opts, err) < 0)
+    if (auth_check_config(c, err) < 0 || engines_check(&engines, err) < 0 || net_open(&net, &opts, err) < 0)
         return -1;
     net_close(net);
     if (*c->database && store_try(c->database, err) < 0)
@@ -113,12 +126,14 @@ int app_open(struct app *app, struct config *config, struct err *err)
     *config = (struct config){0};
     const struct config *c = &app->config;
     const struct net_opts net = net_opts_of(c);
+    app->engines = engines_of(c);
     struct gate_limits limits = {
         .max_connections = c->max_connections,
         .max_active = c->max_active,
         .queue_wait_s = c->queue_wait_s,
     };
-    if (hash_init(err) < 0 || auth_check_config(c, err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
+    if (hash_init(err) < 0 || auth_check_config(c, err) < 0 || engines_check(&app->engines, err) < 0 ||
+        io_make_dirs(c->data_dir, err) < 0 ||
         store_open(&app->store, *c->database ? c->database : c->data_dir, err) < 0 ||
         cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
         gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||
@@ -142,6 +157,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .note_ctx = app->outcomes,
         .score = outcomes_score,
         .score_ctx = app->outcomes,
+        .engines = &app->engines,
     };
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "gate/live.h"
 #include "http/route.h"
 #include "net/net.h"
+#include "site/engines/engines.h"
 #include "site/site.h"
 #include "store/store.h"
 
@@ -28,6 +29,7 @@ struct app {
     struct live *live;    /* what streams on this host */
     struct net *net;
     struct site_env site;
+    struct engine_settings engines;
     char *players_dir;
     struct outcomes *outcomes; /* of asking the site's clients; see outcomes.h */
     struct chores *chores;     /* NULL: this process does not stay; see chores.h */

@@ -95,10 +95,11 @@ static int from_format(struct choice *c, const struct format *f)
     return n > 0 && n < (int)sizeof c->id ? 0 : -1;
 }
 
-/* Can be taken apart and put together by its index: fragmented MP4 whose parts the site names. */
+/* Can be taken apart and put together by its index: fragmented MP4 whose parts the site names. (Plans are
+ * made behind redirects, where header fields may carry what is not for that host.) */
 static bool can_splice(const struct format *f, const char *container)
 {
-    return strcmp(f->container, container) == 0 && f->size_bytes && f->init.end &&
+    return !f->headers && strcmp(f->container, container) == 0 && f->size_bytes && f->init.end &&
            f->index.end > f->init.end && f->index.end < f->size_bytes;
 }
 

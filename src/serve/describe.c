@@ -90,8 +90,8 @@ int serve_describe(struct app *app, const char *link_text, const struct descript
     char key[SERVE_KEY_MAX];
     if (serve_parse_link(&job.link, link_text, err) < 0)
         return -1;
-    link_key(&job.link, "d2", "",
-             key); /* 2: the version of the private form; a changed form changes the key */
+    link_key(&job.link, "d3", "",
+             key); /* 3: the version of the private form; a changed form changes the key */
 
     auto_(buf) struct buf old = BUF_INIT(DESCRIPTION_MAX_BYTES);
     if (stale && description_serialise(stale, &old) < 0)

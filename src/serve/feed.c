@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "site/header_lines.h"
 
 enum {
     RENEWALS_MAX = 4,
@@ -100,9 +101,13 @@ static int reader_open(struct reader *r, uint64_t offset, struct err *err)
 {
     struct feed *f = r->feed;
     const struct pump_source *from = &f->opts.sources[r - f->readers];
+    auto_(header_lines) struct header_lines headers;
+    if (header_lines_init(&headers, from->headers) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
     const struct fetch_opts opts = {
         .url = from->url,
         .user_agent = from->user_agent,
+        .headers = headers.lines,
         .offset = offset,
         .length = r->end == UINT64_MAX ? 0 : r->end - offset,
         .total = from->size,

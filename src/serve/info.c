@@ -63,13 +63,13 @@ static json_t *link_json(const struct parts *p, const char *route, const char *c
 
 static json_t *format_json(const struct format *f)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s}", "id", f->id, "kind",
-                     kind_name(f->kind), "container", f->container, "codecs", f->codecs, "width",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:s}", "id", f->id,
+                     "kind", kind_name(f->kind), "container", f->container, "codecs", f->codecs, "width",
                      number_or_null((uint64_t)f->width), "height", number_or_null((uint64_t)f->height), "fps",
                      f->fps > 0 ? json_real(f->fps) : json_null(), "bitrate",
                      number_or_null((uint64_t)f->bitrate), "size_bytes", number_or_null(f->size_bytes),
-                     "language", text_or_null(f->language), "original", f->original, "drc", f->drc, "label",
-                     f->label);
+                     "language", text_or_null(f->language), "original", f->original, "drc", f->drc,
+                     "upscaled", f->upscaled, "label", f->label);
 }
 
 static json_t *choice_json(const struct choice *c, json_t *stream_url)

@@ -7,12 +7,15 @@
 #include "base/text.h"
 #include "net/fetch.h"
 #include "site/dash.h"
+#include "site/header_lines.h"
 #include "site/hls.h"
 
 enum { URL_MAX = 8192 };
 
 struct segments {
     struct net *net;
+    const char *user_agent;
+    struct header_lines headers;
     const atomic_bool *cancelled;
     struct buf base;  /* what the addresses of the pieces are relative to */
     struct hls *list; /* one of these two */
@@ -44,6 +47,7 @@ void segments_free(struct segments *s)
     hls_free(s->list);
     dash_free(s->dash);
     buf_fini(&s->base);
+    header_lines_fini(&s->headers);
     free(s->starts);
     free(s);
 }
@@ -53,7 +57,12 @@ void segments_free(struct segments *s)
 static int read_whole(struct segments *s, const char *url, struct buf *out, struct buf *source,
                       struct err *err)
 {
-    const struct fetch_opts opts = {.url = url, .cancelled = s->cancelled};
+    const struct fetch_opts opts = {
+        .url = url,
+        .user_agent = s->user_agent,
+        .headers = s->headers.lines,
+        .cancelled = s->cancelled,
+    };
     auto_ptr(fetch) struct fetch *f = NULL;
     const void *data;
     size_t len;
@@ -136,17 +145,17 @@ static int begin_cipher(struct segments *s, const struct hls_segment *piece, str
     return aes_cbc_new(&s->cipher, s->key, iv, err);
 }
 
-int segments_open(struct segments **out, struct net *net, const char *url, const atomic_bool *cancelled,
-                  struct err *err)
+int segments_open(struct segments **out, struct net *net, const struct segments_opts *opts, struct err *err)
 {
     auto_ptr(segments) struct segments *s = calloc(1, sizeof *s);
-    if (!s)
+    if (!s || header_lines_init(&s->headers, opts->headers) < 0)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->net = net;
-    s->cancelled = cancelled;
+    s->user_agent = opts->user_agent;
+    s->cancelled = opts->cancelled;
     buf_init(&s->base, URL_MAX);
     buf_init(&s->clear, (size_t)2 * FETCH_RING_BYTES);
-    if (read_list(s, url, err) < 0)
+    if (read_list(s, opts->url, err) < 0)
         return -1;
     s->starts = calloc(s->count + 1, sizeof *s->starts);
     if (!s->starts)
@@ -174,6 +183,8 @@ static int go(struct segments *s, uint64_t offset, struct err *err)
         return -1;
     const struct fetch_opts opts = {
         .url = buf_str(&url),
+        .user_agent = s->user_agent,
+        .headers = s->headers.lines,
         .offset = piece->offset,
         .length = piece->length,
         .cancelled = s->cancelled,

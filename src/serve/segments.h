@@ -11,9 +11,15 @@
 
 struct segments;
 
-/* Fetches the playlist, or the manifest with a track behind '#', at `url`. *out: segments_free(). */
-int segments_open(struct segments **out, struct net *net, const char *url, const atomic_bool *cancelled,
-                  struct err *err);
+struct segments_opts {
+    const char *url;        /* of the playlist, or the manifest with a track behind '#' */
+    const char *user_agent; /* NULL: Sluice's own; borrowed until segments_free() */
+    const char *headers;    /* as struct format's; for playlist, keys and pieces */
+    const atomic_bool *cancelled;
+};
+
+/* Fetches the list. *out: segments_free(). */
+int segments_open(struct segments **out, struct net *net, const struct segments_opts *opts, struct err *err);
 /* As media_reader.read_at; `offset` at most one past what has been read so far. */
 int segments_read_at(struct segments *s, uint64_t offset, void *to, size_t len, size_t *got, struct err *err);
 void segments_free(struct segments *s); /* NULL is fine */

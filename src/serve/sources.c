@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "site/header_lines.h"
 
 enum {
     RENEWALS_MAX = 4,
@@ -22,9 +23,13 @@ static int source_open(struct source *s, uint64_t offset, struct err *err)
 {
     size_t index = (size_t)(s - s->all->each);
     const struct pump_source *from = &s->all->job.sources[index];
+    auto_(header_lines) struct header_lines headers;
+    if (header_lines_init(&headers, from->headers) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
     const struct fetch_opts opts = {
         .url = from->url,
         .user_agent = from->user_agent,
+        .headers = headers.lines,
         .offset = offset,
         .total = from->size,
         .cancelled = s->all->cancelled,
@@ -94,8 +99,14 @@ static int source_fill(struct source *s, uint64_t offset, struct err *err)
 static int read_pieces(struct source *s, uint64_t offset, void *to, size_t len, size_t *got, struct err *err)
 {
     struct sources *all = s->all;
-    const char *url = all->job.sources[s - all->each].url;
-    if (!s->segments && segments_open(&s->segments, all->job.net, url, all->cancelled, err) < 0)
+    const struct pump_source *from = &all->job.sources[s - all->each];
+    const struct segments_opts opts = {
+        .url = from->url,
+        .user_agent = from->user_agent,
+        .headers = from->headers,
+        .cancelled = all->cancelled,
+    };
+    if (!s->segments && segments_open(&s->segments, all->job.net, &opts, err) < 0)
         return -1;
     return segments_read_at(s->segments, offset, to, len, got, err);
 }

@@ -23,6 +23,7 @@
 #include "serve/stream.h"
 #include "serve/subtitles.h"
 #include "serve/token.h"
+#include "site/header_lines.h"
 
 /* One request's way from link to bytes. First a request's thread has it, then a loop of the pump; what a task
  * (a renewal, a second beginning) needs of it stays until that is done. */
@@ -102,7 +103,11 @@ static uint64_t probe_size(struct app *app, const struct format *f)
 {
     struct err ignored = {0};
     auto_(net_answer) struct net_answer answer = {0};
+    auto_(header_lines) struct header_lines headers;
     struct net_call call = {.url = f->url, .user_agent = f->user_agent, .max_bytes = 16, .range_length = 2};
+    if (header_lines_init(&headers, f->headers) < 0)
+        return 0;
+    call.headers = headers.lines;
     if (net_call(app->net, &call, &answer, &ignored) < 0 || (answer.status != 200 && answer.status != 206))
         return 0;
     return answer.total_size;
@@ -165,6 +170,7 @@ static void fill_sources(const struct choice *c, uint64_t length,
         sources[i] = (struct pump_source){
             .url = f->url,
             .user_agent = f->user_agent,
+            .headers = f->headers,
             .size = f->size_bytes ? f->size_bytes : whole,
             .is_hls = choice_is_list(f),
         };

@@ -22,11 +22,11 @@ struct field {
 };
 
 /* Change the magic with the tables. The byte order is the machine's: what is remembered does not travel. */
-static const char magic[16] = "sluice media 2";
+static const char magic[16] = "sluice media 3";
 
 struct head {
     char magic[sizeof magic];
-    uint32_t formats, subtitles;
+    uint32_t rows[4]; /* of each list, in the order of `lists` */
 };
 
 #define FIELD(type, struct_name, member)                                                                     \
@@ -35,14 +35,19 @@ struct head {
     }
 
 static const struct field format_fields[] = {
-    FIELD(TEXT, format, id),        FIELD(KIND, format, kind),       FIELD(TEXT, format, container),
-    FIELD(TEXT, format, mime),      FIELD(TEXT, format, codecs),     FIELD(COUNT, format, width),
-    FIELD(COUNT, format, height),   FIELD(REAL, format, fps),        FIELD(I64, format, bitrate),
-    FIELD(U64, format, size_bytes), FIELD(U64, format, duration_ms), FIELD(TEXT_OR_NULL, format, language),
-    FIELD(BOOL, format, original),  FIELD(BOOL, format, drc),        FIELD(COUNT, format, sample_rate),
-    FIELD(COUNT, format, channels), FIELD(TEXT, format, label),      FIELD(U64, format, last_modified),
-    FIELD(U64, format, init.start), FIELD(U64, format, init.end),    FIELD(U64, format, index.start),
-    FIELD(U64, format, index.end),  FIELD(TEXT, format, url),        FIELD(TEXT_OR_NULL, format, user_agent),
+    FIELD(TEXT, format, id),           FIELD(KIND, format, kind),
+    FIELD(TEXT, format, container),    FIELD(TEXT, format, mime),
+    FIELD(TEXT, format, codecs),       FIELD(COUNT, format, width),
+    FIELD(COUNT, format, height),      FIELD(REAL, format, fps),
+    FIELD(I64, format, bitrate),       FIELD(U64, format, size_bytes),
+    FIELD(U64, format, duration_ms),   FIELD(TEXT_OR_NULL, format, language),
+    FIELD(BOOL, format, original),     FIELD(BOOL, format, drc),
+    FIELD(COUNT, format, sample_rate), FIELD(COUNT, format, channels),
+    FIELD(TEXT, format, label),        FIELD(U64, format, last_modified),
+    FIELD(U64, format, init.start),    FIELD(U64, format, init.end),
+    FIELD(U64, format, index.start),   FIELD(U64, format, index.end),
+    FIELD(TEXT, format, url),          FIELD(TEXT_OR_NULL, format, user_agent),
+    FIELD(BOOL, format, upscaled),     FIELD(TEXT_OR_NULL, format, headers),
 };
 
 static const struct field subtitle_fields[] = {
@@ -50,6 +55,17 @@ static const struct field subtitle_fields[] = {
     FIELD(TEXT, subtitle, label),
     FIELD(BOOL, subtitle, is_auto),
     FIELD(TEXT, subtitle, url),
+};
+
+static const struct field chapter_fields[] = {
+    FIELD(U64, chapter, start_ms),
+    FIELD(TEXT, chapter, title),
+};
+
+static const struct field storyboard_fields[] = {
+    FIELD(COUNT, storyboard, width), FIELD(COUNT, storyboard, height), FIELD(COUNT, storyboard, columns),
+    FIELD(COUNT, storyboard, rows),  FIELD(COUNT, storyboard, count),  FIELD(U64, storyboard, interval_ms),
+    FIELD(TEXT, storyboard, url),
 };
 
 static const struct field description_fields[] = {
@@ -65,17 +81,40 @@ static const struct field description_fields[] = {
     FIELD(I64, description, expires_unix_s),
 };
 
-/* The same three, as what the functions below take. */
+/* The same, as what the functions below take. */
 struct shape {
     const struct field *fields;
     size_t count, row_size;
 };
 
-static const struct shape format_shape = {format_fields, ARRAY_LEN(format_fields), sizeof(struct format)};
-static const struct shape subtitle_shape = {subtitle_fields, ARRAY_LEN(subtitle_fields),
-                                            sizeof(struct subtitle)};
-static const struct shape description_shape = {description_fields, ARRAY_LEN(description_fields),
-                                               sizeof(struct description)};
+#define SHAPE(name)                                                                                          \
+    {                                                                                                        \
+        name##_fields, ARRAY_LEN(name##_fields), sizeof(struct name)                                         \
+    }
+
+static const struct shape description_shape = SHAPE(description);
+
+/* The lists of a description: what is in them, and where the list and its length are. */
+static const struct list {
+    struct shape shape;
+    size_t rows, count;
+} lists[] = {
+    {SHAPE(format), offsetof(struct description, formats), offsetof(struct description, format_count)},
+    {SHAPE(subtitle), offsetof(struct description, subtitles), offsetof(struct description, subtitle_count)},
+    {SHAPE(chapter), offsetof(struct description, chapters), offsetof(struct description, chapter_count)},
+    {SHAPE(storyboard), offsetof(struct description, storyboards),
+     offsetof(struct description, storyboard_count)},
+};
+
+static char **list_rows(const struct list *l, const struct description *d)
+{
+    return (char **)((uintptr_t)d + l->rows);
+}
+
+static size_t *list_count(const struct list *l, const struct description *d)
+{
+    return (size_t *)((uintptr_t)d + l->count);
+}
 
 /* ------------------------------------------------------------------------------------------------ */
 /* Life */
@@ -94,17 +133,23 @@ struct description *description_new(void)
     return calloc(1, sizeof(struct description));
 }
 
+static void clear_list(const struct list *l, struct description *d)
+{
+    size_t *count = list_count(l, d);
+    for (size_t i = 0; i < *count; i++)
+        free_texts(&l->shape, *list_rows(l, d) + i * l->shape.row_size);
+    *count = 0;
+}
+
 void description_free(struct description *d)
 {
     if (!d)
         return;
-    for (size_t i = 0; i < d->format_count; i++)
-        free_texts(&format_shape, &d->formats[i]);
-    for (size_t i = 0; i < d->subtitle_count; i++)
-        free_texts(&subtitle_shape, &d->subtitles[i]);
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        clear_list(&lists[i], d);
+        free(*list_rows(&lists[i], d));
+    }
     free_texts(&description_shape, d);
-    free(d->formats);
-    free(d->subtitles);
     free(d);
 }
 
@@ -116,7 +161,7 @@ void description_narrow(struct description *d, const struct format **kept, size_
         for (size_t k = 0; k < count; k++)
             keep |= kept[k] == &d->formats[i];
         if (!keep) {
-            free_texts(&format_shape, &d->formats[i]);
+            free_texts(&lists[0].shape, &d->formats[i]);
             continue;
         }
         for (size_t k = 0; k < count; k++) {
@@ -134,9 +179,8 @@ void description_narrow(struct description *d, const struct format **kept, size_
         free(d->formats);
         d->formats = fewer;
     }
-    for (size_t i = 0; i < d->subtitle_count; i++)
-        free_texts(&subtitle_shape, &d->subtitles[i]);
-    d->subtitle_count = 0;
+    for (size_t i = 1; i < ARRAY_LEN(lists); i++)
+        clear_list(&lists[i], d);
 }
 
 /* C0, C1, spaces, and the separators that break lines in some programs. */
@@ -207,6 +251,16 @@ struct subtitle *description_add_subtitle(struct description *d)
     return add_row(&d->subtitles, &d->subtitle_count, sizeof *d->subtitles);
 }
 
+struct chapter *description_add_chapter(struct description *d)
+{
+    return add_row(&d->chapters, &d->chapter_count, sizeof *d->chapters);
+}
+
+struct storyboard *description_add_storyboard(struct description *d)
+{
+    return add_row(&d->storyboards, &d->storyboard_count, sizeof *d->storyboards);
+}
+
 const struct format *description_format(const struct description *d, const char *id)
 {
     for (size_t i = 0; i < d->format_count; i++) {
@@ -263,12 +317,14 @@ static int write_rows(const struct shape *shape, const void *rows, size_t count,
 
 int description_serialise(const struct description *d, struct buf *out)
 {
-    struct head head = {.formats = (uint32_t)d->format_count, .subtitles = (uint32_t)d->subtitle_count};
+    struct head head = {0};
     memcpy(head.magic, magic, sizeof magic);
-    if (buf_add(out, &head, sizeof head) < 0 || write_rows(&description_shape, d, 1, out) < 0 ||
-        write_rows(&format_shape, d->formats, d->format_count, out) < 0)
-        return -1;
-    return write_rows(&subtitle_shape, d->subtitles, d->subtitle_count, out);
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        head.rows[i] = (uint32_t)*list_count(&lists[i], d);
+    int rc = buf_add(out, &head, sizeof head) < 0 ? -1 : write_rows(&description_shape, d, 1, out);
+    for (size_t i = 0; i < ARRAY_LEN(lists) && rc == 0; i++)
+        rc = write_rows(&lists[i].shape, *list_rows(&lists[i], d), head.rows[i], out);
+    return rc;
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -366,13 +422,13 @@ static int read_all(struct description *d, struct input *in, struct err *err)
         return err_set(err, ERR_INTERNAL, "remembered description: of another version");
     if (read_row(&description_shape, in, d, err) < 0)
         return -1;
-    for (uint32_t i = 0; i < head.formats; i++) {
-        if (read_row(&format_shape, in, description_add_format(d), err) < 0)
-            return -1;
-    }
-    for (uint32_t i = 0; i < head.subtitles; i++) {
-        if (read_row(&subtitle_shape, in, description_add_subtitle(d), err) < 0)
-            return -1;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        const struct list *l = &lists[i];
+        for (uint32_t row = 0; row < head.rows[i]; row++) {
+            if (read_row(&l->shape, in, add_row(list_rows(l, d), list_count(l, d), l->shape.row_size), err) <
+                0)
+                return -1;
+        }
     }
     return in->left == 0 ? 0 : err_set(err, ERR_INTERNAL, "remembered description: too long");
 }

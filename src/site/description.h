@@ -31,6 +31,7 @@ struct format {
     char *language;       /* BCP 47 of an audio track; NULL unknown */
     bool original;        /* the original track, not a dub or audio description */
     bool drc;             /* dynamic range compressed variant */
+    bool upscaled;        /* a picture made larger by a model */
     int sample_rate, channels;
     char *label;                   /* "1080p", "128 kbit/s" */
     uint64_t last_modified;        /* the site's version stamp of these bytes (any unit); 0 unknown */
@@ -38,6 +39,7 @@ struct format {
     /* How to fetch it: with the identity that extracted it. */
     char *url;
     char *user_agent; /* NULL: Sluice's own */
+    char *headers;    /* "Name: value" lines, each with its '\n' (site/header_lines.h); NULL: none */
 };
 
 struct subtitle {
@@ -45,6 +47,20 @@ struct subtitle {
     char *label;
     bool is_auto;
     char *url; /* WebVTT */
+};
+
+struct chapter {
+    uint64_t start_ms;
+    char *title;
+};
+
+/* Small pictures of the whole video, columns × rows of them on a sheet, one every interval_ms. */
+struct storyboard {
+    int width, height; /* of one picture */
+    int columns, rows;
+    int count; /* of pictures */
+    uint64_t interval_ms;
+    char *url; /* of a sheet, https; "$M" in it stands for its number, from 0 */
 };
 
 struct description {
@@ -60,6 +76,10 @@ struct description {
     size_t format_count;
     struct subtitle *subtitles;
     size_t subtitle_count;
+    struct chapter *chapters; /* in order of their time */
+    size_t chapter_count;
+    struct storyboard *storyboards;
+    size_t storyboard_count;
     char *engine;           /* "youtube:visionos", "direct" */
     int64_t expires_unix_s; /* when the source URLs die; 0 unknown */
 };
@@ -69,13 +89,15 @@ void description_free(struct description *d);
 /* Appends a zeroed row; NULL when out of memory or over 512 rows. Borrowed until the next append. */
 struct format *description_add_format(struct description *d);
 struct subtitle *description_add_subtitle(struct description *d);
+struct chapter *description_add_chapter(struct description *d);
+struct storyboard *description_add_storyboard(struct description *d);
 /* Replaces *to by a copy of `s`: valid UTF-8 (U+FFFD for bytes that are not), at most `max` bytes, cut
  * between characters. -1: out of memory; *to is then NULL. */
 int description_set_text(char **to, const char *s, size_t len, size_t max);
 /* The same for texts that people read in one line: every run of white space and control characters becomes
  * one space, none at the ends. */
 int description_set_line(char **to, const char *s, size_t len, size_t max);
-/* Drops all formats but these, and all subtitles: for those who keep one for as long as a stream lasts. The
+/* Drops all formats but these, and all other lists: for those who keep one for as long as a stream lasts. The
  * pointers are set to where the formats are then. */
 void description_narrow(struct description *d, const struct format **kept, size_t count);
 const struct format *description_format(const struct description *d, const char *id);

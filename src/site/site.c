@@ -1,18 +1,26 @@
-/* Which site a link is of. See site.h. */
+/* Which of our own extractors a link is for. See site.h. */
 #include "site/site.h"
 
 #include "site/direct.h"
+#include "site/engines/engines.h"
 #include "site/youtube/clients.h"
 #include "site/youtube/youtube.h"
+
+int native_describe(const struct site_env *env, const struct link *link, const struct err *before,
+                    struct description **out, struct err *err)
+{
+    (void)before;
+    return link->kind == LINK_YOUTUBE_VIDEO ? youtube_describe(env, link->id, out, err)
+                                            : direct_describe(env, link->url, out, err);
+}
 
 int site_describe(const struct site_env *env, const struct link *link, struct description **out,
                   struct err *err)
 {
     switch (link->kind) {
     case LINK_YOUTUBE_VIDEO:
-        return youtube_describe(env, link->id, out, err);
     case LINK_DIRECT:
-        return direct_describe(env, link->url, out, err);
+        return engines_describe(env, link, out, err);
     case LINK_YOUTUBE_OTHER:
         return err_set(err, ERR_UNSUPPORTED_SITE, "a page of the site that is no video");
     case LINK_BAD:

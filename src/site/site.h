@@ -6,7 +6,8 @@
 #include "site/description.h"
 #include "site/link.h"
 
-struct js; /* site/youtube/challenges/js.h */
+struct js;              /* site/youtube/challenges/js.h */
+struct engine_settings; /* site/engines/engines.h */
 
 /* What became of a step, for whoever keeps count or looks into a failure: see site_env.note. Texts are
  * borrowed, never NULL. */
@@ -52,6 +53,7 @@ struct site_env {
     /* What of the notes is remembered; outcomes count half after `half_life_s`. NULL: nothing is. */
     void (*score)(void *ctx, const char *client, const char *kind, int half_life_s, struct site_score *out);
     void *score_ctx;
+    const struct engine_settings *engines; /* NULL: our own extractors alone */
 };
 
 /* Describes a link of kind LINK_YOUTUBE_VIDEO or LINK_DIRECT. *out: description_free().

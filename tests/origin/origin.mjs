@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import { answerText, makeRule, send, takeAction } from './answer.mjs';
 import { makeDirect } from './direct.mjs';
+import { engineHost, makeEngines } from './engines.mjs';
 import { prepare } from './prepare.mjs';
 import { makeYoutube, mediaVideo } from './youtube.mjs';
 
@@ -18,6 +19,7 @@ const self = fileURLToPath(import.meta.url);
 const logMax = 20000;
 const knownHost =
   /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name|xn--bcher-kva\.media)\.example))$/;
+const isKnown = (host) => knownHost.test(host) || engineHost.test(host);
 const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0, folder: '' };
 
 async function readBody(req) {
@@ -46,6 +48,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   const settings = { ...usualSettings };
   const youtube = makeYoutube({ media, settings });
   const direct = makeDirect({ media, settings });
+  const engines = makeEngines({ media });
   const sockets = new Set();
   const tunnels = new Map(); // the client's port → the socket under TLS, which alone can be reset
   let log = [];
@@ -90,8 +93,8 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     const full = { ...seen, headers: req.headers, body, address: req.socket.remoteAddress };
     if (settings.latencyMs) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));
     const answer =
-      (knownHost.test(host) && (youtube.answer(full) ?? direct.answer(full))) ||
-      answerText(knownHost.test(host) ? 404 : 502, 'text/plain', '');
+      (isKnown(host) && (youtube.answer(full) ?? direct.answer(full) ?? engines.answer(full))) ||
+      answerText(isKnown(host) ? 404 : 502, 'text/plain', '');
     const raw = tunnels.get(req.socket.remotePort) ?? req.socket;
     await send(req, res, entry, answer, takeAction(rules, seen), () => raw.resetAndDestroy());
   }
@@ -115,7 +118,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   proxy.on('connection', quiet);
   proxy.on('connect', (req, socket, head) => {
     const [, host, portText] = /^(.*):(\d+)$/.exec(req.url) ?? [];
-    const known = portText === '443' && knownHost.test(host ?? '');
+    const known = portText === '443' && isKnown(host ?? '');
     note({ at: Date.now(), method: 'CONNECT', host, port: Number(portText), status: known ? 200 : 502, bytes: 0 });
     if (!known) return socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n');
     tunnels.set(socket.remotePort, socket);

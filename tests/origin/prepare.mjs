@@ -26,9 +26,16 @@ const certificateNames = [
   'media.example',
   '*.media.example',
   'cdn.example',
+  'inv1.example',
+  'inv2.example',
+  'resolver.example',
+  'sites.example',
+  'files.sites.example',
+  'tiktok.com',
+  '*.tiktok.com',
 ];
 
-const tlsDir = path.join(buildDir, 'tls-2');
+const tlsDir = path.join(buildDir, 'tls-3');
 const dirOf = (recipes) => path.join(buildDir, `media-${mediaKey(recipes)}`);
 
 async function makeCertificates(dir) {

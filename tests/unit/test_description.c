@@ -60,6 +60,8 @@ static struct description *full(void)
         .index = {740, UINT64_MAX},
         .url = copy("https://rr1.example/videoplayback?x=%2C"),
         .user_agent = copy("agent (x; y)"),
+        .upscaled = true,
+        .headers = copy("Referer: https://x.example/\n"),
     };
     f = description_add_format(d);
     assert_non_null(f);
@@ -72,6 +74,12 @@ static struct description *full(void)
     struct subtitle *s = description_add_subtitle(d);
     assert_non_null(s);
     *s = (struct subtitle){copy("en"), copy("English (auto-generated)"), true, copy("https://x.example/tt")};
+    struct chapter *c = description_add_chapter(d);
+    assert_non_null(c);
+    *c = (struct chapter){UINT64_MAX, copy("The \"end\"")};
+    struct storyboard *b = description_add_storyboard(d);
+    assert_non_null(b);
+    *b = (struct storyboard){160, 90, 5, 4, 101, 2000, copy("https://x.example/M$M.jpg")};
     return d;
 }
 
@@ -106,6 +114,16 @@ static void nothing_is_lost(void **state)
     assert_true(f->index.start == 740 && f->index.end == UINT64_MAX);
     assert_null(back->formats[1].language);
     assert_null(back->formats[1].user_agent);
+    assert_null(back->formats[1].headers);
+    assert_true(f->upscaled && !back->formats[1].upscaled);
+    assert_string_equal(f->headers, "Referer: https://x.example/\n");
+    assert_int_equal(back->chapter_count, 1);
+    assert_true(back->chapters[0].start_ms == UINT64_MAX);
+    assert_string_equal(back->chapters[0].title, "The \"end\"");
+    assert_int_equal(back->storyboard_count, 1);
+    assert_true(back->storyboards[0].columns == 5 && back->storyboards[0].count == 101);
+    assert_true(back->storyboards[0].interval_ms == 2000);
+    assert_string_equal(back->storyboards[0].url, "https://x.example/M$M.jpg");
     assert_null(description_format(back, "140"));
     assert_true(back->subtitles[0].is_auto);
     assert_string_equal(back->subtitles[0].label, "English (auto-generated)");

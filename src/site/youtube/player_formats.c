@@ -227,6 +227,7 @@ static int read_format(const struct context *x, const json_t *row, bool muxed, s
     f->original = !track || is_original_track(track) ||
                   (!x->has_original && json_is_true(path_get(row, "audioTrack.audioIsDefault")));
     f->original = f->original && !upscaled;
+    f->upscaled = upscaled;
     read_numbers(row, url, f);
     make_label(row, f, upscaled, label, sizeof label);
     if (track && description_set_text(&f->language, track, strcspn(track, "."), TRACK_MAX) < 0)

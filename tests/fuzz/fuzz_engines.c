@@ -1,0 +1,47 @@
+/* Answers of servers that are not the site: the first byte says whose. What is accepted can be remembered. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "site/engines/invidious.h"
+#include "site/engines/resolver.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct link link = {LINK_YOUTUBE_VIDEO, "dQw4w9WgXcQ",
+                                     "https://www.youtube.com/watch?v=dQw4w9WgXcQ"};
+    struct engine_settings settings = {
+        .resolver_fields = "formats=data.list,format.url=link,sealed=a.0",
+        .resolver_key = "",
+        .resolver_iv = "",
+    };
+    struct err err = {.code = ERR_OK};
+    auto_ptr(description) struct description *d = NULL;
+    auto_ptr(description) struct description *back = NULL;
+    auto_(buf) struct buf kept = BUF_INIT(64 << 20);
+    (void)hash_init(&err);
+    const char *text = size ? (const char *)data + 1 : "";
+    size_t len = size ? size - 1 : 0;
+    int rc;
+    switch (size ? data[0] : 0) {
+    case 's':
+        settings.resolver_key = "000102030405060708090a0b0c0d0e0f";
+        rc = resolver_read(&settings, &link, text, len, &d, &err);
+        break;
+    case 'r':
+        rc = resolver_read(&settings, &link, text, len, &d, &err);
+        break;
+    default:
+        rc = invidious_read("https://inv.example", link.id, text, len, &d, &err);
+        break;
+    }
+    if (rc < 0)
+        return 0;
+    if (d->format_count == 0 || description_serialise(d, &kept) < 0 ||
+        description_parse(&back, buf_str(&kept), kept.len, &err) < 0 || back->format_count != d->format_count)
+        abort();
+    return 0;
+}
