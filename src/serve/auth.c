@@ -167,7 +167,7 @@ int auth_charge(struct app *app, const struct auth *who, const char *once, struc
     if (admitted && once) {
         /* Several connections at once for one link: one of them pays. */
         int first = store_rate_note(app->store, name, now, now + ONCE_S * INT64_C(1000000), err);
-        if (first < 0 || (!first && store_rate_refund(app->store, &rate, err) < 0))
+        if (first < 0 || (!first && store_rate_refund(app->store, &rate, 1, err) < 0))
             return -1;
         full -= first ? 0 : rate.interval_us;
     } else if (once) {

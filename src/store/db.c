@@ -10,7 +10,8 @@
 enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
 
 #define API_KEY_COLUMNS                                                                                      \
-    "id, secret_sha256, label, owner, state, rate_per_hour, expires_unix_s, addresses, created_unix_s"
+    "id, secret_sha256, label, owner, state, rate_per_hour, expires_unix_s, addresses, created_unix_s, "     \
+    "bytes_per_day, streams_max, sites"
 
 /* DB_CACHE_PRUNE and DB_CACHE_EVICT delete in portions, so that other writers get between. 300: a row's key,
  * twice, and what surrounds it. */
@@ -30,19 +31,24 @@ static const char *const statements[DB_STMT_COUNT] = {
         "INSERT INTO token_key (id, key, created_unix_s) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     [DB_KEY_LIST] = "SELECT id, key FROM token_key ORDER BY id DESC LIMIT $1",
     [DB_MIGRATION_ADD] = "INSERT INTO schema_migration VALUES ($1, $2, $3)",
-    [DB_API_KEY_ADD] = ("INSERT INTO api_key (id, secret_sha256, label, owner, state, rate_per_hour, "
-                        "expires_unix_s, addresses, created_unix_s) "
-                        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"),
+    [DB_API_KEY_ADD] = ("INSERT INTO api_key (" API_KEY_COLUMNS ") "
+                        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING"),
     [DB_API_KEY_FIND] = ("SELECT " API_KEY_COLUMNS " FROM api_key WHERE id = $1"),
     [DB_API_KEY_LIST] = ("SELECT " API_KEY_COLUMNS " FROM api_key ORDER BY created_unix_s, id"),
     [DB_API_KEY_STATE] = "UPDATE api_key SET state = $1 WHERE id = $2 AND state <> 'revoked'",
     [DB_API_KEY_UPDATE] = ("UPDATE api_key SET label = $1, owner = $2, rate_per_hour = $3, "
-                           "expires_unix_s = $4, addresses = $5 WHERE id = $6"),
-    [DB_RATE_GET] = "SELECT full_unix_us FROM rate WHERE subject = $1",
-    [DB_RATE_TAKE] = ("INSERT INTO rate (subject, full_unix_us) VALUES ($1, $2 + $3) "
-                      "ON CONFLICT (subject) DO UPDATE SET full_unix_us = $3 + "
-                      "CASE WHEN rate.full_unix_us > $2 THEN rate.full_unix_us ELSE $2 END "
-                      "WHERE rate.full_unix_us <= $2 + $4 - $3 RETURNING full_unix_us"),
+                           "expires_unix_s = $4, addresses = $5, bytes_per_day = $6, streams_max = $7, "
+                           "sites = $8 WHERE id = $9"),
+    [DB_RATE_GET] = "SELECT full_unix_us, lent, lent_until_unix_us FROM rate WHERE subject = $1",
+    [DB_RATE_TAKE] = ("INSERT INTO rate (subject, full_unix_us, lent, lent_until_unix_us) "
+                      "VALUES ($1, $2 + $3, $4, $5) ON CONFLICT (subject) DO UPDATE SET full_unix_us = $3 + "
+                      "CASE WHEN rate.full_unix_us > $2 THEN rate.full_unix_us ELSE $2 END, lent = $4 + "
+                      "CASE WHEN rate.lent_until_unix_us > $2 THEN rate.lent ELSE 0 END, "
+                      "lent_until_unix_us = CASE WHEN rate.lent_until_unix_us > $5 "
+                      "THEN rate.lent_until_unix_us ELSE $5 END "
+                      "WHERE rate.full_unix_us <= $2 + $6 - $3 RETURNING full_unix_us"),
+    [DB_RATE_GIVE_BACK] = ("UPDATE rate SET full_unix_us = full_unix_us - $1, "
+                           "lent = CASE WHEN lent > 0 THEN lent - 1 ELSE 0 END WHERE subject = $2"),
     [DB_RATE_REFUND] = "UPDATE rate SET full_unix_us = full_unix_us - $1 WHERE subject = $2",
     [DB_RATE_NOTE] = ("INSERT INTO rate (subject, full_unix_us) VALUES ($1, $2) ON CONFLICT (subject) "
                       "DO UPDATE SET full_unix_us = excluded.full_unix_us WHERE rate.full_unix_us <= $3"),

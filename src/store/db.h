@@ -33,9 +33,10 @@ enum db_stmt {
     DB_API_KEY_FIND,   /* id → all columns */
     DB_API_KEY_LIST,   /* → all columns */
     DB_API_KEY_STATE,  /* state, id; not of one that is revoked */
-    DB_API_KEY_UPDATE, /* label, owner, rate, expires, addresses, id */
-    DB_RATE_GET,       /* subject → full */
-    DB_RATE_TAKE,      /* subject, now, cost, capacity → full; no row: refused */
+    DB_API_KEY_UPDATE, /* label, owner, rate, expires, addresses, bytes, streams, sites, id */
+    DB_RATE_GET,       /* subject → full, lent, lent until */
+    DB_RATE_TAKE,      /* subject, now, cost, more lenders, lent until, capacity → full; no row: refused */
+    DB_RATE_GIVE_BACK, /* cost, subject; with that a lender less */
     DB_RATE_REFUND,    /* cost, subject */
     DB_RATE_NOTE,      /* subject, until, now */
     DB_RATE_PRUNE,     /* now, how many at most */

@@ -2,6 +2,8 @@
 #ifndef SLUICE_STORE_INTERNAL_H
 #define SLUICE_STORE_INTERNAL_H
 
+#include "store/credit.h"
+#include "store/key_cache.h"
 #include "store/pool.h"
 #include "store/postgres.h"
 #include "store/store.h"
@@ -19,12 +21,10 @@ struct store {
     struct store_token_key ring[KEY_RING_MAX]; /* newest first */
     size_t ring_count;
     int64_t ring_read_mono_us;
-    pthread_mutex_t rate_lock; /* guards what follows, of rate.c */
-    pthread_cond_t rate_served;
-    struct rate_waiter *rate_waiting; /* borrowed */
-    bool rate_busy;                   /* somebody is serving a batch */
-    pthread_mutex_t day_lock;         /* guards what follows, of day_key.c */
-    int64_t day;                      /* whose key it is; 0: none is known */
+    struct credits credits;
+    struct key_cache key_cache;
+    pthread_mutex_t day_lock; /* guards what follows, of day_key.c */
+    int64_t day;              /* whose key it is; 0: none is known */
     uint8_t day_key[SEAL_KEY_BYTES];
 };
 

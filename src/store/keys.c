@@ -21,7 +21,20 @@ const char *store_key_state_name(enum store_key_state state)
 
 /* --- rows --- */
 
-enum { COL_ID, COL_HASH, COL_LABEL, COL_OWNER, COL_STATE, COL_RATE, COL_EXPIRES, COL_ADDRESSES, COL_CREATED };
+enum {
+    COL_ID,
+    COL_HASH,
+    COL_LABEL,
+    COL_OWNER,
+    COL_STATE,
+    COL_RATE,
+    COL_EXPIRES,
+    COL_ADDRESSES,
+    COL_CREATED,
+    COL_BYTES,
+    COL_STREAMS,
+    COL_SITES,
+};
 
 static int column_text(struct db *db, enum db_stmt id, int column, char *out, size_t room)
 {
@@ -36,19 +49,22 @@ static int column_text(struct db *db, enum db_stmt id, int column, char *out, si
 }
 
 /* The columns in their order above. What does not fit was not written by us. */
-static int read_row(struct db *db, enum db_stmt id, struct store_api_key *key, char hash[HASH_HEX_LEN + 1],
-                    struct err *err)
+static int read_row(struct db *db, enum db_stmt id, struct key_row *row, struct err *err)
 {
+    struct store_api_key *key = &row->key;
     char state[16];
     int rc = column_text(db, id, COL_ID, key->id, sizeof key->id);
-    rc |= column_text(db, id, COL_HASH, hash, HASH_HEX_LEN + 1);
+    rc |= column_text(db, id, COL_HASH, row->hash, sizeof row->hash);
     rc |= column_text(db, id, COL_LABEL, key->label, sizeof key->label);
     rc |= column_text(db, id, COL_OWNER, key->owner, sizeof key->owner);
     rc |= column_text(db, id, COL_STATE, state, sizeof state);
     rc |= column_text(db, id, COL_ADDRESSES, key->addresses, sizeof key->addresses);
+    rc |= column_text(db, id, COL_SITES, key->sites, sizeof key->sites);
     key->rate_per_hour = db_column_int(db, id, COL_RATE);
     key->expires_unix_s = db_column_int(db, id, COL_EXPIRES);
     key->created_unix_s = db_column_int(db, id, COL_CREATED);
+    key->bytes_per_day = db_column_int(db, id, COL_BYTES);
+    key->streams_max = db_column_int(db, id, COL_STREAMS);
     key->state = STORE_KEY_REVOKED;
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(state_names); i++) {
         if (strcmp(state, state_names[i]) == 0)
@@ -57,41 +73,48 @@ static int read_row(struct db *db, enum db_stmt id, struct store_api_key *key, c
     return rc < 0 ? err_set(err, ERR_INTERNAL, "an API key's row does not read") : 0;
 }
 
-static int find(struct store *s, const char *id, struct store_api_key *key, char hash[HASH_HEX_LEN + 1],
-                struct err *err)
+static int find(struct store *s, const char *id, struct key_row *out, struct err *err)
 {
     auto_(lease) struct lease l = {0};
+    int64_t asked_mono_us = clock_mono_us();
+    if (key_cache_get(&s->key_cache, id, out))
+        return 1;
     if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
         return -1;
     int rc = db_run(l.db, DB_API_KEY_FIND, (struct db_value[]){DB_TEXT_VALUE(id)}, err);
     if (rc <= 0)
         return rc;
-    rc = read_row(l.db, DB_API_KEY_FIND, key, hash, err);
+    rc = read_row(l.db, DB_API_KEY_FIND, out, err);
     db_reset(l.db, DB_API_KEY_FIND);
-    return rc < 0 ? -1 : 1;
+    if (rc < 0)
+        return -1;
+    key_cache_put(&s->key_cache, out, asked_mono_us);
+    return 1;
 }
 
 int store_key_get(struct store *s, const char *id, struct store_api_key *key, struct err *err)
 {
-    char hash[HASH_HEX_LEN + 1];
-    return find(s, id, key, hash, err);
+    struct key_row row;
+    int rc = find(s, id, &row, err);
+    if (rc == 1)
+        *key = row.key;
+    return rc;
 }
 
 int store_key_list(struct store *s, void (*each)(void *ctx, const struct store_api_key *key), void *ctx,
                    struct err *err)
 {
     auto_(lease) struct lease l = {0};
-    char hash[HASH_HEX_LEN + 1];
     if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0)
         return -1;
     int rc = db_run(l.db, DB_API_KEY_LIST, NULL, err);
     for (; rc == 1; rc = db_next(l.db, DB_API_KEY_LIST, err)) {
-        struct store_api_key key;
-        if (read_row(l.db, DB_API_KEY_LIST, &key, hash, err) < 0) {
+        struct key_row row;
+        if (read_row(l.db, DB_API_KEY_LIST, &row, err) < 0) {
             db_reset(l.db, DB_API_KEY_LIST);
             return -1;
         }
-        each(ctx, &key);
+        each(ctx, &row.key);
     }
     return rc;
 }
@@ -132,6 +155,9 @@ int store_key_create(struct store *s, struct store_api_key *key, char text[STORE
             DB_INT_VALUE(key->expires_unix_s),
             DB_TEXT_VALUE(key->addresses),
             DB_INT_VALUE(key->created_unix_s),
+            DB_INT_VALUE(key->bytes_per_day),
+            DB_INT_VALUE(key->streams_max),
+            DB_TEXT_VALUE(key->sites),
         };
         if (db_run(l.db, DB_API_KEY_ADD, values, err) < 0)
             return -1;
@@ -147,7 +173,7 @@ int store_key_check(struct store *s, const char *text, struct store_api_key *key
 {
     char id[STORE_KEY_ID_LEN + 1];
     char sent[HASH_HEX_LEN + 1];
-    char kept[HASH_HEX_LEN + 1];
+    struct key_row row;
     const char *at = text + sizeof prefix - 1;
     if (strnlen(text, STORE_KEY_TEXT_LEN + 1) != STORE_KEY_TEXT_LEN || !text_starts_with(text, prefix) ||
         at[STORE_KEY_ID_LEN] != '_')
@@ -156,25 +182,34 @@ int store_key_check(struct store *s, const char *text, struct store_api_key *key
     id[STORE_KEY_ID_LEN] = '\0';
     at += STORE_KEY_ID_LEN + 1;
     hash_sha256_hex(at, strlen(at), sent);
-    int rc = find(s, id, key, kept, err);
+    int rc = find(s, id, &row, err);
     if (rc <= 0)
         return rc;
-    return hash_equal(sent, kept, HASH_HEX_LEN) ? 1 : 0;
+    *key = row.key;
+    return hash_equal(sent, row.hash, HASH_HEX_LEN) ? 1 : 0;
 }
 
 /* --- changing --- */
 
-static int change(struct store *s, enum db_stmt id, const struct db_value *values, struct err *err)
+/* Returns when no process goes by the row as it was. */
+static int change(struct store *s, const char *key_id, enum db_stmt id, const struct db_value *values,
+                  struct err *err)
 {
-    auto_(lease) struct lease l = {0};
-    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0 || db_run(l.db, id, values, err) < 0)
-        return -1;
-    return db_changes(l.db) > 0;
+    int64_t changed;
+    {
+        auto_(lease) struct lease l = {0};
+        if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0 || db_run(l.db, id, values, err) < 0)
+            return -1;
+        changed = db_changes(l.db);
+    }
+    key_cache_forget(&s->key_cache, key_id);
+    clock_sleep_ms(STORE_KEY_FRESH_MS);
+    return changed > 0;
 }
 
 int store_key_set_state(struct store *s, const char *id, enum store_key_state state, struct err *err)
 {
-    return change(s, DB_API_KEY_STATE,
+    return change(s, id, DB_API_KEY_STATE,
                   (struct db_value[]){DB_TEXT_VALUE(state_names[state]), DB_TEXT_VALUE(id)}, err);
 }
 
@@ -182,7 +217,8 @@ int store_key_update(struct store *s, const struct store_api_key *key, struct er
 {
     const struct db_value values[] = {
         DB_TEXT_VALUE(key->label),         DB_TEXT_VALUE(key->owner),     DB_INT_VALUE(key->rate_per_hour),
-        DB_INT_VALUE(key->expires_unix_s), DB_TEXT_VALUE(key->addresses), DB_TEXT_VALUE(key->id),
+        DB_INT_VALUE(key->expires_unix_s), DB_TEXT_VALUE(key->addresses), DB_INT_VALUE(key->bytes_per_day),
+        DB_INT_VALUE(key->streams_max),    DB_TEXT_VALUE(key->sites),     DB_TEXT_VALUE(key->id),
     };
-    return change(s, DB_API_KEY_UPDATE, values, err);
+    return change(s, key->id, DB_API_KEY_UPDATE, values, err);
 }

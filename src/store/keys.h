@@ -13,6 +13,11 @@ enum {
     STORE_KEY_ADDRESSES_MAX = 1000,
     STORE_KEY_RATE_DEFAULT = 1000,
     STORE_KEY_RATE_MAX = 1000000000,
+    STORE_KEY_STREAMS_MAX = 20000,
+    STORE_KEY_SITES_MAX = 200,
+    /* So long a process may go by a row that it has read. Who changes one waits as long before it returns, so
+     * that a change counts from then on, in all processes. */
+    STORE_KEY_FRESH_MS = 20,
 };
 
 enum store_key_state { STORE_KEY_ACTIVE, STORE_KEY_DISABLED, STORE_KEY_REVOKED };
@@ -26,6 +31,9 @@ struct store_api_key {
     int64_t expires_unix_s;                      /* 0: never */
     char addresses[STORE_KEY_ADDRESSES_MAX + 1]; /* CIDR blocks, comma-separated; "": from anywhere */
     int64_t created_unix_s;
+    int64_t bytes_per_day;               /* 0: no limit */
+    int64_t streams_max;                 /* at once; 0: the setting max_streams_per_client */
+    char sites[STORE_KEY_SITES_MAX + 1]; /* names, comma-separated; "": any */
 };
 
 const char *store_key_state_name(enum store_key_state state);
@@ -43,7 +51,7 @@ int store_key_list(struct store *s, void (*each)(void *ctx, const struct store_a
                    struct err *err);
 /* 1 done, 0 there is none, or it is revoked: that is for ever. */
 int store_key_set_state(struct store *s, const char *id, enum store_key_state state, struct err *err);
-/* Label, owner, rate, expiry, addresses, as *key says. 1 done, 0 there is none. */
+/* Label, owner, limits, expiry, addresses, as *key says. 1 done, 0 there is none. */
 int store_key_update(struct store *s, const struct store_api_key *key, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
-/* Rate limits (GCRA), one row per subject, exact across all processes that share the database: each admission
- * is one atomic statement. Admissions that wait for each other within a process are taken together, so that
- * under load there are far fewer writes than requests; nothing is taken ahead, so a killed process loses
- * nothing but what it was about to answer.
+/* Rate limits (GCRA), one row per subject, exact across all processes that share the database, however they
+ * end: more than N are never admitted, and each that is was taken from the row before. Where many are asked
+ * for, a process takes some ahead and spends them from memory (store/credit.h), which a kill loses; and
+ * whoever waits for the same within a process is served by one statement.
  *
  * A subject is a key ("k:ID") or a person's address, which is known here only as a hash under a key of the
  * day: see store_address_hash(). Threads and errors as in store.h. */
@@ -20,7 +20,8 @@ struct store_rate {
     int64_t capacity_us; /* what a subject may have taken at once */
 };
 
-/* 1 admitted, 0 refused, -1 error; *full_unix_us: when the subject will have all of its quota back. */
+/* 1 admitted, 0 refused, -1 error; *full_unix_us: when the subject will have all of its quota back. A refusal
+ * may wait for what other processes hold: CREDIT_MS, and CREDIT_LENT_MS after one of them was killed. */
 int store_rate_admit(struct store *s, const struct store_rate *rate, int64_t *full_unix_us, struct err *err);
 /* The same without taking anything: 0 or -1. */
 int store_rate_look(struct store *s, const struct store_rate *rate, int64_t *full_unix_us, struct err *err);
@@ -30,8 +31,11 @@ int store_rate_note(struct store *s, const char *subject, int64_t now_unix_us, i
                     struct err *err);
 /* Whether it is noted: 1, 0, -1. */
 int store_rate_noted(struct store *s, const char *subject, int64_t now_unix_us, struct err *err);
-/* Gives one admission back. */
-int store_rate_refund(struct store *s, const struct store_rate *rate, struct err *err);
+/* Takes `count` at once or none: 1, 0, -1. */
+int store_rate_take(struct store *s, const struct store_rate *rate, int64_t count, int64_t *full_unix_us,
+                    struct err *err);
+/* Gives as many back. */
+int store_rate_refund(struct store *s, const struct store_rate *rate, int64_t count, struct err *err);
 
 /* 32 hex digits that stand for `text` (an address, say) today. The key behind them is deleted on the next day
  * (UTC), after which nobody can find out what they stood for. */

@@ -69,10 +69,9 @@ int store_open(struct store **out, const char *where, struct err *err)
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
     int rc = settle(s, where, err);
-    if (rc == 0 &&
-        (pthread_mutex_init(&s->ring_lock, NULL) != 0 || pthread_mutex_init(&s->rate_lock, NULL) != 0 ||
-         pthread_cond_init(&s->rate_served, NULL) != 0 || pthread_mutex_init(&s->day_lock, NULL) != 0 ||
-         pool_init(&s->pool, where_of(s), s->url.name ? s->url.name : s->where) < 0))
+    if (rc == 0 && (pthread_mutex_init(&s->ring_lock, NULL) != 0 || credits_init(&s->credits) < 0 ||
+                    key_cache_init(&s->key_cache) < 0 || pthread_mutex_init(&s->day_lock, NULL) != 0 ||
+                    pool_init(&s->pool, where_of(s), s->url.name ? s->url.name : s->where) < 0))
         rc = err_set(err, ERR_INTERNAL, "out of memory");
     if (rc < 0) {
         postgres_url_fini(&s->url);
@@ -110,6 +109,8 @@ void store_close(struct store *s)
 {
     if (!s)
         return;
+    credits_fini(s);
+    key_cache_fini(&s->key_cache);
     pool_fini(&s->pool);
     (void)pthread_mutex_destroy(&s->ring_lock);
     postgres_url_fini(&s->url);

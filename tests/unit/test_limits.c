@@ -192,7 +192,7 @@ static void rows(void **state)
     assert_int_equal(store_rate_admit(s, &r, &full, &err), 0);
     r.now_unix_us += 1;
     assert_int_equal(store_rate_admit(s, &r, &full, &err), 1);
-    assert_int_equal(store_rate_refund(s, &r, &err), 0);
+    assert_int_equal(store_rate_refund(s, &r, 1, &err), 0);
     assert_int_equal(store_rate_look(s, &r, &full, &err), 0);
     assert_int_equal(full, now + 3 * g.interval_us);
     r.capacity_us = r.interval_us / 2; /* a limit below one admits nobody, also where there is no row */
