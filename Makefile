@@ -52,6 +52,8 @@ EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json \
 
 B := build
 HELPERS  := sluice-keep sluice-js
+# `sluice`: whatever of cgi-bin/ is not a program of its own
+TOOL_SRC := $(filter-out $(patsubst %,cgi-bin/%.c,$(DOORS) $(HELPERS)),$(DOOR_SRC))
 PROGRAMS := $(DOORS:%=$(B)/cgi-bin/%.fcgi) $(B)/cgi-bin/sluice $(HELPERS:%=$(B)/cgi-bin/%)
 ASAN_PROGRAMS := $(DOORS:%=$(B)/asan/cgi-bin/%.fcgi) $(B)/asan/cgi-bin/sluice $(HELPERS:%=$(B)/asan/cgi-bin/%)
 
@@ -124,7 +126,10 @@ install: all ## Place files by the FHS below $(DESTDIR)$(prefix)
 	    --sluice '$(prefix)/bin/sluice' \
 	    > "$$to/share/doc/sluice/$$name" || exit 1; \
 	done && \
-	$(B)/cgi-bin/sluice config --example > "$$to/share/doc/sluice/sluice.conf.example"
+	$(B)/cgi-bin/sluice config --example > "$$to/share/doc/sluice/sluice.conf.example" && \
+	install -d "$$to/share/man/man1" "$$to/share/man/man5" && \
+	$(B)/cgi-bin/sluice help --man > "$$to/share/man/man1/sluice.1" && \
+	$(B)/cgi-bin/sluice config --man > "$$to/share/man/man5/sluice.conf.5"
 
 clean: ## Remove everything built (keeps build/run, where `make run` has its data)
 	rm -rf $(filter-out $(B)/run,$(wildcard $(B)/*))
@@ -164,9 +169,7 @@ $(1)/cgi-bin/%.fcgi: $(1)/obj/cgi-bin/%.o $(1)/obj/cgi-bin/common.o $(1)/libslui
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
-$(1)/cgi-bin/sluice: $(1)/obj/cgi-bin/sluice.o $(1)/obj/cgi-bin/supervise.o $(1)/obj/cgi-bin/snippet.o \
-                     $(1)/obj/cgi-bin/streams.o $(1)/obj/cgi-bin/key.o $(1)/obj/cgi-bin/extract.o $(1)/obj/cgi-bin/clients.o \
-                     $(1)/obj/cgi-bin/common.o $(1)/libsluice.a
+$(1)/cgi-bin/sluice: $(TOOL_SRC:%.c=$(1)/obj/%.o) $(1)/libsluice.a
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)

@@ -9,11 +9,16 @@
 #include "base/text.h"
 #include "clients.h"
 #include "common.h"
+#include "db.h"
 #include "extract.h"
+#include "gc.h"
 #include "key.h"
+#include "manual.h"
+#include "serve/app.h"
 #include "snippet.h"
 #include "streams.h"
 #include "supervise.h"
+#include "tool.h"
 
 static const char usage[] =
     "usage: sluice COMMAND\n"
@@ -21,16 +26,17 @@ static const char usage[] =
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
-        EXTRACT_USAGE CLIENTS_USAGE "  config --check [FILE]\n"
+        EXTRACT_USAGE CLIENTS_USAGE DB_USAGE GC_USAGE "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
-    "  config --example    print a configuration file with every key\n"
-    "  snippet             list what there is for web servers and systemd\n"
+    "  config --example    print a configuration file with every key; --man: its manual\n"
+    "  snippet [--json]    list what there is for web servers and systemd\n"
     "  snippet NAME [--prefix /FOLDER] [--docroot DIR] [--programs DIR] [--run-dir DIR]\n"
     "          [--address A] [--port N] [--config FILE] [--sluice FILE]\n"
     "                      print it with these values\n"
     "  streams [--json]    list what is being streamed on this host\n"
     "  streams stop ID     end the one of that request\n"
-    "  version | help\n";
+    "  version [--json]    print the version\n"
+    "  help [--man]        print this list; as a manual\n";
 
 static int misuse(const char *what)
 {
@@ -132,6 +138,17 @@ static int hold(int argc, char **argv)
     return supervise_held(program, argv[0]);
 }
 
+static int snippet_names(void)
+{
+    auto_(buf) struct buf lines = BUF_INIT(65536);
+    json_t *array = json_array();
+    if (snippet_list(&lines) < 0)
+        return TOOL_FAILED;
+    for (char *rest = lines.data, *name; (name = strsep(&rest, "\n")) && *name;)
+        (void)json_array_append_new(array, json_string(name));
+    return tool_print_json(array);
+}
+
 /* Fills in what was not said: the pages and programs near this one. */
 static int snippet_command(int argc, char **argv)
 {
@@ -159,6 +176,10 @@ static int snippet_command(int argc, char **argv)
     };
     if (argc == 0)
         return snippet_list(&out) < 0 || fputs(buf_str(&out), stdout) < 0;
+    if (argc == 1 && strcmp(argv[0], "--json") == 0)
+        return snippet_names();
+    if (argv[0][0] == '-')
+        return misuse("snippet takes a name first");
     if (own_directory(own, sizeof own) == 0) {
         (void)find_near(own, docroots, docroot);
         (void)find_near(own, programs, program);
@@ -190,49 +211,92 @@ static int extract(int argc, char **argv)
     return extract_command(argc, argv, program);
 }
 
+static int check_config(const char *path, bool json)
+{
+    struct err err = {0};
+    auto_(config) struct config config = {0};
+    if (!json)
+        return door_check_config(path);
+    bool fine = config_load(&config, path, &err) == 0 && app_check(&config, &err) == 0;
+    int rc = tool_print_json(fine ? json_pack("{s:b}", "ok", 1)
+                                  : json_pack("{s:b, s:s}", "ok", 0, "error", err.text));
+    return rc ? rc : !fine;
+}
+
+static int print_text(const struct buf *text, int rc)
+{
+    return rc < 0 || fputs(buf_str(text), stdout) < 0 ? TOOL_FAILED : TOOL_DONE;
+}
+
 static int config_command(int argc, char **argv)
 {
-    if (argc >= 1 && strcmp(argv[0], "--check") == 0)
-        return door_check_config(argc > 1 ? argv[1] : NULL);
-    if (argc == 1 && strcmp(argv[0], "--example") == 0) {
-        auto_(buf) struct buf text = BUF_INIT(65536);
-        if (config_describe(&text) < 0)
-            return 1;
-        return fputs(buf_str(&text), stdout) < 0;
-    }
-    return misuse("config takes --check or --example");
+    auto_(buf) struct buf text = BUF_INIT(1 << 20);
+    bool json = tool_take_json(&argc, argv);
+    if (argc >= 1 && argc <= 2 && strcmp(argv[0], "--check") == 0)
+        return check_config(argc > 1 ? argv[1] : NULL, json);
+    if (argc == 1 && strcmp(argv[0], "--example") == 0)
+        return print_text(&text, config_describe(&text));
+    if (argc == 1 && strcmp(argv[0], "--man") == 0)
+        return print_text(&text, manual_of_settings(&text));
+    return misuse("config takes --check, --example or --man");
+}
+
+static int old_check_config(int argc, char **argv)
+{
+    return argc <= 1 ? check_config(argc ? argv[0] : NULL, false) : misuse("--check-config takes one file");
+}
+
+static int streams(int argc, char **argv)
+{
+    int rc = streams_command(argc, argv);
+    return rc == STREAMS_MISUSE ? misuse("streams takes --json, or stop and the id of a request") : rc;
+}
+
+static int version(int argc, char **argv)
+{
+    bool json = tool_take_json(&argc, argv);
+    if (argc > 0)
+        return misuse("version takes nothing but --json");
+    return json ? tool_print_json(json_pack("{s:s}", "version", SLUICE_VERSION)) : puts(SLUICE_VERSION) < 0;
+}
+
+static int help(int argc, char **argv)
+{
+    auto_(buf) struct buf text = BUF_INIT(1 << 20);
+    if (argc == 0)
+        return fputs(usage, stdout) < 0;
+    if (argc == 1 && strcmp(argv[0], "--man") == 0)
+        return print_text(&text, manual_of_commands(&text, usage));
+    return misuse("help takes nothing but --man");
 }
 
 int main(int argc, char **argv)
 {
-    const char *command = argc > 1 ? argv[1] : "help";
-    if (strcmp(command, "serve") == 0)
-        return serve(argc - 2, argv + 2);
-    if (strcmp(command, "hold") == 0)
-        return hold(argc - 2, argv + 2);
-    if (strcmp(command, "snippet") == 0)
-        return snippet_command(argc - 2, argv + 2);
-    if (strcmp(command, "streams") == 0) {
-        int rc = streams_command(argc - 2, argv + 2);
-        return rc == STREAMS_MISUSE ? misuse("streams takes --json, or stop and the id of a request") : rc;
-    }
-    if (strcmp(command, "key") == 0)
-        return key_command(argc - 2, argv + 2);
-    if (strcmp(command, "extract") == 0)
-        return extract(argc - 2, argv + 2);
-    if (strcmp(command, "clients") == 0)
-        return clients_command(argc - 2, argv + 2);
-    if (strcmp(command, "config") == 0)
-        return config_command(argc - 2, argv + 2);
-    if (strcmp(command, "--check-config") == 0)
-        return door_check_config(argc > 2 ? argv[2] : NULL);
-    if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
-        puts(SLUICE_VERSION);
-        return 0;
-    }
-    if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0) {
-        (void)fputs(usage, stdout);
-        return 0;
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv); /* what follows the name; the exit code */
+    } commands[] = {
+        {"serve", serve},
+        {"hold", hold},
+        {"key", key_command},
+        {"extract", extract},
+        {"clients", clients_command},
+        {"db", db_command},
+        {"gc", gc_command},
+        {"config", config_command},
+        {"snippet", snippet_command},
+        {"streams", streams},
+        {"version", version},
+        {"help", help},
+        {"--check-config", old_check_config},
+        {"--version", version},
+        {"--help", help},
+    };
+    const char *name = argc > 1 ? argv[1] : "help";
+    int skip = argc > 1 ? 2 : 1;
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].run(argc - skip, argv + skip);
     }
     return misuse("unknown command");
 }

@@ -58,6 +58,13 @@ void shelf_close(struct shelf *s)
     free(s);
 }
 
+int64_t shelf_sweep(struct shelf *s)
+{
+    int64_t expired = shelf_file_expire(s->dir, clock_unix_s());
+    shelf_file_evict(s->dir, s->max_bytes / 8 * 7, s->max_bytes / 4 * 3);
+    return expired;
+}
+
 /* --- values in use --- */
 
 static struct shelf_value **bucket_of(struct shelf *s, const char *name)

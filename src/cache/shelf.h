@@ -38,6 +38,10 @@ int shelf_open(struct shelf **out, struct cache *cache, const char *dir, uint64_
 void shelf_close(struct shelf *s);
 DEFINE_AUTO_PTR(shelf, shelf_close)
 
+/* Deletes what has expired, and what is too much; how many had expired. The programs do the latter when they
+ * write. */
+int64_t shelf_sweep(struct shelf *s);
+
 /* A value in use. Immutable, so safe from any thread. */
 struct shelf_value;
 const void *shelf_value_data(const struct shelf_value *v); /* 8-byte aligned */

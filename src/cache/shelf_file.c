@@ -265,3 +265,30 @@ void shelf_file_evict(const char *dir, uint64_t most, uint64_t leave)
     free(scan.entries);
     (void)closedir(d);
 }
+
+/* As far as its head tells. One that cannot be opened may be. */
+static bool is_good(const char *dir, const char *name, int64_t now_unix_s)
+{
+    struct head h;
+    int fd = open_named(dir, name);
+    if (fd < 0)
+        return true;
+    bool good = pread(fd, &h, sizeof h, 0) == (ssize_t)sizeof h && is_head(&h, name) &&
+                h.expires_unix_s > now_unix_s;
+    (void)close(fd);
+    return good;
+}
+
+int64_t shelf_file_expire(const char *dir, int64_t now_unix_s)
+{
+    int64_t deleted = 0;
+    DIR *d = opendir(dir);
+    if (!d)
+        return 0;
+    for (const struct dirent *e; (e = readdir(d));) {
+        if (strlen(e->d_name) == SHELF_NAME_LEN && !is_good(dir, e->d_name, now_unix_s))
+            deleted += unlinkat(dirfd(d), e->d_name, 0) == 0;
+    }
+    (void)closedir(d);
+    return deleted;
+}

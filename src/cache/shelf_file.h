@@ -45,5 +45,7 @@ void shelf_file_touch(const char *dir, const char *name);
 /* Deletes leftovers of killed writers and, when all files are more than `most` bytes, those least recently
  * used until they are no more than `leave`. */
 void shelf_file_evict(const char *dir, uint64_t most, uint64_t leave);
+/* Deletes those that are no longer good, or no values at all; how many. */
+int64_t shelf_file_expire(const char *dir, int64_t now_unix_s);
 
 #endif

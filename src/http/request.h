@@ -49,10 +49,10 @@ typedef const char *http_getenv_fn(void *ctx, const char *name);
 
 /* Builds *req from meta-variables and the body (NULL when none; one that has failed was over its limit).
  * Route and prefix come from REQUEST_URI (its path up to the first known root: "/api/v1/", or a path that
- * ends in "/livez", "/readyz", "/health" or an older client's route), else SCRIPT_NAME + PATH_INFO. The prefix comes out percent-encoded
- * and without doubled slashes, so that it fits into a link as it is and never names another host. White space
- * around a parameter's value is dropped: links are pasted.
- * Errors: ERR_BAD_URL target too long or with bad escapes, or control characters in it or in a parameter;
+ * ends in "/livez", "/readyz", "/health" or an older client's route), else SCRIPT_NAME + PATH_INFO. The
+ * prefix comes out percent-encoded and without doubled slashes, so that it fits into a link as it is and
+ * never names another host. White space around a parameter's value is dropped: links are pasted. Errors:
+ * ERR_BAD_URL target too long or with bad escapes, or control characters in it or in a parameter;
  * ERR_BAD_REQUEST body or parameters over their limits, or not well-formed. http_request_fini() in either
  * case: also after an error `id`, the header values and, if it was readable, the path are there, for the
  * answer. */

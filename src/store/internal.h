@@ -28,4 +28,7 @@ struct store {
     uint8_t day_key[SEAL_KEY_BYTES];
 };
 
+/* Fills `where` or `url` of a zeroed store. */
+int store_settle(struct store *s, const char *where, struct err *err);
+
 #endif

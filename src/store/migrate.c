@@ -31,26 +31,32 @@ static int64_t newest_version(int64_t *count)
     return newest;
 }
 
-/* Whether the database has them all: 1, 0; one that only a newer program understands is an error. Counted,
- * because a later number may have come before an earlier one, from another line of work. */
-static int is_complete(struct db *db, struct err *err)
+int migrate_look(struct db *db, struct migrate_state *out, struct err *err)
 {
     int64_t exists;
-    int64_t version = 0;
     int64_t have = 0;
     int64_t count;
     int64_t newest = newest_version(&count);
+    *out = (struct migrate_state){0};
     if (db_ask(db, db->engine->ask_migrated, &exists, err) < 0 ||
-        (exists && (db_ask(db, "SELECT max(version) FROM schema_migration", &version, err) < 0 ||
+        (exists && (db_ask(db, "SELECT max(version) FROM schema_migration", &out->version, err) < 0 ||
                     db_ask(db, "SELECT count(*) FROM schema_migration", &have, err) < 0)))
         return -1;
-    if (version > newest || have > count) {
+    if (out->version > newest || have > count) {
         return err_set(
             err, ERR_INTERNAL,
             "%s was made by a newer Sluice (schema %lld, this program knows %lld): use that or newer",
-            db->name, (long long)version, (long long)newest);
+            db->name, (long long)out->version, (long long)newest);
     }
-    return have == count;
+    out->missing = count - have;
+    return 0;
+}
+
+/* Whether the database has them all: 1, 0. */
+static int is_complete(struct db *db, struct err *err)
+{
+    struct migrate_state state;
+    return migrate_look(db, &state, err) < 0 ? -1 : state.missing == 0;
 }
 
 static int apply(struct db *db, const struct embed_file *file, struct err *err)

@@ -16,5 +16,7 @@ struct postgres_url {
  * sandbox takes away. Errors: ERR_INTERNAL, without any of the URL in it. */
 int postgres_parse(struct postgres_url *out, const char *url, struct err *err);
 void postgres_url_fini(struct postgres_url *url);
+/* libpq's: 150003 is 15.3. */
+int postgres_library_version(void);
 
 #endif

@@ -126,3 +126,8 @@ void postgres_url_fini(struct postgres_url *url)
     free(url->needs.directory);
     *url = (struct postgres_url){0};
 }
+
+int postgres_library_version(void)
+{
+    return PQlibVersion();
+}

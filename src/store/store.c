@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "store/care.h"
 #include "store/internal.h"
 
 enum { PRUNE_PORTION = 200, EVICT_PORTION = 20, LOOKS = 16, ROW_BYTES = 300 };
@@ -28,8 +29,7 @@ static int find_path(char **out, const char *data_dir, struct err *err)
     return 0;
 }
 
-/* Fills where and url. */
-static int settle(struct store *s, const char *where, struct err *err)
+int store_settle(struct store *s, const char *where, struct err *err)
 {
     static const char file[] = "sqlite:";
     if (text_starts_with(where, "postgresql://") || text_starts_with(where, "postgres://"))
@@ -68,7 +68,7 @@ int store_open(struct store **out, const char *where, struct err *err)
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    int rc = settle(s, where, err);
+    int rc = store_settle(s, where, err);
     if (rc == 0 && (pthread_mutex_init(&s->ring_lock, NULL) != 0 || credits_init(&s->credits) < 0 ||
                     key_cache_init(&s->key_cache) < 0 || pthread_mutex_init(&s->day_lock, NULL) != 0 ||
                     pool_init(&s->pool, where_of(s), s->url.name ? s->url.name : s->where) < 0))
@@ -91,7 +91,7 @@ int store_try(const char *where, struct err *err)
 {
     struct store s = {0};
     struct db *db = NULL;
-    int rc = settle(&s, where, err);
+    int rc = store_settle(&s, where, err);
     if (rc == 0 && s.url.where)
         rc = db_postgres.open(&db, s.url.where, DB_USUAL_WAIT_MS, err);
     db_close(db);
@@ -169,24 +169,43 @@ int store_check(struct store *s, struct err *err)
                err);
 }
 
-static int prune(struct store *s, enum db_stmt id, int64_t now, struct err *err)
+static int prune(struct store *s, enum db_stmt id, int64_t now, int64_t *deleted, struct err *err)
 {
-    for (int64_t deleted = PRUNE_PORTION; deleted == PRUNE_PORTION;) {
+    for (int64_t portion = PRUNE_PORTION; portion == PRUNE_PORTION; *deleted += portion) {
         auto_(lease) struct lease l = {0};
         if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 ||
             db_run(l.db, id, (struct db_value[]){DB_INT_VALUE(now), DB_INT_VALUE(PRUNE_PORTION)}, err) < 0)
             return -1;
-        deleted = db_changes(l.db);
+        portion = db_changes(l.db);
     }
     return 0;
 }
 
-int store_prune(struct store *s, int64_t now_unix_s, struct err *err)
+/* All but what is over the cache's limit. */
+static int prune_all(struct store *s, int64_t now_unix_s, struct store_swept *out, struct err *err)
 {
-    return prune(s, DB_CACHE_PRUNE, now_unix_s, err) < 0 ||
-                   prune(s, DB_RATE_PRUNE, now_unix_s * 1000000, err) < 0
+    *out = (struct store_swept){0};
+    return prune(s, DB_CACHE_PRUNE, now_unix_s, &out->cache_rows, err) < 0 ||
+                   prune(s, DB_RATE_PRUNE, now_unix_s * 1000000, &out->rate_rows, err) < 0
                ? -1
                : 0;
+}
+
+int store_prune(struct store *s, int64_t now_unix_s, struct err *err)
+{
+    struct store_swept ignored;
+    return prune_all(s, now_unix_s, &ignored, err);
+}
+
+/* What they take, about. */
+static int cache_size(struct store *s, uint64_t *bytes, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 || db_run(l.db, DB_CACHE_SIZE, NULL, err) < 0)
+        return -1;
+    *bytes = (uint64_t)db_column_int(l.db, DB_CACHE_SIZE, 0);
+    db_reset(l.db, DB_CACHE_SIZE);
+    return 0;
 }
 
 /* Deletes rows until no more than `left` of `size` bytes are left, or nobody is there to delete. */
@@ -206,22 +225,43 @@ static int evict(struct store *s, uint64_t size, uint64_t left, struct err *err)
     return 0;
 }
 
+/* Brings the cache's rows within their limit; `*evicted` bytes of them went. */
+static int enforce_limit(struct store *s, int64_t *evicted, struct err *err)
+{
+    uint64_t size = 0;
+    *evicted = 0;
+    if (cache_size(s, &size, err) < 0)
+        return -1;
+    if (!s->cache_max || size <= s->cache_max)
+        return 0;
+    uint64_t left = s->cache_max / 4 * 3;
+    if (evict(s, size, left, err) < 0)
+        return -1;
+    *evicted = (int64_t)(size - left);
+    return 0;
+}
+
 /* After `written` more bytes: see store_limit_cache(). */
 static int keep_limit(struct store *s, uint64_t written, struct err *err)
 {
+    int64_t ignored;
     if (!s->cache_max || atomic_fetch_add(&s->cache_written, written) + written < s->cache_max / LOOKS)
         return 0;
     atomic_store(&s->cache_written, 0);
-    int64_t size = 0;
-    {
-        auto_(lease) struct lease l = {0};
-        if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 ||
-            db_run(l.db, DB_CACHE_SIZE, NULL, err) < 0)
-            return -1;
-        size = db_column_int(l.db, DB_CACHE_SIZE, 0);
-        db_reset(l.db, DB_CACHE_SIZE);
-    }
-    return (uint64_t)size > s->cache_max ? evict(s, (uint64_t)size, s->cache_max / 4 * 3, err) : 0;
+    return enforce_limit(s, &ignored, err);
+}
+
+int store_sweep(struct store *s, int64_t now_unix_s, struct store_swept *out, struct err *err)
+{
+    enum { DAY_S = 86400 };
+    if (prune_all(s, now_unix_s, out, err) < 0 || enforce_limit(s, &out->evicted, err) < 0)
+        return -1;
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 ||
+        db_run(l.db, DB_DAY_KEY_FORGET, (struct db_value[]){DB_INT_VALUE(now_unix_s / DAY_S)}, err) < 0)
+        return -1;
+    out->address_keys = db_changes(l.db);
+    return 0;
 }
 
 int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct buf *value,

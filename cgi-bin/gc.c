@@ -1,0 +1,107 @@
+/* See gc.h. One row of the table for each thing that grows. */
+#include "gc.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "serve/app.h"
+#include "store/care.h"
+#include "tool.h"
+
+/* A player is in use for days; one that is needed after all is prepared again. */
+enum { PLAYER_KEPT_S = 30 * 86400, PATH_ROOM = 4096 };
+
+/* Adds what it has deleted to `counts`, by name. */
+typedef int sweep_fn(struct app *app, json_t *counts, struct err *err);
+
+static int sweep_store(struct app *app, json_t *counts, struct err *err)
+{
+    struct store_swept swept;
+    if (store_sweep(app->store, clock_unix_s(), &swept, err) < 0)
+        return -1;
+    (void)json_object_set_new(counts, "remembered_rows", json_integer(swept.cache_rows));
+    (void)json_object_set_new(counts, "remembered_bytes_over_limit", json_integer(swept.evicted));
+    (void)json_object_set_new(counts, "rate_rows", json_integer(swept.rate_rows));
+    (void)json_object_set_new(counts, "address_keys", json_integer(swept.address_keys));
+    return 0;
+}
+
+static int sweep_plans(struct app *app, json_t *counts, struct err *err)
+{
+    (void)err;
+    (void)json_object_set_new(counts, "plans", json_integer(shelf_sweep(app->shelf)));
+    return 0;
+}
+
+static int sweep_players(struct app *app, json_t *counts, struct err *err)
+{
+    int64_t deleted = 0;
+    int64_t before = clock_unix_s() - PLAYER_KEPT_S;
+    DIR *dir = app->players_dir ? opendir(app->players_dir) : NULL;
+    (void)err;
+    for (const struct dirent *e; dir && (e = readdir(dir));) {
+        struct stat st;
+        if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            st.st_mtime < before)
+            deleted += unlinkat(dirfd(dir), e->d_name, 0) == 0;
+    }
+    if (dir)
+        (void)closedir(dir);
+    (void)json_object_set_new(counts, "player_scripts", json_integer(deleted));
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    sweep_fn *run;
+} sweeps[] = {
+    {"the database", sweep_store},
+    {"plans", sweep_plans},
+    {"player scripts", sweep_players},
+};
+
+static int print(json_t *counts, bool json)
+{
+    const char *name;
+    json_t *count;
+    if (json)
+        return tool_print_json(counts);
+    json_object_foreach (counts, name, count) {
+        printf("%-28s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(count));
+    }
+    json_decref(counts);
+    return ferror(stdout) ? TOOL_FAILED : TOOL_DONE;
+}
+
+int gc_command(int argc, char **argv)
+{
+    struct err err = {0};
+    struct app app;
+    struct config config;
+    int rc = TOOL_DONE;
+    bool json = tool_take_json(&argc, argv);
+    if (argc > 0)
+        return tool_misuse("gc takes nothing but --json", GC_USAGE);
+    if (config_load(&config, NULL, &err) < 0)
+        return tool_failed(&err);
+    if (app_open(&app, &config, &err) < 0)
+        return tool_failed(&err);
+    json_t *counts = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(sweeps); i++) {
+        struct err why = {0};
+        if (sweeps[i].run(&app, counts, &why) < 0) { /* the others may go on */
+            fprintf(stderr, "sluice: %s: %s\n", sweeps[i].name, why.text);
+            rc = TOOL_FAILED;
+        }
+    }
+    int printed = print(counts, json);
+    app_close(&app);
+    return printed ? printed : rc;
+}
