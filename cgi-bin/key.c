@@ -11,13 +11,14 @@
 #include "base/config.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "serve/auth.h"
 #include "store/keys.h"
 
 enum { EXIT_FAILED = 1, EXIT_MISUSE = 2, EXIT_NO_KEY = 3, DAY_S = 86400, DAYS_MAX = 36500 };
 
 /* What was asked for. NULL: not said. */
 struct wish {
-    const char *id, *label, *owner, *limit, *days, *allow;
+    const char *id, *label, *owner, *limit, *bytes, *streams, *sites, *days, *allow;
     bool json;
 };
 
@@ -45,8 +46,8 @@ static int read_wish(int argc, char **argv, struct wish *w)
         const char *name;
         const char **out;
     } options[] = {
-        {"--label", &w->label}, {"--owner", &w->owner}, {"--limit", &w->limit},
-        {"--days", &w->days},   {"--allow", &w->allow},
+        {"--label", &w->label}, {"--owner", &w->owner}, {"--limit", &w->limit},     {"--days", &w->days},
+        {"--allow", &w->allow}, {"--bytes", &w->bytes}, {"--streams", &w->streams}, {"--sites", &w->sites},
     };
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
@@ -96,6 +97,19 @@ static int apply(const struct wish *w, struct store_api_key *key)
             return misuse("--limit takes a number of requests per hour; 0: no limit");
         key->rate_per_hour = (int64_t)n;
     }
+    if (w->bytes) {
+        if (text_parse_u64(w->bytes, 0, STORE_KEY_BYTES_MAX, &n) < 0)
+            return misuse("--bytes takes a number of bytes per day; 0: no limit");
+        key->bytes_per_day = (int64_t)n;
+    }
+    if (w->streams) {
+        if (text_parse_u64(w->streams, 0, STORE_KEY_STREAMS_MAX, &n) < 0)
+            return misuse("--streams takes a number of streams at once; 0: as max_streams_per_client says");
+        key->streams_max = (int64_t)n;
+    }
+    if (w->sites &&
+        (!auth_sites_are_valid(w->sites) || text_copy(key->sites, sizeof key->sites, w->sites) < 0))
+        return misuse("--sites takes names of sites, separated by commas; empty: any");
     if (w->days) {
         if (text_parse_u64(w->days, 0, DAYS_MAX, &n) < 0)
             return misuse("--days takes a number of days; 0: for ever");
@@ -120,10 +134,12 @@ static json_t *time_or_null(int64_t unix_s)
 
 static json_t *key_json(const struct store_api_key *key)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "id", key->id, "label", key->label, "owner",
-                     key->owner, "state", store_key_state_name(key->state), "limit",
-                     (json_int_t)key->rate_per_hour, "allow", key->addresses, "expires_at",
-                     time_or_null(key->expires_unix_s), "created_at", time_or_null(key->created_unix_s));
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o}", "id", key->id, "label",
+                     key->label, "owner", key->owner, "state", store_key_state_name(key->state), "limit",
+                     (json_int_t)key->rate_per_hour, "bytes_per_day", (json_int_t)key->bytes_per_day,
+                     "streams", (json_int_t)key->streams_max, "sites", key->sites, "allow", key->addresses,
+                     "expires_at", time_or_null(key->expires_unix_s), "created_at",
+                     time_or_null(key->created_unix_s));
 }
 
 static int print_json(json_t *root)
@@ -141,9 +157,14 @@ static void print_line(const struct store_api_key *key)
         clock_format_utc(key->expires_unix_s, expires, sizeof expires);
     if (key->rate_per_hour)
         (void)snprintf(limit, sizeof limit, "%lld/h", (long long)key->rate_per_hour);
-    printf("%-8s  %-8s  %12s  %-20s  %s%s%s%s%s\n", key->id, store_key_state_name(key->state), limit, expires,
+    printf("%-8s  %-8s  %12s  %-20s  %s%s%s%s%s", key->id, store_key_state_name(key->state), limit, expires,
            key->label, *key->owner ? " · " : "", key->owner, *key->addresses ? " · only from " : "",
            key->addresses);
+    if (key->bytes_per_day)
+        printf(" · %lld bytes/day", (long long)key->bytes_per_day);
+    if (key->streams_max)
+        printf(" · %lld streams", (long long)key->streams_max);
+    printf("%s%s\n", *key->sites ? " · only for " : "", key->sites);
 }
 
 static int print_key(const struct wish *w, const struct store_api_key *key)

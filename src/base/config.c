@@ -52,6 +52,8 @@ static const struct config_key keys[] = {
          "Proxies in front, as addresses or CIDR blocks: the client is whom they name in X-Forwarded-For."),
     INT(rate_anonymous, "600", 0, 1000000000, "",
         "Requests per hour and address without a key (IPv6: per /64); 0: no limit."),
+    INT(bytes_anonymous, "0", 0, 70368744177664, "bytes",
+        "Bytes of downloads per day and address without a key (IPv6: per /64); 0: no limit."),
     INT(token_ttl_s, "21600", 60, 31536000, "s", "How long a download link works."),
     INT(cache_ttl_s, "3600", 0, 3600, "s", "How long a video's description is remembered at most; 0: never."),
     INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",

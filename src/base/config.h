@@ -32,6 +32,7 @@ struct config {
     char *trusted_proxies;     /* CIDR blocks whose X-Forwarded-For counts; "" = none */
     char *sandbox;             /* required, on, off */
     int64_t rate_anonymous;    /* requests per hour and address without a key; 0: no limit */
+    int64_t bytes_anonymous;   /* per day and address without a key; 0: no limit */
     int64_t token_ttl_s;       /* life of `data` links */
     int64_t cache_ttl_s;       /* descriptions are kept at most this long */
     int64_t cache_bytes;       /* descriptions and answers on disk */

@@ -52,6 +52,8 @@ static const struct err_info table[ERR_CODE_COUNT] = {
     [ERR_AUTH_REQUIRED] = {"auth_required", 401, false, "Key required", "This server asks for an API key."},
     [ERR_BAD_KEY] = {"bad_key", 401, false, "Unknown key", "That API key is not known here."},
     [ERR_KEY_DISABLED] = {"key_disabled", 403, false, "Key disabled", "That API key has been disabled."},
+    [ERR_SITE_NOT_ALLOWED] = {"site_not_allowed", 403, false, "Site not allowed",
+                              "That API key may not be used for this site."},
     [ERR_QUOTA_EXCEEDED] = {"quota_exceeded", 429, true, "Quota exceeded",
                             "The limit is used up. Try again later."},
     [ERR_BUSY] = {"busy", 503, true, "Busy",

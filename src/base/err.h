@@ -37,6 +37,7 @@ enum err_code {
     ERR_AUTH_REQUIRED,
     ERR_BAD_KEY,
     ERR_KEY_DISABLED,
+    ERR_SITE_NOT_ALLOWED, /* for this key */
     ERR_QUOTA_EXCEEDED,
     ERR_BUSY,
     ERR_TOKEN_EXPIRED,

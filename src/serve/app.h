@@ -32,6 +32,7 @@ struct app {
     struct engine_settings engines;
     char *players_dir;
     struct outcomes *outcomes; /* of asking the site's clients; see outcomes.h */
+    struct budgets *budgets;   /* of bytes per day, to be settled; see budget.h */
     struct chores *chores;     /* NULL: this process does not stay; see chores.h */
     struct pumps *pumps;       /* NULL: this program sends no streams; see pump.h */
     struct prepare *prepare;   /* NULL: nothing is planned ahead; see prepare.h */

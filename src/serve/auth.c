@@ -8,6 +8,7 @@
 #include "base/cidr.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "serve/budget.h"
 
 enum { WINDOW_S = 3600, ONCE_S = 3600 };
 
@@ -38,9 +39,11 @@ static int check_key(const struct store_api_key *key, const struct cidr_address 
     return 0;
 }
 
-static void set_policy(struct auth *who, int64_t limit)
+static void set_policy(struct auth *who, int64_t limit, int64_t bytes_per_day, int64_t streams)
 {
     who->policy = limit > 0 ? gcra_of(limit, WINDOW_S) : (struct gcra){0};
+    who->bytes = budget_of(bytes_per_day);
+    who->streams = streams;
 }
 
 static int be_anonymous(struct app *app, const struct cidr_address *client, struct auth *out, struct err *err)
@@ -49,8 +52,9 @@ static int be_anonymous(struct app *app, const struct cidr_address *client, stru
     char hash[STORE_ADDRESS_HASH_LEN + 1];
     if (strcmp(app->config.anonymous, "off") == 0)
         return err_set(err, ERR_AUTH_REQUIRED, "no key");
-    set_policy(out, app->config.rate_anonymous);
-    if (out->policy.limit == 0 && app->config.max_streams_per_client == 0)
+    set_policy(out, app->config.rate_anonymous, app->config.bytes_anonymous,
+               app->config.max_streams_per_client);
+    if (out->policy.limit == 0 && out->bytes.limit == 0 && out->streams == 0)
         return 0;
     if (client)
         cidr_subscriber(client, address);
@@ -81,7 +85,8 @@ int auth_identify(struct app *app, const struct http_request *req, const char *t
     if (check_key(&out->key, client, err) < 0)
         return -1;
     out->has_key = true;
-    set_policy(out, out->key.rate_per_hour);
+    set_policy(out, out->key.rate_per_hour, out->key.bytes_per_day,
+               out->key.streams_max ? out->key.streams_max : app->config.max_streams_per_client);
     (void)snprintf(out->subject, sizeof out->subject, "k:%s", out->key.id);
     return 0;
 }
@@ -89,6 +94,35 @@ int auth_identify(struct app *app, const struct http_request *req, const char *t
 const char *auth_key_id(const struct auth *who)
 {
     return who->has_key ? who->key.id : "";
+}
+
+/* --- for what --- */
+
+static const char site_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-._";
+
+bool auth_sites_are_valid(const char *list)
+{
+    for (const char *at = list; *at; at++) {
+        size_t len = strspn(at, site_letters);
+        if (len == 0 || (at[len] != ',' && at[len] != '\0') || (at[len] == ',' && at[len + 1] == '\0'))
+            return false;
+        at += at[len] ? len : len - 1;
+    }
+    return true;
+}
+
+int auth_check_site(const struct auth *who, const char *site, struct err *err)
+{
+    if (!who->has_key || !*who->key.sites)
+        return 0;
+    size_t wanted = strlen(site);
+    for (const char *at = who->key.sites; *at; at++) {
+        size_t len = strcspn(at, ",");
+        if (len == wanted && strncasecmp(at, site, len) == 0)
+            return 0;
+        at += at[len] ? len : len - 1;
+    }
+    return err_set(err, ERR_SITE_NOT_ALLOWED, "key %s is for %s only", who->key.id, who->key.sites);
 }
 
 /* --- how much --- */

@@ -8,6 +8,7 @@
  * download. More requests for the same `data` link by the same client within the hour cost nothing, so that
  * players, download managers and broken connections do not use up the quota; pictures cost nothing. Every
  * answer, the refusal too, carries RateLimit-Policy and RateLimit.
+ * Beside that: bytes per day (budget.h), streams at once (shown.h), and for keys the sites they are for.
  * Errors: ERR_AUTH_REQUIRED, ERR_BAD_KEY (malformed, unknown, or not from this address), ERR_KEY_DISABLED
  * (or revoked, or expired), ERR_QUOTA_EXCEEDED with retry_after_s; ERR_BUSY, ERR_INTERNAL the database. */
 #ifndef SLUICE_SERVE_AUTH_H
@@ -27,6 +28,8 @@ struct auth {
     struct store_api_key key; /* if has_key */
     char subject[AUTH_SUBJECT_MAX];
     struct gcra policy; /* limit 0: none */
+    struct gcra bytes;  /* a day, in the units of budget.h; limit 0: none */
+    int64_t streams;    /* at once; 0: no limit */
 };
 
 /* Finds out who asks. `token_key`: the key id of a `data` link; NULL or "": none. Charges nothing. */
@@ -38,6 +41,10 @@ int auth_charge(struct app *app, const struct auth *who, const char *once, struc
 /* Both. */
 int auth_admit(struct app *app, const struct http_request *req, struct auth *out, struct http_response *res,
                struct err *err);
+/* Whether a key may be used for this site (description.site): ERR_SITE_NOT_ALLOWED. Anybody else may. */
+int auth_check_site(const struct auth *who, const char *site, struct err *err);
+/* Whether a list is one of sites: names of small letters, digits, '-', '.' and '_', commas between. */
+bool auth_sites_are_valid(const char *list);
 /* The id for links: "" without a key. */
 const char *auth_key_id(const struct auth *who);
 /* RateLimit-Policy and RateLimit, after something was charged or not. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "serve/budget.h"
 #include "serve/outcomes.h"
 
 enum { TICK_S = 1 };
@@ -35,8 +36,10 @@ static bool wait_tick(struct chores *c)
 static void *work(void *arg)
 {
     struct chores *c = arg;
-    while (!wait_tick(c))
+    while (!wait_tick(c)) {
         outcomes_tick(c->app->outcomes);
+        budgets_tick(c->app->budgets);
+    }
     return NULL;
 }
 

@@ -197,9 +197,10 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
     struct parts parts = {.app = app, .holder = {req->prefix, auth_key_id(&who)}};
-    /* The links in an answer are those of one key. */
+    /* The links in an answer are those of one key, which may be for some sites only. */
     auto_(buf) struct buf holder = BUF_INIT(HTTP_TARGET_MAX_BYTES * 4);
-    if (buf_addf(&holder, "%s\n%s", req->prefix, parts.holder.key_id) < 0)
+    if (buf_addf(&holder, "%s\n%s\n%s", req->prefix, parts.holder.key_id, who.has_key ? who.key.sites : "") <
+        0)
         return err_set(err, ERR_BAD_URL, "prefix too long");
     if (serve_link_key(link, "i3", buf_str(&holder), key, err) < 0)
         return -1;
@@ -207,6 +208,7 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
         return send_answer(res, buf_str(&kept), kept.len);
     *err = (struct err){0};
     if (serve_describe(app, link, NULL, &d, &parts.cached, err) < 0 ||
+        auth_check_site(&who, d->site, err) < 0 ||
         choice_list(d, &parts.choices, &parts.choice_count, err) < 0)
         return -1;
     planned_sizes(app, d, parts.choices, parts.choice_count);

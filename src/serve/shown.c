@@ -20,7 +20,7 @@ int shown_begin(struct shown *s, const struct app *app, const struct shown_what 
     (void)snprintf(stream.site, sizeof stream.site, "%s", d->site);
     (void)snprintf(stream.key, sizeof stream.key, "%s", what->key);
     *s = (struct shown){.live = app->live, .moving = what->is_made ? LIVE_MAKING : LIVE_STREAMING};
-    return live_take(s->live, &s->slot, &stream, what->client, app->config.max_streams_per_client, err);
+    return live_take(s->live, &s->slot, &stream, what->client, what->streams_max, err);
 }
 
 static void update(struct shown *s)

@@ -23,11 +23,12 @@ struct shown_what {
     const char *request; /* its id */
     const char *client;  /* auth.subject */
     const char *key;     /* the id of the API key, "": none */
+    int64_t streams_max; /* of that client at once; 0: no limit */
     uint64_t total_bytes;
     bool is_made; /* by libav */
 };
 
-/* Enters it, waiting. ERR_QUOTA_EXCEEDED: the client has max_streams_per_client already. */
+/* Enters it, waiting. ERR_QUOTA_EXCEEDED: the client has streams_max already. */
 int shown_begin(struct shown *s, const struct app *app, const struct shown_what *what, struct err *err);
 /* It has its place at the gate. -1: ERR_BUSY, as an operator has stopped it. */
 int shown_run(struct shown *s, struct err *err);

@@ -12,6 +12,7 @@
 #include "http/names.h"
 #include "http/range.h"
 #include "serve/auth.h"
+#include "serve/budget.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
 #include "serve/feed.h"
@@ -53,6 +54,7 @@ struct stream {
     struct gate_ticket ticket;
     struct shown shown;
     struct auth who;
+    struct budget budget;
     struct pump_place place;
     struct feed *feed;           /* of a plan or a source */
     struct loop_post made_moved; /* from the job's thread */
@@ -126,6 +128,7 @@ static int prepare(struct stream *s, struct err *err)
 {
     s->etag = "";
     if (serve_describe(s->app, s->link, NULL, &s->description, NULL, err) < 0 ||
+        auth_check_site(&s->who, s->description->site, err) < 0 ||
         choice_find(s->description, s->wanted, &s->wish, &s->choice, err) < 0)
         return -1;
     if ((s->merge.start_ms || s->merge.end_ms) && s->choice.make != CHOICE_SPLICE)
@@ -391,6 +394,7 @@ static void wait_for_job(void *ctx)
 static void released(void *ctx)
 {
     struct stream *s = ctx;
+    budget_end(s->app, &s->budget, s->shown.sent_bytes);
     shown_end(&s->shown);
     feed_close(steal(&s->feed));
     if (s->made && s->place.loop) {
@@ -440,11 +444,16 @@ static int answer(struct stream *s, struct err *err)
         .request = s->req->id,
         .client = s->who.subject,
         .key = auth_key_id(&s->who),
+        .streams_max = s->who.streams,
         .total_bytes = s->length ? s->range.length : 0,
         .is_made = s->made,
     };
-    if (shown_begin(&s->shown, s->app, &what, err) < 0)
+    if (budget_begin(s->app, &s->who, what.total_bytes, s->res, &s->budget, err) < 0)
         return -1;
+    if (shown_begin(&s->shown, s->app, &what, err) < 0) {
+        budget_end(s->app, &s->budget, 0);
+        return -1;
+    }
     description_narrow(s->description, s->choice.formats, s->choice.format_count);
     hold(s);
     pump_submit(s->app->pumps, &order);
@@ -592,7 +601,7 @@ int serve_stream_of(struct app *app, const struct http_request *req, const struc
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "neither data nor url given");
     if (wanted && is_subtitle_choice(wanted))
-        return serve_subtitle(app, link, wanted, http_param(req, "format"), res, err);
+        return serve_subtitle(app, &s->who, link, wanted, http_param(req, "format"), res, err);
     if (own(&s->link, link, err) < 0 || own(&s->wanted, wanted && *wanted ? wanted : "best", err) < 0)
         return -1;
     return read_options(s, err) < 0 ? -1 : find_and_send(s, err);

@@ -116,8 +116,8 @@ static void set_headers(struct http_response *res, const struct description *d, 
     (void)http_set_header(res, "X-Sluice-Choice", choice);
 }
 
-int serve_subtitle(struct app *app, const char *link, const char *choice, const char *format,
-                   struct http_response *res, struct err *err)
+int serve_subtitle(struct app *app, const struct auth *who, const char *link, const char *choice,
+                   const char *format, struct http_response *res, struct err *err)
 {
     auto_ptr(description) struct description *d = NULL;
     auto_ptr(shelf_value) struct shelf_value *vtt = NULL;
@@ -125,7 +125,7 @@ int serve_subtitle(struct app *app, const char *link, const char *choice, const 
     bool srt = format && strcmp(format, "srt") == 0;
     if (format && !srt && strcmp(format, "vtt") != 0)
         return err_set(err, ERR_BAD_REQUEST, "subtitles come as vtt or srt");
-    if (serve_describe(app, link, NULL, &d, NULL, err) < 0)
+    if (serve_describe(app, link, NULL, &d, NULL, err) < 0 || auth_check_site(who, d->site, err) < 0)
         return -1;
     const struct subtitle *track = find(d, choice);
     if (!track)

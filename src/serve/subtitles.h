@@ -7,6 +7,7 @@
 #include "cache/shelf.h"
 #include "media/splice.h"
 #include "serve/app.h"
+#include "serve/auth.h"
 #include "serve/choice.h"
 
 /* The choice id of a subtitle track of `d`: "subtitle-en", "subtitle-en-auto"; "subtitle-en-2" is the second
@@ -16,8 +17,8 @@ bool is_subtitle_choice(const char *choice);
 /* Sends the track. `format` NULL: WebVTT, byte for byte as the site has it; "vtt": WebVTT without styles and
  * repeated lines; "srt": SubRip. Errors: ERR_NO_SUCH_CHOICE, ERR_BAD_REQUEST (another format), ERR_NOT_FOUND
  * (the site has none after all), ERR_UPSTREAM_FAILED. */
-int serve_subtitle(struct app *app, const char *link, const char *choice, const char *format,
-                   struct http_response *res, struct err *err);
+int serve_subtitle(struct app *app, const struct auth *who, const char *link, const char *choice,
+                   const char *format, struct http_response *res, struct err *err);
 
 /* Tracks for a file that is made: subtitle_set_fini(). */
 struct subtitle_set {

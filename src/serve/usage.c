@@ -5,16 +5,22 @@
 
 #include "base/clock.h"
 #include "serve/auth.h"
+#include "serve/budget.h"
 #include "serve/serve.h"
 
-static json_t *quota_json(const struct auth *who, int64_t full_unix_us, int64_t now_unix_us)
+/* `unit`: how much one of the policy's is. */
+static json_t *quota_json(const struct gcra *p, int64_t unit, int64_t full_unix_us, int64_t now_unix_us)
 {
-    const struct gcra *p = &who->policy;
     return p->limit == 0 ? json_null()
-                         : json_pack("{s:I, s:I, s:I, s:I}", "limit", (json_int_t)p->limit, "window_s",
-                                     (json_int_t)p->window_s, "remaining",
-                                     (json_int_t)gcra_remaining(p, full_unix_us, now_unix_us), "full_in_s",
-                                     (json_int_t)gcra_full_s(full_unix_us, now_unix_us));
+                         : json_pack("{s:I, s:I, s:I, s:I}", "limit", (json_int_t)(p->limit * unit),
+                                     "window_s", (json_int_t)p->window_s, "remaining",
+                                     (json_int_t)(gcra_remaining(p, full_unix_us, now_unix_us) * unit),
+                                     "full_in_s", (json_int_t)gcra_full_s(full_unix_us, now_unix_us));
+}
+
+static json_t *limit_json(int64_t limit)
+{
+    return limit ? json_integer((json_int_t)limit) : json_null();
 }
 
 static json_t *key_json(const struct auth *who)
@@ -28,18 +34,51 @@ static json_t *key_json(const struct auth *who)
                      who->key.addresses, "expires_at", *expires ? json_string(expires) : json_null());
 }
 
+/* How many there are on this host; of clients without a key it is not known. */
+static json_t *streams_json(struct app *app, const struct auth *who)
+{
+    struct live_stream *streams = NULL;
+    struct err ignored;
+    size_t count = 0;
+    json_int_t active = 0;
+    if (!who->has_key || live_list(app->live, &streams, &count, &ignored) < 0)
+        return json_pack("{s:o, s:n}", "limit", limit_json(who->streams), "active");
+    for (size_t i = 0; i < count; i++)
+        active += strcmp(streams[i].key, who->key.id) == 0;
+    free(streams);
+    return json_pack("{s:o, s:I}", "limit", limit_json(who->streams), "active", active);
+}
+
+static json_t *sites_json(const struct auth *who)
+{
+    if (!who->has_key || !*who->key.sites)
+        return json_null();
+    json_t *array = json_array();
+    for (const char *at = who->key.sites; *at; at += *at == ',') {
+        size_t len = strcspn(at, ",");
+        (void)json_array_append_new(array, json_stringn(at, len));
+        at += len;
+    }
+    return array;
+}
+
 int serve_usage(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
     struct auth who;
     int64_t now = clock_unix_us();
     int64_t full = now;
+    int64_t bytes_full = now;
     if (auth_identify(app, req, NULL, &who, err) < 0)
         return -1;
-    const struct store_rate rate = {.subject = who.subject, .now_unix_us = now};
-    if (who.policy.limit && store_rate_look(app->store, &rate, &full, err) < 0)
+    const struct store_rate rate = {who.subject, now, who.policy.interval_us, who.policy.capacity_us};
+    if ((who.policy.limit && store_rate_look(app->store, &rate, &full, err) < 0) ||
+        budget_look(app, &who, &bytes_full, err) < 0)
         return -1;
     auth_set_headers(res, &who, full, now);
-    json_t *root = json_pack("{s:o, s:o}", "key", key_json(&who), "requests", quota_json(&who, full, now));
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "key", key_json(&who), "requests",
+                             quota_json(&who.policy, 1, full, now), "bytes",
+                             quota_json(&who.bytes, BUDGET_UNIT_BYTES, bytes_full, now), "streams",
+                             streams_json(app, &who), "sites", sites_json(&who));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)

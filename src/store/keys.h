@@ -20,6 +20,9 @@ enum {
     STORE_KEY_FRESH_MS = 20,
 };
 
+/* Per day. 2^46: a KiB each 1.26 us, which is as fine as GCRA counts. */
+#define STORE_KEY_BYTES_MAX INT64_C(70368744177664)
+
 enum store_key_state { STORE_KEY_ACTIVE, STORE_KEY_DISABLED, STORE_KEY_REVOKED };
 
 struct store_api_key {
