@@ -71,6 +71,7 @@ export const nextStep = {
   auth_required: 'This server is for people with a key; ask whoever runs it.',
   bad_key: 'Ask whoever runs this server for a key.',
   key_disabled: 'Ask whoever runs this server for a new key.',
+  site_not_allowed: 'Ask whoever runs this server for a key that is for this site.',
   busy: 'Others are downloading right now; a place is free soon.',
   token_expired: 'Look the link up again; the new choices work.',
   token_invalid: 'Look the link up again; the new choices work.',

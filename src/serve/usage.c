@@ -12,9 +12,9 @@
 static json_t *quota_json(const struct gcra *p, int64_t unit, int64_t full_unix_us, int64_t now_unix_us)
 {
     return p->limit == 0 ? json_null()
-                         : json_pack("{s:I, s:I, s:I, s:I}", "limit", (json_int_t)(p->limit * unit),
-                                     "window_s", (json_int_t)p->window_s, "remaining",
-                                     (json_int_t)(gcra_remaining(p, full_unix_us, now_unix_us) * unit),
+                         : json_pack("{s:I, s:I, s:I, s:I}", "limit", (json_int_t)p->limit * unit, "window_s",
+                                     (json_int_t)p->window_s, "remaining",
+                                     (json_int_t)gcra_remaining(p, full_unix_us, now_unix_us) * unit,
                                      "full_in_s", (json_int_t)gcra_full_s(full_unix_us, now_unix_us));
 }
 
