@@ -18,6 +18,7 @@
 #include "snippet.h"
 #include "streams.h"
 #include "supervise.h"
+#include "token.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -26,7 +27,7 @@ static const char usage[] =
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
-        EXTRACT_USAGE CLIENTS_USAGE DB_USAGE GC_USAGE "  config --check [FILE] [--json]\n"
+        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE DB_USAGE GC_USAGE "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key; --man: its manual\n"
     "  snippet [--json]    list what there is for web servers and systemd\n"
@@ -281,6 +282,7 @@ int main(int argc, char **argv)
         {"key", key_command},
         {"extract", extract},
         {"clients", clients_command},
+        {"token", token_command},
         {"db", db_command},
         {"gc", gc_command},
         {"config", config_command},

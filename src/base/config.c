@@ -55,6 +55,8 @@ static const struct config_key keys[] = {
     INT(bytes_anonymous, "0", 0, 70368744177664, "bytes",
         "Bytes of downloads per day and address without a key (IPv6: per /64); 0: no limit."),
     INT(token_ttl_s, "21600", 60, 31536000, "s", "How long a download link works."),
+    INT(token_rotate_s, "2592000", 0, 31536000, "s",
+        "So old a key that seals download links is replaced; older links go on working. 0: only by hand."),
     INT(cache_ttl_s, "3600", 0, 3600, "s", "How long a video's description is remembered at most; 0: never."),
     INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",
         "Disk for remembered descriptions; beyond that those that expire first are forgotten."),

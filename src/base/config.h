@@ -34,6 +34,7 @@ struct config {
     int64_t rate_anonymous;    /* requests per hour and address without a key; 0: no limit */
     int64_t bytes_anonymous;   /* per day and address without a key; 0: no limit */
     int64_t token_ttl_s;       /* life of `data` links */
+    int64_t token_rotate_s;    /* age at which the key that seals them is replaced; 0: never */
     int64_t cache_ttl_s;       /* descriptions are kept at most this long */
     int64_t cache_bytes;       /* descriptions and answers on disk */
     int64_t upstream_connect_ms;

@@ -53,9 +53,22 @@ int hash_base64url(struct buf *out, const void *data, size_t len)
     return 0;
 }
 
+/* sodium_base642bin() takes some bytes over 0x7f for letters, by their sign (1.0.18, where char has one). */
+static bool is_base64url(const char *text, size_t len)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (size_t i = 0; i < len; i++) {
+        if (!memchr(letters, text[i], sizeof letters - 1))
+            return false;
+    }
+    return true;
+}
+
 int hash_base64url_decode(struct buf *out, const char *text, size_t len)
 {
     size_t n = 0;
+    if (!is_base64url(text, len))
+        return -1;
     char *to = buf_reserve(out, len / 4 * 3 + 3);
     if (!to || sodium_base642bin((unsigned char *)to, len / 4 * 3 + 3, text, len, NULL, &n, NULL,
                                  sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)

@@ -46,9 +46,17 @@ static void set_policy(struct auth *who, int64_t limit, int64_t bytes_per_day, i
     who->streams = streams;
 }
 
-static int be_anonymous(struct app *app, const struct cidr_address *client, struct auth *out, struct err *err)
+void auth_address(const struct app *app, const struct http_request *req, char out[CIDR_TEXT_MAX])
 {
-    char address[CIDR_TEXT_MAX] = "unknown"; /* who has none shares one quota */
+    struct cidr_address address;
+    (void)text_copy(out, CIDR_TEXT_MAX, "unknown"); /* who has none shares one quota */
+    if (cidr_client(req->remote_addr, req->forwarded_for, app->config.trusted_proxies, &address) == 0)
+        cidr_subscriber(&address, out);
+}
+
+static int be_anonymous(struct app *app, const struct http_request *req, struct auth *out, struct err *err)
+{
+    char address[CIDR_TEXT_MAX];
     char hash[STORE_ADDRESS_HASH_LEN + 1];
     if (strcmp(app->config.anonymous, "off") == 0)
         return err_set(err, ERR_AUTH_REQUIRED, "no key");
@@ -56,8 +64,7 @@ static int be_anonymous(struct app *app, const struct cidr_address *client, stru
                app->config.max_streams_per_client);
     if (out->policy.limit == 0 && out->bytes.limit == 0 && out->streams == 0)
         return 0;
-    if (client)
-        cidr_subscriber(client, address);
+    auth_address(app, req, address);
     if (store_address_hash(app->store, address, hash, err) < 0)
         return -1;
     (void)snprintf(out->subject, sizeof out->subject, "a:%s", hash);
@@ -77,7 +84,7 @@ int auth_identify(struct app *app, const struct http_request *req, const char *t
     if (!by_token && sent_key(req, &text, err) < 0)
         return -1;
     if (!by_token && !text)
-        return be_anonymous(app, client, out, err);
+        return be_anonymous(app, req, out, err);
     int found = by_token ? store_key_get(app->store, token_key, &out->key, err)
                          : store_key_check(app->store, text, &out->key, err);
     if (found <= 0)

@@ -14,6 +14,7 @@
 #ifndef SLUICE_SERVE_AUTH_H
 #define SLUICE_SERVE_AUTH_H
 
+#include "base/cidr.h"
 #include "gate/gcra.h"
 #include "serve/app.h"
 #include "store/keys.h"
@@ -32,6 +33,9 @@ struct auth {
     int64_t streams;    /* at once; 0: no limit */
 };
 
+/* The address that asks, as one subscriber is taken for (IPv6: its /64); "unknown" when there is none. Not to
+ * be written anywhere. */
+void auth_address(const struct app *app, const struct http_request *req, char out[CIDR_TEXT_MAX]);
 /* Finds out who asks. `token_key`: the key id of a `data` link; NULL or "": none. Charges nothing. */
 int auth_identify(struct app *app, const struct http_request *req, const char *token_key, struct auth *out,
                   struct err *err);

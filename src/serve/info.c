@@ -1,4 +1,5 @@
-/* GET/POST /api/v1/info?url=: the description as clients see it: no source URL, every link one of ours. */
+/* GET/POST /api/v1/info?url=: the description as clients see it: no source URL, every link one of ours.
+ * `single_use=1`, `bind=address`: see token.h. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,25 @@ static void keep_answer(struct app *app, json_t *root, const char *key)
     free(text);
 }
 
+/* Whom the links in the answer are for, and how often. */
+static int read_limits(const struct http_request *req, const char *address, struct token_holder *holder,
+                       struct err *err)
+{
+    const char *once = http_param(req, "single_use");
+    const char *bind = http_param(req, "bind");
+    if (bind && *bind && strcmp(bind, "address") != 0)
+        return err_set(err, ERR_BAD_REQUEST, "bind takes address");
+    holder->address = bind && *bind ? address : NULL;
+    holder->once = once && (strcmp(once, "1") == 0 || strcmp(once, "true") == 0);
+    return 0;
+}
+
+/* Links for one delivery, or for one address, are nobody else's. */
+static bool may_keep(const struct token_holder *holder)
+{
+    return !holder->once && !holder->address;
+}
+
 /* Sends the answer and keeps it; then has the choice that most will make planned ahead. */
 static int make_answer(const struct parts *p, const char *key, struct http_response *res, struct err *err)
 {
@@ -175,7 +195,7 @@ static int make_answer(const struct parts *p, const char *key, struct http_respo
     if (!root)
         return -1;
     char *text = json_dumps(root, JSON_COMPACT);
-    if (text)
+    if (text && may_keep(&p->holder))
         keep_answer(p->app, root, key);
     json_decref(root);
     int rc = text ? send_answer(res, text, strlen(text)) : err_set(err, ERR_INTERNAL, "out of memory");
@@ -192,11 +212,15 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
     auto_ptr(description) struct description *d = NULL;
     auto_(buf) struct buf kept = BUF_INIT(ANSWER_MAX_BYTES);
     struct auth who;
+    char address[CIDR_TEXT_MAX];
     if (auth_admit(app, req, &who, res, err) < 0)
         return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
-    struct parts parts = {.app = app, .holder = {req->prefix, auth_key_id(&who)}};
+    auth_address(app, req, address);
+    struct parts parts = {.app = app, .holder = {.prefix = req->prefix, .key_id = auth_key_id(&who)}};
+    if (read_limits(req, address, &parts.holder, err) < 0)
+        return -1;
     /* The links in an answer are those of one key, which may be for some sites only. */
     auto_(buf) struct buf holder = BUF_INIT(HTTP_TARGET_MAX_BYTES * 4);
     if (buf_addf(&holder, "%s\n%s\n%s", req->prefix, parts.holder.key_id, who.has_key ? who.key.sites : "") <
@@ -204,7 +228,7 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
         return err_set(err, ERR_BAD_URL, "prefix too long");
     if (serve_link_key(link, "i3", buf_str(&holder), key, err) < 0)
         return -1;
-    if (store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1)
+    if (may_keep(&parts.holder) && store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1)
         return send_answer(res, buf_str(&kept), kept.len);
     *err = (struct err){0};
     if (serve_describe(app, link, NULL, &d, &parts.cached, err) < 0 ||

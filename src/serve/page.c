@@ -379,7 +379,8 @@ int serve_page(struct app *app, const struct http_request *req, struct http_resp
         return err_set(err, ERR_BAD_URL, "no url given");
     if (serve_describe(app, link, NULL, &d, &cached, err) < 0 || auth_check_site(&who, d->site, err) < 0)
         return -1;
-    struct page page = {.app = app, .holder = {req->prefix, auth_key_id(&who)}, .d = d, .out = &out};
+    struct page page = {
+        .app = app, .holder = {.prefix = req->prefix, .key_id = auth_key_id(&who)}, .d = d, .out = &out};
     add_element(&out,
                 "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

@@ -66,10 +66,13 @@ int serve_thumbnail(struct app *app, const struct http_request *req, struct http
     auto_ptr(description) struct description *d = NULL;
     auto_(net_answer) struct net_answer answer = {0};
     struct auth who;
+    char address[CIDR_TEXT_MAX];
     const char *data = http_param(req, "data");
     if (!data)
         return err_set(err, ERR_TOKEN_INVALID, "no data given");
-    if (token_read(app, data, &token, err) < 0 || auth_identify(app, req, token.key_id, &who, err) < 0 ||
+    auth_address(app, req, address);
+    if (token_read(app, data, address, &token, err) < 0 ||
+        auth_identify(app, req, token.key_id, &who, err) < 0 ||
         serve_describe(app, token.link, NULL, &d, NULL, err) < 0 || auth_check_site(&who, d->site, err) < 0)
         return -1;
     if (!d->thumbnail)

@@ -51,6 +51,10 @@ struct stream {
     uint64_t length;        /* 0: unknown until the end */
     struct http_range range;
 
+    char once[STORE_TOKEN_ID_LEN + 1]; /* of a link for one delivery; "": it is not */
+    uint64_t sent_bytes;
+    bool sent_all; /* of what was asked for */
+
     struct gate_ticket ticket;
     struct shown shown;
     struct auth who;
@@ -59,7 +63,7 @@ struct stream {
     struct feed *feed;           /* of a plan or a source */
     struct loop_post made_moved; /* from the job's thread */
     struct pump_task anew;       /* to begin with it once more */
-    struct pump_task ending;     /* to wait for the end of a job */
+    struct pump_task ending;     /* to wait for the end of a job, to note what was sent */
 };
 
 /* All that was found out. */
@@ -336,13 +340,17 @@ static enum pump_state gather(void *ctx, struct iovec iov[PUMP_PIECES_MAX], int 
     struct stream *s = ctx;
     if (shown_check(&s->shown, err) < 0)
         return PUMP_FAILED;
-    return s->made ? made_gather(s->made, &s->range, iov, count, err) : feed_gather(s->feed, iov, count, err);
+    enum pump_state state = s->made ? made_gather(s->made, &s->range, iov, count, err)
+                                    : feed_gather(s->feed, iov, count, err);
+    s->sent_all |= state == PUMP_END;
+    return state;
 }
 
 static void take(void *ctx, size_t bytes, bool slow)
 {
     struct stream *s = ctx;
     shown_take(&s->shown, bytes);
+    s->sent_bytes += bytes;
     if (s->made)
         made_take(s->made, bytes);
     else
@@ -385,10 +393,21 @@ static bool failed(void *ctx, struct err *err)
     return true;
 }
 
-static void wait_for_job(void *ctx)
+/* Of a link for one delivery. */
+static void note_sent(struct stream *s)
+{
+    struct err err = {0};
+    bool at_end = s->sent_all && (s->length == 0 || s->range.offset + s->range.length == s->length);
+    if (store_token_sent(s->app->store, s->once, s->sent_bytes, s->length, at_end, &err) < 0)
+        log_event(LOG_WARN, "delivery-not-noted", "error", err.text, NULL);
+}
+
+static void finish_up(void *ctx)
 {
     struct stream *s = ctx;
     made_free(steal(&s->made));
+    if (*s->once && s->sent_bytes)
+        note_sent(s);
 }
 
 static void released(void *ctx)
@@ -403,8 +422,8 @@ static void released(void *ctx)
     }
     if (s->anew.run) { /* which ends a job as well */
         pump_run_task(&s->place, &s->anew);
-    } else if (s->made && s->place.loop) {
-        s->ending = (struct pump_task){.run = wait_for_job, .done = done, .ctx = s};
+    } else if ((s->made || *s->once) && s->place.loop) {
+        s->ending = (struct pump_task){.run = finish_up, .done = done, .ctx = s};
         hold(s);
         pump_run_task(&s->place, &s->ending);
     }
@@ -574,6 +593,24 @@ static int read_options(struct stream *s, struct err *err)
     return 0;
 }
 
+/* A link for one delivery. Only looking at it takes nothing. */
+static int begin_once(struct stream *s, const struct token *token, const char *address, struct err *err)
+{
+    memcpy(s->once, token->id, sizeof s->once);
+    return s->req->method == HTTP_HEAD ? 0 : token_use(s->app, token, address, s->req->range, err);
+}
+
+static int send_subtitle(struct stream *s, const char *link, const char *wanted, struct err *err)
+{
+    if (serve_subtitle(s->app, &s->who, link, wanted, http_param(s->req, "format"), s->res, err) < 0)
+        return -1;
+    s->sent_bytes = http_bytes_sent(s->res);
+    s->sent_all = true;
+    if (*s->once && s->sent_bytes)
+        note_sent(s);
+    return 0;
+}
+
 int serve_stream_of(struct app *app, const struct http_request *req, const struct stream_ask *ask,
                     struct http_response *res, struct err *err)
 {
@@ -582,6 +619,7 @@ int serve_stream_of(struct app *app, const struct http_request *req, const struc
     const char *data = ask->data;
     const char *link = ask->link;
     const char *wanted = ask->wanted;
+    char address[CIDR_TEXT_MAX];
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->app = app;
@@ -590,18 +628,20 @@ int serve_stream_of(struct app *app, const struct http_request *req, const struc
     s->req = req;
     s->res = res;
     if (data) {
-        if (token_read(app, data, &token, err) < 0)
+        auth_address(app, req, address);
+        if (token_read(app, data, address, &token, err) < 0)
             return -1;
         link = token.link;
         wanted = token.choice;
     }
     if (auth_identify(app, req, token.key_id, &s->who, err) < 0 ||
+        (token.once && begin_once(s, &token, address, err) < 0) ||
         auth_charge(app, &s->who, data, res, err) < 0)
         return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "neither data nor url given");
     if (wanted && is_subtitle_choice(wanted))
-        return serve_subtitle(app, &s->who, link, wanted, http_param(req, "format"), res, err);
+        return send_subtitle(s, link, wanted, err);
     if (own(&s->link, link, err) < 0 || own(&s->wanted, wanted && *wanted ? wanted : "best", err) < 0)
         return -1;
     return read_options(s, err) < 0 ? -1 : find_and_send(s, err);

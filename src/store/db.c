@@ -29,7 +29,10 @@ static const char *const statements[DB_STMT_COUNT] = {
                         "(SELECT key FROM media_cache WHERE expires_unix_s <= $1 LIMIT $2)"),
     [DB_KEY_ADD] =
         "INSERT INTO token_key (id, key, created_unix_s) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    [DB_KEY_LIST] = "SELECT id, key FROM token_key ORDER BY id DESC LIMIT $1",
+    [DB_KEY_LIST] = "SELECT id, key, created_unix_s FROM token_key ORDER BY id DESC LIMIT $1",
+    [DB_KEY_RETIRE] = ("DELETE FROM token_key WHERE id < "
+                       "(SELECT max(id) FROM token_key WHERE created_unix_s < $1)"),
+    [DB_KEY_KEEP] = "DELETE FROM token_key WHERE id < $1",
     [DB_MIGRATION_ADD] = "INSERT INTO schema_migration VALUES ($1, $2, $3)",
     [DB_API_KEY_ADD] = ("INSERT INTO api_key (" API_KEY_COLUMNS ") "
                         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING"),
@@ -54,6 +57,20 @@ static const char *const statements[DB_STMT_COUNT] = {
                       "DO UPDATE SET full_unix_us = excluded.full_unix_us WHERE rate.full_unix_us <= $3"),
     [DB_RATE_PRUNE] = ("DELETE FROM rate WHERE subject IN "
                        "(SELECT subject FROM rate WHERE full_unix_us <= $1 LIMIT $2)"),
+    [DB_TOKEN_MARK_GET] = "SELECT revoked, holder, holder_day, done_unix_s FROM token_mark WHERE id = $1",
+    [DB_TOKEN_MARK_REVOKE] = ("INSERT INTO token_mark VALUES ($1, $2, 1, '', 0, 0, 0, 0) ON CONFLICT (id) "
+                              "DO UPDATE SET revoked = 1"),
+    [DB_TOKEN_MARK_CLAIM] =
+        ("INSERT INTO token_mark VALUES ($1, $2, 0, $3, $4, 0, 0, 0) ON CONFLICT (id) DO UPDATE SET "
+         "holder = excluded.holder, holder_day = excluded.holder_day "
+         "WHERE token_mark.holder = '' OR token_mark.holder_day < excluded.holder_day"),
+    [DB_TOKEN_MARK_SENT] =
+        ("UPDATE token_mark SET sent_bytes = sent_bytes + $1, "
+         "at_end = CASE WHEN $2 = 1 THEN 1 ELSE at_end END, "
+         "done_unix_s = CASE WHEN done_unix_s = 0 AND ($2 = 1 OR at_end = 1) AND sent_bytes + $1 >= $3 "
+         "THEN $4 ELSE done_unix_s END WHERE id = $5"),
+    [DB_TOKEN_MARK_PRUNE] = ("DELETE FROM token_mark WHERE id IN "
+                             "(SELECT id FROM token_mark WHERE until_unix_s <= $1 LIMIT $2)"),
     [DB_DAY_KEY_ADD] = "INSERT INTO day_key (day, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     [DB_DAY_KEY_GET] = "SELECT key FROM day_key WHERE day = $1",
     [DB_HEALTH_ADD] = ("INSERT INTO client_health (minute, client, kind, outcome, credit, count, took_ms, "

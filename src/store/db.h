@@ -27,7 +27,9 @@ enum db_stmt {
     DB_CACHE_SIZE,     /* → bytes, about */
     DB_CACHE_EVICT,    /* how many at most → bytes of each */
     DB_KEY_ADD,        /* id, key, created; nothing happens when the id is taken */
-    DB_KEY_LIST,       /* how many at most → id, key; newest first */
+    DB_KEY_LIST,       /* how many at most → id, key, created; newest first */
+    DB_KEY_RETIRE,     /* time: of those that were made before, all but the newest */
+    DB_KEY_KEEP,       /* id: it alone, and newer ones */
     DB_MIGRATION_ADD,  /* version, name, applied */
     DB_API_KEY_ADD,    /* all columns; nothing happens when the id is taken */
     DB_API_KEY_FIND,   /* id → all columns */
@@ -51,6 +53,13 @@ enum db_stmt {
     DB_FAILURE_ADD,    /* at, site, id, code, error, trace */
     DB_FAILURE_LIST,   /* how many at most → all columns; newest first */
     DB_FAILURE_FORGET, /* all but so many of the newest */
+
+    DB_TOKEN_MARK_GET,    /* id → revoked, holder, its day, done */
+    DB_TOKEN_MARK_REVOKE, /* id, until */
+    DB_TOKEN_MARK_CLAIM,  /* id, until, holder, today; nothing happens when there is one of today */
+    DB_TOKEN_MARK_SENT,   /* bytes, at the end, of how many, now, id */
+    DB_TOKEN_MARK_PRUNE,  /* now, how many at most */
+
     DB_STMT_COUNT
 };
 

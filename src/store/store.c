@@ -186,7 +186,9 @@ static int prune_all(struct store *s, int64_t now_unix_s, struct store_swept *ou
 {
     *out = (struct store_swept){0};
     return prune(s, DB_CACHE_PRUNE, now_unix_s, &out->cache_rows, err) < 0 ||
-                   prune(s, DB_RATE_PRUNE, now_unix_s * 1000000, &out->rate_rows, err) < 0
+                   prune(s, DB_RATE_PRUNE, now_unix_s * 1000000, &out->rate_rows, err) < 0 ||
+                   prune(s, DB_TOKEN_MARK_PRUNE, now_unix_s, &out->token_rows, err) < 0 ||
+                   store_token_key_prune(s, err) < 0
                ? -1
                : 0;
 }

@@ -71,14 +71,27 @@ int store_cache_put(struct store *s, const char *key, const void *value, size_t 
 int store_cache_delete(struct store *s, const char *key, struct err *err);
 
 /* Key ring of `data` tokens, kept in memory and read again when an unknown id turns up or it is
- * STORE_KEYS_FRESH_MS old. While the file cannot be read, what is in memory goes on being used. current: the
- * newest key, made at the first call of the first process. */
+ * STORE_KEYS_FRESH_MS old. While the file cannot be read, what is in memory goes on being used. The newest
+ * key seals, all that are listed open. */
 struct store_token_key {
     uint32_t id;
+    int64_t created_unix_s;
     uint8_t key[SEAL_KEY_BYTES];
 };
+/* How long tokens live (a key that a newer one took over from goes when so much time has passed since), and
+ * how old a key may become before store_token_key_current() makes a newer one, whichever process comes first;
+ * 0: any age. Without this call keys are neither made anew nor forgotten. Call before threads. */
+void store_token_keys_rotate(struct store *s, int64_t token_ttl_s, int64_t every_s);
+/* The newest key; made at the first call of the first process. */
 int store_token_key_current(struct store *s, struct store_token_key *out, struct err *err);
 /* 1 found, 0 unknown, -1 error. */
 int store_token_key_find(struct store *s, uint32_t id, struct store_token_key *out, struct err *err);
+/* Makes a new key now. `alone`: older ones are deleted, and what they have sealed opens nowhere any more
+ * after STORE_KEYS_FRESH_MS. */
+int store_token_key_rotate(struct store *s, bool alone, struct store_token_key *out, struct err *err);
+/* All keys, newest first; free(*out). */
+int store_token_key_list(struct store *s, struct store_token_key **out, size_t *count, struct err *err);
+/* Deletes keys that no living token was sealed with. Part of store_prune(). */
+int store_token_key_prune(struct store *s, struct err *err);
 
 #endif

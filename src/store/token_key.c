@@ -6,23 +6,27 @@
 #include "base/clock.h"
 #include "store/internal.h"
 
-enum { FIRST_KEY_ID = 1 };
+enum {
+    FIRST_KEY_ID = 1,
+    ROTATE_TRIES = 10,
+    RETIRE_MARGIN_S = 60, /* others may still seal with it for STORE_KEYS_FRESH_MS, by clocks of their own */
+};
 
 /* Processes that come at once all offer a key of their own; the first one stays, and all read that. */
-static int add_first(struct db *db, struct err *err)
+static int add_key(struct db *db, uint32_t id, struct err *err)
 {
     uint8_t key[SEAL_KEY_BYTES];
     hash_random(key, sizeof key);
-    return db_run(db, DB_KEY_ADD,
-                  (struct db_value[]){DB_INT_VALUE(FIRST_KEY_ID), DB_BLOB_VALUE(key, sizeof key),
-                                      DB_INT_VALUE(clock_unix_s())},
-                  err);
+    return db_run(
+        db, DB_KEY_ADD,
+        (struct db_value[]){DB_INT_VALUE(id), DB_BLOB_VALUE(key, sizeof key), DB_INT_VALUE(clock_unix_s())},
+        err);
 }
 
 /* With ring_lock held. A failure leaves the ring as it was. */
 static int read_ring(struct store *s, struct db *db, struct err *err)
 {
-    struct store_token_key ring[KEY_RING_MAX];
+    struct store_token_key ring[KEY_RING_MAX] = {0};
     size_t n = 0;
     int rc = db_run(db, DB_KEY_LIST, (struct db_value[]){DB_INT_VALUE(KEY_RING_MAX)}, err);
     for (; rc == 1; rc = db_next(db, DB_KEY_LIST, err)) {
@@ -33,6 +37,7 @@ static int read_ring(struct store *s, struct db *db, struct err *err)
             return err_set(err, ERR_INTERNAL, "%s: token key of %zu bytes", s->pool.name, len);
         }
         ring[n].id = (uint32_t)db_column_int(db, DB_KEY_LIST, 0);
+        ring[n].created_unix_s = db_column_int(db, DB_KEY_LIST, 2);
         memcpy(ring[n++].key, key, SEAL_KEY_BYTES);
     }
     if (rc < 0)
@@ -43,14 +48,22 @@ static int read_ring(struct store *s, struct db *db, struct err *err)
     return 0;
 }
 
+static bool is_old(const struct store *s)
+{
+    return s->rotate_s && s->ring_count && s->ring_count < KEY_RING_MAX && s->ring[0].id < UINT32_MAX &&
+           s->ring[0].created_unix_s + s->rotate_s <= clock_unix_s();
+}
+
+/* `add`: whoever asks wants to seal, with a key that is there and not too old. */
 static int refresh(struct store *s, bool add, struct err *err)
 {
     auto_(lease) struct lease l = {0};
     if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0 || read_ring(s, l.db, err) < 0)
         return -1;
-    if (s->ring_count > 0 || !add)
+    if (!add || (s->ring_count && !is_old(s)))
         return 0;
-    return add_first(l.db, err) < 0 ? -1 : read_ring(s, l.db, err);
+    uint32_t id = s->ring_count ? s->ring[0].id + 1 : FIRST_KEY_ID;
+    return add_key(l.db, id, err) < 0 ? -1 : read_ring(s, l.db, err);
 }
 
 static bool is_fresh(const struct store *s)
@@ -104,4 +117,67 @@ int store_token_key_find(struct store *s, uint32_t id, struct store_token_key *o
         found = find(s, id, out);
     (void)pthread_mutex_unlock(&s->ring_lock);
     return rc < 0 ? -1 : found;
+}
+
+/* ---- Rotation ---- */
+
+void store_token_keys_rotate(struct store *s, int64_t token_ttl_s, int64_t every_s)
+{
+    s->token_ttl_s = token_ttl_s;
+    s->rotate_s = every_s;
+}
+
+/* With ring_lock held. */
+static int rotate(struct store *s, bool alone, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0)
+        return -1;
+    for (int tries = 0; tries < ROTATE_TRIES; tries++) {
+        if (read_ring(s, l.db, err) < 0)
+            return -1;
+        if (s->ring_count && s->ring[0].id == UINT32_MAX)
+            return err_set(err, ERR_INTERNAL, "%s: no id is left for a token key", s->pool.name);
+        uint32_t id = s->ring_count ? s->ring[0].id + 1 : FIRST_KEY_ID;
+        if (add_key(l.db, id, err) < 0)
+            return -1;
+        if (db_changes(l.db) != 1)
+            continue; /* somebody else was first with this id */
+        if (alone && db_run(l.db, DB_KEY_KEEP, (struct db_value[]){DB_INT_VALUE(id)}, err) < 0)
+            return -1;
+        return read_ring(s, l.db, err);
+    }
+    return err_set(err, ERR_BUSY, "%s: others rotate the token keys all the time", s->pool.name);
+}
+
+int store_token_key_rotate(struct store *s, bool alone, struct store_token_key *out, struct err *err)
+{
+    (void)pthread_mutex_lock(&s->ring_lock);
+    int rc = rotate(s, alone, err);
+    if (rc == 0)
+        *out = s->ring[0];
+    (void)pthread_mutex_unlock(&s->ring_lock);
+    return rc;
+}
+
+int store_token_key_list(struct store *s, struct store_token_key **out, size_t *count, struct err *err)
+{
+    (void)pthread_mutex_lock(&s->ring_lock);
+    int rc = refresh(s, false, err);
+    *count = s->ring_count;
+    *out = rc == 0 ? calloc(KEY_RING_MAX, sizeof **out) : NULL;
+    if (*out)
+        memcpy(*out, s->ring, s->ring_count * sizeof **out);
+    (void)pthread_mutex_unlock(&s->ring_lock);
+    return rc < 0 ? -1 : *out ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
+}
+
+int store_token_key_prune(struct store *s, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (!s->token_ttl_s)
+        return 0;
+    const struct db_value before[] = {DB_INT_VALUE(clock_unix_s() - s->token_ttl_s - RETIRE_MARGIN_S)};
+    return lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 ? -1
+                                                                   : db_run(l.db, DB_KEY_RETIRE, before, err);
 }

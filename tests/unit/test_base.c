@@ -136,12 +136,12 @@ static void token_survives_no_change(void **state)
     assert_int_equal(seal_open(&text, buf_str(&token), key, &err), 0);
     assert_string_equal(buf_str(&text), "hello");
     for (size_t i = 0; i < token.len; i++) {
-        for (const char *c = "AZaz09-_="; *c; c++) {
+        for (int c = 0; c < 256; c++) {
             auto_(buf) struct buf out = BUF_INIT(1024);
             char kept = token.data[i];
-            if (*c == kept)
+            if ((char)c == kept)
                 continue;
-            token.data[i] = *c;
+            token.data[i] = (char)c;
             assert_int_equal(seal_open(&out, buf_str(&token), key, &err), -1);
             assert_int_equal(err.code, ERR_TOKEN_INVALID);
             token.data[i] = kept;

@@ -26,56 +26,17 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <libpq-fe.h>
-#include <sqlite3.h>
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "databases.h"
+#include "both_engines.h"
 #include "store/health.h"
-#include "store/store.h"
-
-static struct store *open_store(const char *dir)
-{
-    struct store *s = NULL;
-    struct err err = {0};
-    if (store_open(&s, dir, &err) < 0)
-        fail_msg("store_open: %s", err.text);
-    return s;
-}
 
 static void put(struct store *s, const char *key, const char *value, int64_t expires)
 {
     struct err err = {0};
     if (store_cache_put(s, key, value, strlen(value), expires, &err) < 0)
         fail_msg("put: %s", err.text);
-}
-
-/* Runs SQL from outside the store; the first column of the last row as text. */
-static const char *sql(const char *dir, const char *text)
-{
-    static char answer[128];
-    char path[256];
-    sqlite3 *db = NULL;
-    sqlite3_stmt *st = NULL;
-    answer[0] = '\0';
-    if (is_server(dir)) {
-        server_sql(dir, text, answer, sizeof answer);
-        return answer;
-    }
-    (void)snprintf(path, sizeof path, "%s/sluice.db", dir);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    (void)sqlite3_busy_timeout(db, 5000);
-    while (text && *text) {
-        if (sqlite3_prepare_v2(db, text, -1, &st, &text) != SQLITE_OK)
-            fail_msg("%s: %s", text, sqlite3_errmsg(db));
-        while (sqlite3_step(st) == SQLITE_ROW)
-            (void)snprintf(answer, sizeof answer, "%s", (const char *)sqlite3_column_text(st, 0));
-        if (sqlite3_finalize(st) != SQLITE_OK)
-            fail_msg("%s", sqlite3_errmsg(db));
-    }
-    (void)sqlite3_close(db);
-    return answer;
 }
 
 static void rows(void **state)
@@ -876,12 +837,6 @@ static void wrong_urls(void **state)
             assert_null(strstr(err.text, "cret"));
     }
 }
-
-#define ON_BOTH(test)                                                                                        \
-    IN_DIR(test),                                                                                            \
-    {                                                                                                        \
-#test " (PostgreSQL)", test, make_database, forget_database, NULL                                    \
-    }
 
 int main(void)
 {
