@@ -121,7 +121,7 @@ int serve_legacy_video(struct app *app, const struct http_request *req, struct h
         return err_set(err, ERR_BAD_URL, "no url given");
     if (serve_describe(app, link, NULL, &d, NULL, err) < 0 || auth_check_site(&who, d->site, err) < 0)
         return -1;
-    const struct token_holder holder = {req->prefix, auth_key_id(&who)};
+    const struct token_holder holder = {.prefix = req->prefix, .key_id = auth_key_id(&who)};
     json_t *formats = formats_json(app, &holder, d, err);
     if (!formats)
         return -1;
