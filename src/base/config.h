@@ -44,6 +44,8 @@ struct config {
     int64_t client_timeout_s;       /* a stream whose client takes no byte for so long is ended */
     int64_t max_connections;        /* requests at once in stream.fcgi: streaming + waiting */
     int64_t max_active;             /* streams at once in stream.fcgi */
+    int64_t parallel;               /* connections at once for one source of a stream */
+    int64_t parallel_bytes;         /* what they read ahead, of one program */
     int64_t max_workers;            /* files at once that libav makes; 0: as many as there are cores */
     int64_t max_streams_per_client; /* of a key, or of an address without one; 0: no limit */
     int64_t queue_wait_s;           /* how long a stream waits for a place before 503 */

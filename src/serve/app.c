@@ -146,6 +146,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
     }
     if (asprintf(&app->players_dir, "%s/players", c->data_dir) < 0)
         app->players_dir = NULL;
+    atomic_init(&app->parts, c->parallel_bytes);
     store_limit_cache(app->store, (uint64_t)c->cache_bytes);
     store_token_keys_rotate(app->store, c->token_ttl_s, c->token_rotate_s);
     app->site = (struct site_env){

@@ -3,6 +3,8 @@
 #ifndef SLUICE_SERVE_APP_H
 #define SLUICE_SERVE_APP_H
 
+#include <stdatomic.h>
+
 #include "base/config.h"
 #include "base/sandbox.h"
 #include "cache/cache.h"
@@ -34,6 +36,7 @@ struct app {
     struct outcomes *outcomes; /* of asking the site's clients; see outcomes.h */
     struct budgets *budgets;   /* of bytes per day, to be settled; see budget.h */
     struct chores *chores;     /* NULL: this process does not stay; see chores.h */
+    atomic_llong parts;        /* bytes that parallel connections may still read ahead (serve/lanes.h) */
     struct pumps *pumps;       /* NULL: this program sends no streams; see pump.h */
     struct prepare *prepare;   /* NULL: nothing is planned ahead; see prepare.h */
     struct sandbox sandbox;    /* what app_confine() reached */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "site/header_lines.h"
+#include "serve/lanes.h"
 
 enum {
     RENEWALS_MAX = 4,
@@ -16,10 +16,8 @@ enum {
 /* One source being read. */
 struct reader {
     struct feed *feed;
-    struct flow *flow;
-    uint64_t at;  /* source offset of the first byte in hand */
-    uint64_t end; /* one past the last byte that is needed of it; UINT64_MAX: of all there is; 0: none */
-    unsigned generation; /* renewals before it was opened */
+    struct lanes *lanes;
+    uint64_t begin, end; /* what is needed of it; end UINT64_MAX: all there is; 0: none */
 };
 
 /* A renewal under way; it outlives a feed that is closed meanwhile. */
@@ -75,7 +73,7 @@ static void find_spans(struct feed *f)
         struct reader *r = &f->readers[s.source];
         uint64_t from = s.out < f->at ? f->at - s.out : 0;
         uint64_t to = s.length < f->end - s.out ? s.length : f->end - s.out;
-        r->at = s.offset + from;
+        r->begin = s.offset + from;
         if (r->end == 0)
             r->end = f->opts.plan ? s.offset + to : UINT64_MAX;
     }
@@ -93,30 +91,27 @@ static void reader_want(struct reader *r)
 {
     const struct feed *f = r->feed;
     bool on_turn = f->turn == (unsigned)(r - f->readers);
-    if (r->flow)
-        flow_want(r->flow, !on_turn ? 0 : f->slow ? SLOW_BYTES : FETCH_RING_BYTES);
+    if (r->lanes)
+        lanes_want(r->lanes, !on_turn ? 0 : f->slow ? SLOW_BYTES : FETCH_RING_BYTES);
 }
 
 static int reader_open(struct reader *r, uint64_t offset, struct err *err)
 {
     struct feed *f = r->feed;
-    const struct pump_source *from = &f->opts.sources[r - f->readers];
-    auto_(header_lines) struct header_lines headers;
-    if (header_lines_init(&headers, from->headers) < 0)
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    const struct fetch_opts opts = {
-        .url = from->url,
-        .user_agent = from->user_agent,
-        .headers = headers.lines,
+    const struct lanes_opts opts = {
+        .flows = f->where.flows,
+        .loop = f->where.loop,
+        .pool = f->opts.pool,
+        .source = &f->opts.sources[r - f->readers],
         .offset = offset,
-        .length = r->end == UINT64_MAX ? 0 : r->end - offset,
-        .total = from->size,
+        .end = r->end,
+        .width_max = f->opts.parallel,
+        .on_change = changed,
+        .ctx = r,
     };
-    flow_close(steal(&r->flow));
-    r->at = offset;
-    if (flow_open(&r->flow, f->where.flows, &opts, changed, r, err) < 0)
+    lanes_close(steal(&r->lanes));
+    if (lanes_open(&r->lanes, &opts, err) < 0)
         return -1;
-    r->generation = f->renewals;
     reader_want(r);
     return 0;
 }
@@ -134,8 +129,7 @@ static void take_turn(struct feed *f, unsigned source)
 
 static void reader_take(struct reader *r, uint64_t to)
 {
-    flow_take(r->flow, (size_t)(to - r->at));
-    r->at = to;
+    lanes_take(r->lanes, (size_t)(to - lanes_at(r->lanes)));
 }
 
 /* ---- Renewal ---- */
@@ -151,8 +145,12 @@ static void renewed(void *ctx)
     struct renewal *n = ctx;
     struct feed *f = n->feed;
     if (f && n->fresh) {
-        /* Readers that are well go on with what they have: their flows hold copies. */
+        /* Readers that are well go on with what they have: their connections hold copies. */
         n->opts.adopt(n->opts.ctx, n->fresh, f->opts.sources);
+        for (size_t i = 0; i < ARRAY_LEN(f->readers); i++) {
+            if (f->readers[i].lanes)
+                lanes_renewed(f->readers[i].lanes);
+        }
     } else if (n->fresh) {
         n->opts.discard(n->fresh);
     } else if (f) {
@@ -176,12 +174,15 @@ static bool may_renew(const struct feed *f, const struct err *err)
 }
 
 /* This reader has failed with *why, at its turn. PUMP_LATER: there is hope. */
-static enum pump_state reader_failed(struct reader *r, uint64_t offset, struct err *why)
+static enum pump_state reader_failed(struct reader *r, struct err *why)
 {
     struct feed *f = r->feed;
-    flow_close(steal(&r->flow));
-    if (r->generation < f->renewals && reader_open(r, offset, why) == 0)
-        return PUMP_LATER; /* it was opened with what has been renewed meanwhile */
+    if (r->lanes) {
+        bool outdated = lanes_outdated(r->lanes);
+        lanes_break(r->lanes);
+        if (outdated && lanes_mend(r->lanes, why) == 0)
+            return PUMP_LATER; /* with what has been renewed meanwhile */
+    }
     struct renewal *n = may_renew(f, why) ? calloc(1, sizeof *n) : NULL;
     if (!n) {
         f->over = true;
@@ -197,24 +198,32 @@ static enum pump_state reader_failed(struct reader *r, uint64_t offset, struct e
     return PUMP_LATER;
 }
 
+/* It reads, from `offset` on or a little before. -1: it does not, *why. */
+static int reader_go(struct reader *r, uint64_t offset, struct err *why)
+{
+    if (r->lanes && offset - lanes_at(r->lanes) > SKIP_MAX_BYTES + FETCH_RING_BYTES)
+        lanes_close(steal(&r->lanes));
+    if (!r->lanes)
+        return reader_open(r, offset, why);
+    return lanes_broken(r->lanes) ? lanes_mend(r->lanes, why) : 0;
+}
+
 /* Bytes of the source at `offset`, or why there are none now. `first`: the feed waits for just these. */
 static enum pump_state reader_peek(struct reader *r, uint64_t offset, bool first, struct iovec *out)
 {
     struct err why = {0};
-    if (r->flow && offset - r->at > SKIP_MAX_BYTES + FETCH_RING_BYTES && first)
-        flow_close(steal(&r->flow));
-    if (!r->flow) {
-        if (r->feed->renewal || !first)
-            return PUMP_LATER;
-        if (reader_open(r, offset, &why) < 0)
-            return reader_failed(r, offset, &why);
-    }
+    bool broken = !r->lanes || lanes_broken(r->lanes);
+    if (broken && (r->feed->renewal || !first))
+        return PUMP_LATER;
+    if (first && reader_go(r, offset, &why) < 0)
+        return reader_failed(r, &why);
     for (;;) {
         const unsigned char *data = NULL;
         size_t len = 0;
-        int rc = first ? flow_peek(r->flow, &data, &len, &why) : flow_hand(r->flow, &data, &len);
-        if (rc == 1 && offset - r->at < len) {
-            size_t skip = (size_t)(offset - r->at);
+        uint64_t at = lanes_at(r->lanes);
+        int rc = first ? lanes_peek(r->lanes, &data, &len, &why) : lanes_hand(r->lanes, &data, &len);
+        if (rc == 1 && offset - at < len) {
+            size_t skip = (size_t)(offset - at);
             *out = (struct iovec){(void *)(uintptr_t)(data + skip), len - skip};
             return PUMP_BYTES;
         }
@@ -225,8 +234,8 @@ static enum pump_state reader_peek(struct reader *r, uint64_t offset, bool first
         if (rc == 2)
             (void)err_set(&why, ERR_UPSTREAM_FAILED, "source ended early");
         if (rc != 1)
-            return reader_failed(r, offset, &why);
-        reader_take(r, r->at + len); /* a gap */
+            return reader_failed(r, &why);
+        lanes_take(r->lanes, len); /* a gap */
     }
 }
 
@@ -250,7 +259,7 @@ int feed_open(struct feed **out, const struct feed_opts *opts, const struct pump
     find_spans(f);
     for (size_t i = 0; i < ARRAY_LEN(f->readers); i++) {
         struct reader *r = &f->readers[i];
-        if (r->end && reader_open(r, r->at, err) < 0) {
+        if (r->end && reader_open(r, r->begin, err) < 0) {
             feed_close(f);
             return -1;
         }
@@ -264,7 +273,7 @@ void feed_close(struct feed *f)
     if (!f)
         return;
     for (size_t i = 0; i < ARRAY_LEN(f->readers); i++)
-        flow_close(f->readers[i].flow);
+        lanes_close(f->readers[i].lanes);
     if (f->renewal)
         f->renewal->feed = NULL;
     free(f);

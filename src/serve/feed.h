@@ -3,10 +3,13 @@
  *
  * A source that dies under it (403, 404, 410, or a failing transfer) is renewed: extracted again, and gone on
  * with at the same byte, a bounded number of times. Sources are read ahead only as far as one ring each; the
- * one whose turn it is not, hardly at all.
+ * one whose turn it is not, hardly at all. Where a client takes more than one connection brings, a source is
+ * read over several (serve/lanes.h).
  * Threads: the loop's, except where it says otherwise. */
 #ifndef SLUICE_SERVE_FEED_H
 #define SLUICE_SERVE_FEED_H
+
+#include <stdatomic.h>
 
 #include "media/plan.h"
 #include "serve/pump.h"
@@ -24,6 +27,8 @@ struct feed_opts {
     uint64_t offset, length; /* of the plan's output; length > 0 */
     struct pump_source sources[PLAN_SOURCES_MAX]; /* texts borrowed until feed_close(), or until adopt() */
     size_t source_count;
+    unsigned parallel;  /* connections for one source at once */
+    atomic_llong *pool; /* what serve/lanes.h may use up; NULL: one connection each */
     /* Renewal; renew NULL: never. */
     void *ctx;
     void (*hold)(void *ctx); /* ctx must outlive what runs on a task's thread */

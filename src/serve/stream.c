@@ -324,6 +324,8 @@ static int start(void *ctx, const struct pump_place *where, struct err *err)
         .offset = s->range.offset,
         .length = s->range.length,
         .source_count = s->choice.format_count,
+        .parallel = (unsigned)s->app->config.parallel,
+        .pool = &s->app->parts,
         .ctx = s,
         .hold = hold,
         .drop = drop,

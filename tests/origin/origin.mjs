@@ -78,6 +78,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
       path: url.pathname,
       query: url.search,
       secure,
+      connection: req.socket.remotePort,
       range: req.headers.range,
       agent: req.headers['user-agent'],
       headers: req.headers,
@@ -85,7 +86,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
       bytes: 0,
       aborted: false,
     });
-    res.on('close', () => (entry.aborted = !res.writableFinished));
+    res.on('close', () => Object.assign(entry, { ended: Date.now(), aborted: !res.writableFinished }));
     res.on('error', () => {});
     const body = req.method === 'POST' ? await readBody(req) : undefined;
     entry.video = seen.video = body?.videoId ?? body?.playerRequest?.videoId ?? mediaVideo(url);
