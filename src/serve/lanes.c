@@ -18,6 +18,7 @@ struct lane {
     uint64_t asked;     /* its flow would go on to here */
     unsigned char *own; /* bytes [from, from + len) came while others were first; before those of the flow */
     size_t own_room, from, len;
+    bool further; /* it was opened beside others, which may be why it failed */
     bool outdated;
 };
 
@@ -27,7 +28,6 @@ struct lanes {
     unsigned count;
     uint64_t next; /* nobody reads from here on yet */
     struct width width;
-    bool narrow; /* a further connection has failed */
     size_t want;
 };
 
@@ -110,6 +110,7 @@ static int lane_add(struct lanes *l, uint64_t stop, struct err *err)
         lane_free(n);
         return -1;
     }
+    n->further = l->first;
     if (l->first)
         l->last->next = n;
     else
@@ -122,23 +123,33 @@ static int lane_add(struct lanes *l, uint64_t stop, struct err *err)
 
 /* ---- Not first yet ---- */
 
+/* `n` and those before it are all there are. */
+static void end_with(struct lanes *l, struct lane *n)
+{
+    drop_behind(l, n);
+    n->stop = n->asked; /* what others were to take over, it may still be reading */
+    l->next = n->stop;
+}
+
+/* It may have failed because of the others. */
+static void one_is_enough(struct lanes *l, const struct lane *failed, const struct err *why)
+{
+    log_event(LOG_INFO, "connection-given-up", "why", why->text, NULL);
+    if (!failed->outdated)
+        width_fail(&l->width);
+}
+
 /* What one that is not first has no hope of getting, it leaves to those to come. */
 static void lane_lost(struct lane *n, const struct err *why)
 {
     struct lanes *l = n->all;
-    log_event(LOG_INFO, "connection-given-up", "why", why->text, NULL);
-    l->narrow |= !n->outdated;
+    struct lane *before = l->first;
+    one_is_enough(l, n, why);
     flow_close(steal(&n->flow));
-    drop_behind(l, n);
-    n->stop = n->asked = n->at + n->len;
-    if (n->len == 0) {
-        struct lane *before = l->first;
-        while (before->next != n)
-            before = before->next;
-        drop_behind(l, before);
-        before->stop = before->asked; /* it may still be at it */
-    }
-    l->next = l->last->stop;
+    n->asked = n->at + n->len;
+    while (before->next != n)
+        before = before->next;
+    end_with(l, n->len ? n : before);
 }
 
 /* Its bytes are moved out of the flow, which goes on reading. */
@@ -214,7 +225,7 @@ static void spread(struct lanes *l)
 {
     unsigned width = width_decide(&l->width, loop_now_us(l->opts.loop));
     struct err err = {0};
-    if (width <= l->count || l->narrow)
+    if (width <= l->count)
         return;
     cut_first(l);
     while (l->count < width && l->next < l->opts.end) {
@@ -222,7 +233,7 @@ static void spread(struct lanes *l)
             break;
     }
     if (l->count == 1) /* there is none to be had */
-        l->first->stop = l->next = l->first->asked;
+        end_with(l, l->first);
 }
 
 /* The first one exists. */
@@ -230,7 +241,7 @@ static int begin(struct lanes *l, struct err *err)
 {
     if (l->first)
         return 0;
-    bool alone = l->narrow || width_decide(&l->width, loop_now_us(l->opts.loop)) == 1;
+    bool alone = width_decide(&l->width, loop_now_us(l->opts.loop)) == 1;
     if (lane_add(l, alone ? l->opts.end : part_end(l, l->next), err) < 0)
         return -1;
     flow_want(l->first->flow, l->want);
@@ -281,6 +292,17 @@ int lanes_hand(const struct lanes *l, const unsigned char **data, size_t *len)
     return 1;
 }
 
+/* The first one, which was opened beside others, has failed. Alone it may do better. */
+static int try_alone(struct lanes *l, struct err *err)
+{
+    struct lane *n = l->first;
+    one_is_enough(l, n, err);
+    flow_close(steal(&n->flow));
+    end_with(l, n);
+    n->further = false;
+    return lanes_mend(l, err);
+}
+
 int lanes_peek(struct lanes *l, const unsigned char **data, size_t *len, struct err *err)
 {
     int64_t now_us = loop_now_us(l->opts.loop);
@@ -291,6 +313,8 @@ int lanes_peek(struct lanes *l, const unsigned char **data, size_t *len, struct 
     spread(l);
     struct lane *n = l->first;
     int rc = n->len || !n->flow ? 0 : flow_peek(n->flow, data, len, err);
+    if (rc < 0 && n->further)
+        rc = try_alone(l, err);
     if (rc == 0 || rc == 1)
         rc = lanes_hand(l, data, len);
     width_wait(&l->width, now_us, rc == 0);
@@ -301,6 +325,13 @@ int lanes_peek(struct lanes *l, const unsigned char **data, size_t *len, struct 
 static void pass_on(struct lanes *l)
 {
     struct lane *gone = l->first;
+    const unsigned char *data;
+    size_t len;
+    if (gone->next && gone->asked > gone->stop && gone->flow && gone->next->len == 0 &&
+        !flow_hand(gone->next->flow, &data, &len)) {
+        end_with(l, gone); /* nothing has come where it was to take over: it goes on itself */
+        return;
+    }
     l->first = gone->next;
     if (!l->first)
         l->last = NULL;
@@ -359,7 +390,6 @@ int lanes_mend(struct lanes *l, struct err *err)
 
 void lanes_renewed(struct lanes *l)
 {
-    l->narrow = false;
     for (struct lane *n = l->first; n; n = n->next)
         n->outdated = true;
 }

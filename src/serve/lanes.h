@@ -6,8 +6,8 @@
  * Memory: a ring for each connection, and for each but the first one at most LANES_PART_MAX_BYTES, all of
  * them out of the program's pool; where that is empty, no further connection is opened. A further connection
  * that fails costs nothing but itself: what is missing is asked for again when its turn comes, and there is
- * one connection from then on, until lanes_renewed(). So a server that knows no ranges, or wants no more than
- * one connection, still serves.
+ * one connection for a while. So a server that knows no ranges, or wants no more than one connection, still
+ * serves.
  *
  * Threads: all of it belongs to the loop's, but the pool is shared. */
 #ifndef SLUICE_SERVE_LANES_H

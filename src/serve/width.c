@@ -53,9 +53,8 @@ static void try_one_more(struct width *w, uint64_t rate)
     w->state = WIDTH_SETTLING;
 }
 
-static void give_up_trial(struct width *w)
+static void wait_for_the_next(struct width *w)
 {
-    w->now--;
     w->hold_us = w->next_hold_us;
     w->next_hold_us = w->hold_us * 2 < WIDTH_HOLD_MAX_US ? w->hold_us * 2 : WIDTH_HOLD_MAX_US;
 }
@@ -82,7 +81,8 @@ static void judge(struct width *w)
     }
     w->state = WIDTH_STEADY;
     if (trial && rate < w->before + w->before / (3 * (w->now - 1))) {
-        give_up_trial(w); /* less than a third of what was to be hoped for */
+        w->now--; /* less than a third of what was to be hoped for */
+        wait_for_the_next(w);
     } else if (sated) {
         narrow(w, rate);
     } else if (starved) {
@@ -91,6 +91,13 @@ static void judge(struct width *w)
             w->next_hold_us = WIDTH_HOLD_US;
         try_one_more(w, rate);
     }
+}
+
+void width_fail(struct width *w)
+{
+    w->now = 1;
+    w->state = WIDTH_STEADY;
+    wait_for_the_next(w);
 }
 
 unsigned width_decide(struct width *w, int64_t now_us)

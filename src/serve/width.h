@@ -13,9 +13,9 @@
 
 enum {
     /* No decision before so much was taken, or the client has waited so long in all: web servers and kernels
-     * take some megabytes ahead, so that a slow client looks like a fast one at first (4 MB measured with
-     * lighttpd). */
-    WIDTH_START_BYTES = 6 << 20,
+     * take ahead, so that a slow client looks like a fast one at first (up to 1.8 MB measured with lighttpd).
+     */
+    WIDTH_START_BYTES = 4 << 20,
     WIDTH_START_US = 15000000,
     /* One measurement: so long, and so much, or the longer time. */
     WIDTH_WINDOW_US = 300000,
@@ -50,6 +50,8 @@ void width_turn(struct width *w, int64_t now_us, bool on_turn);
 void width_wait(struct width *w, int64_t now_us, bool waiting);
 /* So many have come in, on whichever connection. */
 void width_came(struct width *w, size_t bytes);
+/* More than one has led to a failure: one, for as long as after a trial that brought nothing. */
+void width_fail(struct width *w);
 /* How many connections there are to be: now, from 1 to max. */
 unsigned width_decide(struct width *w, int64_t now_us);
 

@@ -2,7 +2,8 @@
 //
 // A route returns an answer: { status, headers, body: Buffer|string } or { status, headers, file, start, end }
 // (bytes of a file, `end` inclusive). A rule changes what is sent:
-//   { match: { host?, path?, method?, itag?, range?, video?, client? }, skip: 0, times: 1, action: { type, … } }
+//   { match: { host?, path?, query?, method?, itag?, range?, video?, client?, others? }, skip: 0, times: 1, action: { type, … } }
+// `others`: how many requests for the same target are being answered at that moment.
 // match: a string must be equal (a trailing or leading * matches any rest), a RegExp must match; a rule lets the
 // first `skip` matching requests pass, acts on the next `times` (Infinity: all) and is then spent.
 //   stall {after}       sends `after` body bytes, then nothing more; after < 0: not even headers
@@ -113,6 +114,7 @@ const drained = (res) =>
 // Writes at most `limit` bytes, `rate` per second (0: as fast as they are taken).
 async function pump(res, answer, entry, limit, rate) {
   let at = answer.start ?? 0;
+  const began = performance.now();
   for await (const chunk of source(answer)) {
     const piece = rate ? Math.max(1, Math.ceil(rate / 20)) : chunk.length;
     for (let from = 0; from < chunk.length; from += piece) {
@@ -126,7 +128,7 @@ async function pump(res, answer, entry, limit, rate) {
       at += part.length;
       entry.bytes += part.length;
       if (entry.bytes >= limit) return;
-      if (rate) await sleep((part.length / rate) * 1000);
+      if (rate) await sleep((entry.bytes / rate) * 1000 - (performance.now() - began)); // also when we were late before
     }
   }
 }

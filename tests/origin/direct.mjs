@@ -112,9 +112,11 @@ export function makeDirect({ media, settings }) {
         case '/chunked.mp4': // ignores Range and does not say how long it is
           return { ...file('/clip.mp4', { 'Accept-Ranges': undefined, 'Content-Length': undefined }, undefined), status: 200 };
         case '/gigabyte.mp4': {
+          // ?rate= bytes per second and connection; ?whole: of a server that knows no ranges
           const { path: clip, size } = media['short-18.mp4'];
-          const answer = answerFile({ file: clip, size: 2 ** 30, type: 'video/mp4', rangeHeader: headers.range, headers: stamped });
-          return { ...answer, padFrom: size };
+          const rangeHeader = url.searchParams.has('whole') ? undefined : headers.range;
+          const answer = answerFile({ file: clip, size: 2 ** 30, type: 'video/mp4', rangeHeader, headers: stamped });
+          return { ...answer, padFrom: size, rate: Number(url.searchParams.get('rate') ?? 0) };
         }
         case '/slow.mp4':
           return { ...file('/clip.mp4', stamped, headers.range), rate: 100000 };

@@ -51,6 +51,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   const engines = makeEngines({ media });
   const sockets = new Set();
   const tunnels = new Map(); // the client's port → the socket under TLS, which alone can be reset
+  const underWay = new Map(); // target → how many requests for it are being answered
   let log = [];
   let rules = [];
 
@@ -63,10 +64,19 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   async function handle(req, res, secure) {
     const url = new URL(secure ? `https://${req.headers.host}${req.url}` : req.url);
     const host = url.hostname;
+    const others = underWay.get(url.href) ?? 0;
+    underWay.set(url.href, others + 1);
+    res.on('close', () => {
+      const left = underWay.get(url.href) - 1;
+      if (left) underWay.set(url.href, left);
+      else underWay.delete(url.href);
+    });
     const seen = {
       host,
+      others,
       url,
       path: url.pathname,
+      query: url.search,
       method: req.method,
       itag: url.searchParams.get('itag'),
       range: req.headers.range,

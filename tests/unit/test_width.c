@@ -102,7 +102,7 @@ static void test_nothing_before_it_is_known(void **state)
 {
     (void)state;
     struct world x = world(100 * MB, 5 * MB, 100 * MB, 4);
-    assert_int_equal(play(&x, 1200), 1);
+    assert_int_equal(play(&x, 800), 1);
     x.client = 8000;
     assert_int_equal(play(&x, 60000), 1);
     assert_int_equal(x.most, 1);
@@ -120,19 +120,29 @@ static void test_fruitless_trials_become_rare(void **state)
     assert_in_range(trials, 5, 9); /* in five minutes: after 5, 10, 20, 40, 80, 80 s */
 }
 
+static void test_failures(void **state)
+{
+    (void)state;
+    struct world x = world(100 * MB, 2 * MB, 100 * MB, 4);
+    assert_int_equal(play(&x, 10000), 4);
+    width_fail(&x.w);
+    assert_int_equal(play(&x, 4900), 1);
+    assert_int_equal(play(&x, 5000), 4);
+}
+
 /* Only time at its turn counts: 100 ms of every second do not starve it the other 900. */
 static void test_turns(void **state)
 {
     (void)state;
     struct world x = world(100 * MB, 2 * MB, 100 * MB, 4);
-    for (int i = 0; i < 25; i++) {
+    for (int i = 0; i < 18; i++) {
         width_turn(&x.w, x.now_us, true);
         (void)play(&x, 100);
         width_turn(&x.w, x.now_us, false);
         x.now_us += 900000;
         (void)width_decide(&x.w, x.now_us);
     }
-    assert_int_equal(x.w.now, 1); /* 2.5 s of turns: not even what it takes to begin */
+    assert_int_equal(x.w.now, 1); /* 1.8 s of turns: not even what it takes to begin */
     for (int i = 0; i < 40; i++) {
         width_turn(&x.w, x.now_us, true);
         (void)play(&x, 100);
@@ -164,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_client_slows_down),
         cmocka_unit_test(test_nothing_before_it_is_known),
         cmocka_unit_test(test_fruitless_trials_become_rare),
+        cmocka_unit_test(test_failures),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_odd_clocks),
     };
