@@ -18,7 +18,7 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 
-PACKAGES := fcgi libcurl jansson sqlite3 libpq libsodium libcrypto expat libutf8proc libavformat libavcodec libavutil libswresample
+PACKAGES := fcgi libcurl jansson sqlite3 libpq libsodium libssl libcrypto expat libutf8proc libavformat libavcodec libavutil libswresample
 # For sluice-js alone; Debian 12 has both.
 JSC       = $(shell pkg-config --exists javascriptcoregtk-4.0 && echo javascriptcoregtk-4.0 || echo javascriptcoregtk-4.1)
 # Looked up when something is compiled, not when make starts: the packages may be installed by this very run.

@@ -121,15 +121,13 @@ static int follow(struct call *c, struct guard_url *url, struct err *err)
     bool same_host = true;
     for (int hop = 0;; hop++) {
         auto_(guard_url) struct guard_url next = {0};
-        char *location = NULL;
         if (run_hop(c, url, same_host, err) < 0)
             return -1;
-        (void)curl_easy_getinfo(c->wire->easy, CURLINFO_REDIRECT_URL, &location);
-        if (!head_redirects(&c->head) || !location)
+        if (!head_redirects(&c->head) || !c->head.location)
             return 0;
         if (hop == WIRE_REDIRECTS_MAX)
             return err_set(err, ERR_UPSTREAM_FAILED, "%s: too many redirects", url->host);
-        if (wire_redirect(c->wire, url, &next, err) < 0 || check_post(c, url, &next, err) < 0)
+        if (wire_redirect(c->wire->net, &c->head, url, &next, err) < 0 || check_post(c, url, &next, err) < 0)
             return -1;
         same_host = same_host && strcmp(url->peer, next.peer) == 0;
         guard_url_fini(url);
@@ -178,11 +176,11 @@ int net_call(struct net *net, const struct net_call *asked, struct net_answer *a
     if (guard_url_check(&net->guard, asked->url, &url, err) < 0 || wire_get(&wire, net, &url, err) < 0)
         return -1;
     c.wire = wire;
-    if (follow(&c, &url, err) < 0 || fill_answer(&c, &url, err) < 0) {
+    int rc = follow(&c, &url, err) < 0 || fill_answer(&c, &url, err) < 0 ? -1 : 0;
+    if (rc < 0)
         net_answer_fini(answer);
-        return -1;
-    }
-    return 0;
+    head_clear(&c.head);
+    return rc;
 }
 
 void net_answer_fini(struct net_answer *answer)

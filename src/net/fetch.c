@@ -101,8 +101,8 @@ int fetch_open(struct fetch **out, struct net *net, const struct fetch_opts *opt
     if (!f)
         return err_set(err, ERR_INTERNAL, "no memory");
     f->also_cancelled = opts->cancelled;
-    if (transfer_init(&f->t, net, opts, err) < 0 || wire_get(&f->t.wire, net, &f->t.origin, err) < 0 ||
-        fill(f, err) < 0) {
+    if (transfer_init(&f->t, net, &transfer_by_curl, opts, err) < 0 ||
+        wire_get(&f->t.wire, net, &f->t.origin, err) < 0 || fill(f, err) < 0) {
         fetch_close(f);
         return -1;
     }

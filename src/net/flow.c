@@ -1,20 +1,22 @@
-/* Forward reads driven by an event loop: libcurl's multi_socket interface on base/loop.h. See flow.h.
+/* Forward reads driven by an event loop. See flow.h.
  *
- * libcurl must not be called from its own callbacks; so what they tell is noted in `changed`, and readers are
- * called when libcurl has returned. */
+ * Bodies come through lines, which libcurl's multi_socket interface connects; where lines do not serve,
+ * libcurl reads them as well. It must not be called from its own callbacks; so what they tell is noted in
+ * `changed`, and readers are called when libcurl has returned. */
 #include "net/flow.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 
 #include "base/clock.h"
-#include "net/transfer.h"
+#include "net/line.h"
 
 enum { IDLE_MAX = 32 }; /* handles, and connections beyond those in use */
 
 struct flow_set {
     struct net *net;
     struct loop *loop;
+    struct line_pool lines;
     CURLM *multi;
     struct loop_timer timer; /* libcurl's */
     struct flow *changed;    /* whose readers are to be called */
@@ -25,6 +27,8 @@ struct flow_set {
 
 struct flow {
     struct transfer t;
+    struct line *line; /* that the request under way was sent on */
+    bool connecting;   /* libcurl, for one */
     struct flow_set *set;
     void (*on_change)(void *ctx);
     void *ctx;
@@ -66,8 +70,9 @@ static void unmark(struct flow *f)
         f->next->at = f->at;
 }
 
-static void notify(struct flow_set *set)
+static void notify(void *ctx)
 {
+    struct flow_set *set = ctx;
     for (struct flow *f; (f = set->changed);) {
         unmark(f);
         f->on_change(f->ctx);
@@ -91,6 +96,78 @@ static void drive(struct flow *f)
         (void)loop_timer_set(f->set->loop, &f->timer, due_us);
 }
 
+/* ---- Lines ---- */
+
+static int connect_line(struct flow *f, struct err *err)
+{
+    struct transfer *t = &f->t;
+    if (wire_prepare_connection(t->wire, t->request.url, err) < 0)
+        return -1;
+    if (curl_easy_setopt(t->wire->easy, CURLOPT_PRIVATE, f) != CURLE_OK ||
+        curl_multi_add_handle(t->wire->multi, t->wire->easy) != CURLM_OK)
+        return err_set(err, ERR_INTERNAL, "a connection could not be set up");
+    f->connecting = true;
+    return 0;
+}
+
+static void answered(void *ctx, CURLcode code)
+{
+    struct flow *f = ctx;
+    bool stale = line_was_stale(f->line);
+    line_put(steal(&f->line));
+    if (!stale || connect_line(f, NULL) < 0)
+        transfer_done(&f->t, code);
+    drive(f);
+}
+
+/* The connection is there, or will never be. */
+static void connected(struct flow *f, CURLcode code)
+{
+    struct transfer *t = &f->t;
+    struct err err = {0};
+    f->connecting = false;
+    t->alive_us = clock_mono_us();
+    int fd = code == CURLE_OK ? wire_steal_socket(t->wire) : -1;
+    if (fd >= 0 && line_open(&f->line, &f->set->lines, t->request.url, fd, &err) == 0 &&
+        line_send(f->line, t, answered, f) == 0)
+        return;
+    transfer_done(t, code == CURLE_OK ? CURLE_SEND_ERROR : code);
+}
+
+static int flow_send(struct transfer *t, struct err *err)
+{
+    struct flow *f = (struct flow *)t;
+    struct line_pool *lines = &f->set->lines;
+    if (!line_serves(t->net, t->request.url))
+        return transfer_by_curl.send(t, err);
+    f->line = line_reuse(lines, t->request.url);
+    if (f->line && line_send(f->line, t, answered, f) == 0)
+        return 0;
+    line_put(steal(&f->line));
+    return connect_line(f, err);
+}
+
+static void flow_stop(struct transfer *t)
+{
+    struct flow *f = (struct flow *)t;
+    f->connecting = false;
+    line_put(steal(&f->line));
+    transfer_by_curl.stop(t);
+}
+
+static void flow_resume(struct transfer *t)
+{
+    const struct flow *f = (const struct flow *)t;
+    if (f->line)
+        line_resume(f->line);
+    else
+        transfer_by_curl.resume(t);
+}
+
+static const struct transfer_driver by_lines = {flow_send, flow_stop, flow_resume};
+
+/* ---- libcurl ---- */
+
 /* The ends of requests; then the readers. */
 static void collect(struct flow_set *set)
 {
@@ -100,7 +177,10 @@ static void collect(struct flow_set *set)
         CURLcode result = m->data.result; /* gone when the handle is taken out */
         if (m->msg != CURLMSG_DONE || curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f) != CURLE_OK)
             continue;
-        transfer_done(&f->t, result);
+        if (f->connecting)
+            connected(f, result);
+        else
+            transfer_done(&f->t, result);
         drive(f);
     }
     notify(set);
@@ -184,6 +264,7 @@ int flow_set_open(struct flow_set **out, struct net *net, struct loop *loop, str
     set->net = net;
     set->loop = loop;
     set->timer = (struct loop_timer){.expired = timer_expired, .ctx = set};
+    set->lines = (struct line_pool){.net = net, .loop = loop, .settle = notify, .ctx = set};
     set->multi = curl_multi_init();
     if (!set->multi || curl_multi_setopt(set->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
         curl_multi_setopt(set->multi, CURLMOPT_SOCKETDATA, set) != CURLM_OK ||
@@ -203,6 +284,7 @@ void flow_set_close(struct flow_set *set)
         set->idle = w->next;
         wire_free(w);
     }
+    line_pool_close(&set->lines);
     (void)curl_multi_cleanup(set->multi); /* closes the connections, and tells so */
     loop_timer_clear(set->loop, &set->timer);
     free(set);
@@ -229,8 +311,10 @@ static void put_wire(struct flow_set *set, struct wire *w)
 {
     if (!w)
         return;
-    (void)curl_multi_remove_handle(set->multi, w->easy);
-    curl_easy_reset(w->easy);
+    if (w->easy) {
+        (void)curl_multi_remove_handle(set->multi, w->easy);
+        curl_easy_reset(w->easy);
+    }
     if (set->idle_count >= IDLE_MAX) {
         wire_free(w);
         return;
@@ -253,7 +337,7 @@ int flow_open(struct flow **out, struct flow_set *set, const struct fetch_opts *
     f->ctx = ctx;
     f->timer = (struct loop_timer){.expired = flow_due, .ctx = f};
     count_flow(set, 1);
-    if (transfer_init(&f->t, set->net, opts, err) < 0) {
+    if (transfer_init(&f->t, set->net, &by_lines, opts, err) < 0) {
         flow_close(f);
         return -1;
     }
@@ -277,6 +361,7 @@ void flow_close(struct flow *f)
         return;
     unmark(f);
     loop_timer_clear(f->set->loop, &f->timer);
+    line_put(f->line);
     put_wire(f->set, f->t.wire);
     count_flow(f->set, -1);
     transfer_fini(&f->t);

@@ -1,9 +1,14 @@
 /* See head.h. Field syntax: RFC 9110. */
 #include "net/head.h"
 
+#include <curl/curl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
+
+enum { RETRY_AFTER_MAX_S = 24 * 3600, LOCATION_MAX = 8192 };
 
 /* A field's value without surrounding blanks. */
 struct value {
@@ -74,6 +79,37 @@ static void read_content_range(struct head *h, struct value v)
         h->ranges++;
 }
 
+/* Seconds, or a date. */
+static int read_retry_after(struct value v)
+{
+    char date[64];
+    uint64_t seconds = 0;
+    if (text_parse_u64n(v.s, v.len, 0, RETRY_AFTER_MAX_S, &seconds) == 0)
+        return (int)seconds;
+    copy_value(date, sizeof date, v);
+    time_t left = curl_getdate(date, NULL) - time(NULL);
+    return left < 0 ? 0 : left < RETRY_AFTER_MAX_S ? (int)left : RETRY_AFTER_MAX_S;
+}
+
+/* Whether a comma-separated list has `token` (lower case). */
+static bool has_token(struct value v, const char *token)
+{
+    size_t wanted = strlen(token);
+    for (const char *s = v.s, *end = v.s + v.len; s < end;) {
+        const char *comma = memchr(s, ',', (size_t)(end - s));
+        const char *stop = comma ? comma : end;
+        while (s < stop && (*s == ' ' || *s == '\t'))
+            s++;
+        size_t len = (size_t)(stop - s);
+        while (len && (s[len - 1] == ' ' || s[len - 1] == '\t'))
+            len--;
+        if (len == wanted && name_is(s, len, token))
+            return true;
+        s = stop + 1;
+    }
+    return false;
+}
+
 static void read_field(struct head *h, const char *name, size_t name_len, struct value v)
 {
 #define IS(literal) (name_len == sizeof(literal) - 1 && name_is(name, name_len, literal))
@@ -89,12 +125,26 @@ static void read_field(struct head *h, const char *name, size_t name_len, struct
         h->encoded |= v.len > 0 && !(v.len == 8 && name_is(v.s, v.len, "identity"));
     } else if (IS("transfer-encoding")) {
         h->chunked = true;
+        h->encoded |= !(v.len == 7 && name_is(v.s, v.len, "chunked"));
+    } else if (IS("connection")) {
+        h->closes = has_token(v, "close") || (h->closes && !has_token(v, "keep-alive"));
+    } else if (IS("retry-after")) {
+        h->retry_after_s = read_retry_after(v);
+    } else if (IS("location") && v.len <= LOCATION_MAX) {
+        free(h->location);
+        h->location = strndup(v.s, v.len);
     } else if (IS("etag")) {
         copy_value(h->etag, sizeof h->etag, v);
     } else if (IS("last-modified")) {
         copy_value(h->last_modified, sizeof h->last_modified, v);
     }
 #undef IS
+}
+
+void head_clear(struct head *h)
+{
+    free(h->location);
+    *h = (struct head){0};
 }
 
 size_t head_line(char *line, size_t size, size_t count, void *head)
@@ -118,7 +168,9 @@ size_t head_line(char *line, size_t size, size_t count, void *head)
         const char *blank = memchr(line, ' ', len);
         if (blank && (size_t)(line + len - blank) >= 4)
             (void)text_parse_u64n(blank + 1, 3, 100, 999, &status);
-        *h = (struct head){.status = (int)status, .bytes = h->bytes};
+        size_t bytes = h->bytes;
+        head_clear(h);
+        *h = (struct head){.status = (int)status, .bytes = bytes, .closes = name_is(line, len, "http/1.0")};
         return whole;
     }
     const char *colon = memchr(line, ':', len);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/defs.h"
 #include "base/err.h"
 
 enum { HEAD_BYTES_MAX = 64 * 1024 }; /* all header lines of an answer and of the 1xx before it */
@@ -24,9 +25,13 @@ struct head {
     char content_type[128];
     char etag[128];
     char last_modified[64];
+    bool closes; /* the connection serves no further request */
+    int retry_after_s;
+    char *location; /* owned: head_clear() */
 };
 
-/* Takes one line; a CURLOPT_HEADERFUNCTION with a struct head as its argument. */
+void head_clear(struct head *h);
+/* Takes one line; a CURLOPT_HEADERFUNCTION with a struct head as its argument. 0: refused. */
 size_t head_line(char *line, size_t size, size_t count, void *head);
 /* Whether a 206 answers a request for the bytes first…last (inclusive): it begins there, ends there or
  * earlier, and all lengths agree. */
@@ -35,5 +40,7 @@ int head_check_range(const struct head *h, uint64_t first, uint64_t last, struct
 bool head_redirects(const struct head *h);
 /* The size of the whole resource, as far as this answer tells; 0: unknown. */
 uint64_t head_total(const struct head *h);
+
+DEFINE_AUTO(head, head_clear)
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "net/tls.h"
 #include "net/wire.h"
 
 /* ---- What handles share: names and TLS sessions ---- */
@@ -121,7 +122,8 @@ int net_open(struct net **out, const struct net_opts *opts, struct err *err)
         copy_text(&net->opts.ca_file, opts->ca_file, err) < 0 ||
         copy_text(&net->opts.ports, opts->ports, err) < 0 ||
         guard_init(&net->guard, net->opts.ports, err) < 0 || read_proxy(net, err) < 0 ||
-        read_ca(net, err) < 0 || open_share(net, err) < 0) {
+        read_ca(net, err) < 0 || open_share(net, err) < 0 ||
+        tls_open(&net->tls, net->ca_dir, net->opts.ca_file, err) < 0) {
         net_close(net);
         return -1;
     }
@@ -144,7 +146,8 @@ void wire_free(struct wire *w)
 {
     if (!w)
         return;
-    (void)curl_multi_remove_handle(w->multi, w->easy);
+    if (w->easy)
+        (void)curl_multi_remove_handle(w->multi, w->easy);
     curl_easy_cleanup(w->easy);
     if (w->owns_multi)
         (void)curl_multi_cleanup(w->multi);
@@ -161,6 +164,7 @@ void net_close(struct net *net)
         wire_free(w);
     }
     (void)curl_share_cleanup(net->share);
+    tls_close(net->tls);
     guard_fini(&net->guard);
     (void)pthread_mutex_destroy(&net->lock);
     for (size_t i = 0; i < ARRAY_LEN(net->share_locks); i++)

@@ -46,7 +46,7 @@ static bool is_retryable(const struct transfer *t, CURLcode code)
     }
 }
 
-static void set_failure(const struct transfer *t, CURLcode code, curl_off_t retry_after_s, struct err *err)
+static void set_failure(const struct transfer *t, CURLcode code, struct err *err)
 {
     const char *host = current_url(t)->host;
     int status = t->head.status;
@@ -57,38 +57,36 @@ static void set_failure(const struct transfer *t, CURLcode code, curl_off_t retr
     (void)err_set(err, status == 429 ? ERR_RATE_LIMITED_UPSTREAM : ERR_UPSTREAM_FAILED, "%s: status %d", host,
                   status);
     err->upstream_status = status;
-    err->retry_after_s = retry_after_s < 3600 ? (int)retry_after_s : 3600;
+    err->retry_after_s = t->head.retry_after_s < 3600 ? t->head.retry_after_s : 3600;
 }
 
 /* 100 ms, 300 ms, 1 s, 1 s, … each more or less by a quarter, so that many fetches do not come back together.
  */
-static int64_t retry_delay_us(unsigned failures, curl_off_t retry_after_s)
+static int64_t retry_delay_us(unsigned failures, int retry_after_s)
 {
     static const int64_t delays_ms[] = {100, 300, 1000};
     int64_t ms = delays_ms[failures <= ARRAY_LEN(delays_ms) ? failures - 1 : ARRAY_LEN(delays_ms) - 1];
     ms = ms * (75 + clock_mono_us() % 51) / 100;
-    return (ms + 1000 * retry_after_s) * 1000;
+    return (ms + 1000 * (int64_t)retry_after_s) * 1000;
 }
 
 /* The request under way has failed: plans another one, from the original URL, or ends the fetch. */
 static void fail(struct transfer *t, CURLcode code)
 {
-    curl_off_t retry_after_s = 0;
-    if (t->head.status >= 400)
-        (void)curl_easy_getinfo(t->wire->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    int retry_after_s = t->head.status >= 400 ? t->head.retry_after_s : 0;
     if (t->span.next - t->failed_at >= PROGRESS_BYTES)
         t->failures = 0;
     t->failed_at = t->span.next;
     t->failures += code == CURLE_OPERATION_TIMEDOUT ? 2 : 1; /* somebody has waited long enough after two */
     if (t->failures >= t->attempts || retry_after_s > RETRY_AFTER_MAX_S || !is_retryable(t, code)) {
-        set_failure(t, code, retry_after_s, &t->over);
+        set_failure(t, code, &t->over);
         return;
     }
     t->retry_us = clock_mono_us() + retry_delay_us(t->failures, retry_after_s);
     guard_url_fini(&t->target);
 }
 
-/* ---- One request ---- */
+/* ---- Its answer ---- */
 
 /* The head has come: from now on the body is the resource's, or the fetch is over. */
 static int accept_answer(struct transfer *t)
@@ -127,61 +125,87 @@ static int make_room(struct transfer *t, size_t n)
     return 0;
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+int transfer_accept(struct transfer *t)
 {
-    struct transfer *t = ctx;
-    size_t len = size * count;
+    bool good = t->head.status == 200 || t->head.status == 206;
+    return !good || t->accepted ? 0 : accept_answer(t);
+}
+
+uint64_t transfer_wanted(const struct transfer *t)
+{
+    return t->span.stop - t->span.next;
+}
+
+char *transfer_room(struct transfer *t, size_t *room)
+{
+    if (t->len >= t->enough || make_room(t, TRANSFER_READ_BYTES) < 0) {
+        t->paused = true;
+        return NULL;
+    }
+    *room = t->room - t->from - t->len;
+    if (*room > transfer_wanted(t))
+        *room = (size_t)transfer_wanted(t);
+    return t->bytes + t->from + t->len;
+}
+
+void transfer_got(struct transfer *t, size_t len)
+{
+    t->alive_us = clock_mono_us();
+    t->len += len;
+    t->span.next += len;
+    if (t->on_bytes)
+        t->on_bytes(t->on_bytes_ctx);
+}
+
+size_t transfer_body(struct transfer *t, const char *data, size_t len)
+{
     t->alive_us = clock_mono_us();
     if (t->head.status != 200 && t->head.status != 206) {
         t->spare += len;
         return t->spare > WIRE_SPARE_BODY_MAX ? 0 : len;
     }
-    if (!t->accepted && accept_answer(t) < 0)
+    if (transfer_accept(t) < 0)
         return 0;
-    uint64_t wanted = t->span.stop - t->span.next;
+    uint64_t wanted = transfer_wanted(t);
     if (len > wanted && t->span.stop == t->span.total) {
         (void)err_set(&t->fault, ERR_UPSTREAM_FAILED, "more bytes than the resource has");
         return 0;
     }
     size_t take = len < wanted ? len : (size_t)wanted;
-    if (t->len >= t->enough || make_room(t, take) < 0) {
+    if (make_room(t, take) < 0)
+        return 0;
+    memcpy(t->bytes + t->from + t->len, data, take);
+    transfer_got(t, take);
+    return take == len ? len : 0;
+}
+
+/* ---- libcurl as the driver ---- */
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct transfer *t = ctx;
+    if (t->len >= t->enough) {
         t->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    memcpy(t->bytes + t->from + t->len, data, take);
-    t->len += take;
-    t->span.next += take;
-    if (t->on_bytes)
-        t->on_bytes(t->on_bytes_ctx);
-    if (t->len >= t->enough && t->span.next < t->span.stop && !t->paused) {
+    size_t took = transfer_body(t, data, size * count);
+    if (t->len >= t->enough && t->span.next < t->span.stop) {
         /* Before libcurl reads bytes there is no room for: it would have to copy them aside. */
         t->paused = true;
         (void)curl_easy_pause(t->wire->easy, CURLPAUSE_RECV);
     }
-    return take == len ? len : 0;
+    return took;
 }
 
-/* Sends the request for first…last to the current URL. */
-static int launch(struct transfer *t, struct err *err)
+static int curl_send(struct transfer *t, struct err *err)
 {
     char range[64];
-    const struct guard_url *url = current_url(t);
-    const struct wire_request request = {
-        .url = url,
-        .headers = strcmp(url->peer, t->origin.peer) == 0 ? t->headers : t->public_headers,
-        .user_agent = t->user_agent,
-        .on_body = on_body,
-        .body_ctx = t,
-        .head = &t->head,
-        .buffer_size = TRANSFER_READ_BYTES,
-    };
     CURLcode rc = CURLE_OK;
-    t->accepted = t->paused = false;
-    t->spare = 0;
-    t->alive_us = clock_mono_us();
     (void)snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)t->span.first,
                    (unsigned long long)t->span.last);
-    if (wire_prepare(t->wire, &request, err) < 0)
+    t->request.on_body = on_body;
+    t->request.body_ctx = t;
+    if (wire_prepare(t->wire, &t->request, err) < 0)
         return -1;
     WIRE_SET(t->wire, rc, CURLOPT_PRIVATE, t);                /* the driver's flow begins with it */
     WIRE_SET(t->wire, rc, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); /* over TLS the request is copied into it */
@@ -190,6 +214,43 @@ static int launch(struct transfer *t, struct err *err)
     WIRE_SET(t->wire, rc, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* an encoded answer is refused, not decoded */
     if (rc != CURLE_OK || curl_multi_add_handle(t->wire->multi, t->wire->easy) != CURLM_OK)
         return err_set(err, ERR_INTERNAL, "a request could not be set up");
+    return 0;
+}
+
+static void curl_stop(struct transfer *t)
+{
+    if (t->wire->easy)
+        (void)curl_multi_remove_handle(t->wire->multi, t->wire->easy);
+}
+
+static void curl_resume(struct transfer *t)
+{
+    CURLcode rc = curl_easy_pause(t->wire->easy, CURLPAUSE_CONT); /* may call on_body() */
+    if (rc != CURLE_OK)
+        transfer_done(t, rc);
+}
+
+const struct transfer_driver transfer_by_curl = {curl_send, curl_stop, curl_resume};
+
+/* ---- One request ---- */
+
+/* Sends the request for first…last to the current URL. */
+static int launch(struct transfer *t, struct err *err)
+{
+    const struct guard_url *url = current_url(t);
+    t->request = (struct wire_request){
+        .url = url,
+        .headers = strcmp(url->peer, t->origin.peer) == 0 ? t->headers : t->public_headers,
+        .user_agent = t->user_agent,
+        .head = &t->head,
+        .buffer_size = TRANSFER_READ_BYTES,
+    };
+    head_clear(&t->head);
+    t->accepted = t->paused = false;
+    t->spare = 0;
+    t->alive_us = clock_mono_us();
+    if (t->driver->send(t, err) < 0)
+        return -1;
     t->running = true;
     return 0;
 }
@@ -209,7 +270,7 @@ static void follow(struct transfer *t)
         (void)err_set(&t->over, ERR_UPSTREAM_FAILED, "%s: too many redirects", t->origin.host);
         return;
     }
-    if (wire_redirect(t->wire, current_url(t), &next, &t->over) < 0)
+    if (wire_redirect(t->net, &t->head, current_url(t), &next, &t->over) < 0)
         return;
     guard_url_fini(&t->target);
     t->target = next;
@@ -221,7 +282,7 @@ static void follow(struct transfer *t)
 void transfer_done(struct transfer *t, CURLcode code)
 {
     bool good = t->head.status == 200 || t->head.status == 206;
-    (void)curl_multi_remove_handle(t->wire->multi, t->wire->easy);
+    t->driver->stop(t);
     t->running = t->paused = false;
     if (good && !t->accepted && t->head.complete && t->fault.code == ERR_OK)
         (void)accept_answer(t); /* an empty body */
@@ -244,10 +305,12 @@ void transfer_done(struct transfer *t, CURLcode code)
 
 /* ---- For whoever drives it ---- */
 
-int transfer_init(struct transfer *t, struct net *net, const struct fetch_opts *opts, struct err *err)
+int transfer_init(struct transfer *t, struct net *net, const struct transfer_driver *driver,
+                  const struct fetch_opts *opts, struct err *err)
 {
     *t = (struct transfer){
         .net = net,
+        .driver = driver,
         .attempts = opts->attempts ? opts->attempts : ATTEMPTS,
         .failed_at = opts->offset,
         .enough = TRANSFER_ENOUGH_BYTES,
@@ -271,6 +334,7 @@ void transfer_fini(struct transfer *t)
     guard_url_fini(&t->target);
     free(t->source);
     free(t->user_agent);
+    head_clear(&t->head);
     free(t->bytes);
     *t = (struct transfer){0};
 }
@@ -285,10 +349,8 @@ void transfer_resume(struct transfer *t)
     if (!t->paused)
         return;
     t->paused = false;
-    t->alive_us = clock_mono_us();                                /* the pause was ours */
-    CURLcode rc = curl_easy_pause(t->wire->easy, CURLPAUSE_CONT); /* may call on_body() */
-    if (rc != CURLE_OK)
-        transfer_done(t, rc);
+    t->alive_us = clock_mono_us(); /* the pause was ours */
+    t->driver->resume(t);
 }
 
 int64_t transfer_due_us(const struct transfer *t)

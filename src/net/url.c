@@ -12,7 +12,8 @@ int net_url_join(const char *base, const char *reference, struct buf *out, struc
     char *text = NULL;
     CURLU *u = curl_url();
     bool good = u && curl_url_set(u, CURLUPART_URL, base, 0) == CURLUE_OK &&
-                curl_url_set(u, CURLUPART_URL, reference, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+                curl_url_set(u, CURLUPART_URL, reference, CURLU_NON_SUPPORT_SCHEME | CURLU_ALLOW_SPACE) ==
+                    CURLUE_OK &&
                 curl_url_get(u, CURLUPART_URL, &text, 0) == CURLUE_OK && buf_adds(out, text) == 0;
     curl_free(text);
     curl_url_cleanup(u);

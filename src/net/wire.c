@@ -2,11 +2,14 @@
 #include "net/wire.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
+
+enum { WIRE_CONNECT_BUFFER = 1024 }; /* bytes: answers of a proxy; libcurl's smallest */
 
 /* Called with every address libcurl is about to connect to. Behind a proxy that is always the proxy (NOPROXY
  * is empty), whose address the operator chose; its port is checked all the same. */
@@ -30,6 +33,12 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     }
     w->opened++;
     return socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+}
+
+static int close_socket(void *ctx, curl_socket_t fd)
+{
+    const struct wire *w = ctx;
+    return fd == w->stolen ? 0 : close(fd);
 }
 
 static CURLcode set_connection(struct wire *w)
@@ -62,6 +71,16 @@ static CURLcode set_connection(struct wire *w)
     return rc;
 }
 
+static CURLcode renew_handle(struct wire *w)
+{
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return CURLE_OUT_OF_MEMORY;
+    curl_easy_cleanup(w->easy);
+    w->easy = easy;
+    return CURLE_OK;
+}
+
 /* libcurl (7.88) keeps the buffer of a transfer that ended while its name was looked up, and does not let its
  * size be set: such a handle is replaced. Its connections belong to the multi handle and stay. */
 static CURLcode set_buffer_size(struct wire *w, long size)
@@ -69,12 +88,25 @@ static CURLcode set_buffer_size(struct wire *w, long size)
     CURLcode rc = curl_easy_setopt(w->easy, CURLOPT_BUFFERSIZE, size);
     if (rc != CURLE_BAD_FUNCTION_ARGUMENT)
         return rc;
-    CURL *easy = curl_easy_init();
-    if (!easy)
+    rc = renew_handle(w);
+    return rc == CURLE_OK ? curl_easy_setopt(w->easy, CURLOPT_BUFFERSIZE, size) : rc;
+}
+
+/* Forgets the last request. */
+static CURLcode start_over(struct wire *w, const struct guard_url *url, long buffer_size)
+{
+    w->opened = w->refused = 0;
+    w->message[0] = '\0';
+    w->stolen = CURL_SOCKET_BAD;
+    (void)text_copy(w->peer, sizeof w->peer, url->peer);
+    if (!w->easy && renew_handle(w) != CURLE_OK)
         return CURLE_OUT_OF_MEMORY;
-    curl_easy_cleanup(w->easy);
-    w->easy = easy;
-    return curl_easy_setopt(w->easy, CURLOPT_BUFFERSIZE, size);
+    curl_easy_reset(w->easy);
+    CURLcode rc = set_buffer_size(w, buffer_size);
+    if (rc == CURLE_OK)
+        rc = set_connection(w);
+    WIRE_SET(w, rc, CURLOPT_ERRORBUFFER, w->message);
+    return rc;
 }
 
 int wire_prepare(struct wire *w, const struct wire_request *request, struct err *err)
@@ -82,15 +114,8 @@ int wire_prepare(struct wire *w, const struct wire_request *request, struct err 
     const char *agent = request->user_agent ? request->user_agent : "Sluice/" SLUICE_VERSION;
     if (strpbrk(agent, "\r\n"))
         return err_set(err, ERR_INTERNAL, "not a user agent");
-    w->opened = w->refused = 0;
-    w->message[0] = '\0';
-    *request->head = (struct head){0};
-    (void)text_copy(w->peer, sizeof w->peer, request->url->peer);
-    curl_easy_reset(w->easy);
-    CURLcode rc = set_buffer_size(w, request->buffer_size);
-    if (rc == CURLE_OK)
-        rc = set_connection(w);
-    WIRE_SET(w, rc, CURLOPT_ERRORBUFFER, w->message);
+    head_clear(request->head);
+    CURLcode rc = start_over(w, request->url, request->buffer_size);
     WIRE_SET(w, rc, CURLOPT_URL, request->url->text);
     WIRE_SET(w, rc, CURLOPT_HTTPHEADER, request->headers);
     WIRE_SET(w, rc, CURLOPT_USERAGENT, agent);
@@ -101,6 +126,33 @@ int wire_prepare(struct wire *w, const struct wire_request *request, struct err 
     if (rc != CURLE_OK)
         return err_set(err, ERR_INTERNAL, "curl_easy_setopt: %s", curl_easy_strerror(rc));
     return 0;
+}
+
+int wire_prepare_connection(struct wire *w, const struct guard_url *url, struct err *err)
+{
+    /* libcurl is not to begin TLS, so for it this is http, to the port of https if none is named. */
+    char target[GUARD_PEER_MAX];
+    int len = snprintf(target, sizeof target, "http%s", strstr(url->peer, "://"));
+    CURLcode rc = len < 0 || (size_t)len >= sizeof target ? CURLE_URL_MALFORMAT
+                                                          : start_over(w, url, WIRE_CONNECT_BUFFER);
+    WIRE_SET(w, rc, CURLOPT_URL, target);
+    WIRE_SET(w, rc, CURLOPT_CONNECT_ONLY, 1L);
+    WIRE_SET(w, rc, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    WIRE_SET(w, rc, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    WIRE_SET(w, rc, CURLOPT_CLOSESOCKETDATA, w);
+    if (rc != CURLE_OK)
+        return err_set(err, ERR_INTERNAL, "curl_easy_setopt: %s", curl_easy_strerror(rc));
+    return 0;
+}
+
+int wire_steal_socket(struct wire *w)
+{
+    if (curl_easy_getinfo(w->easy, CURLINFO_ACTIVESOCKET, &w->stolen) != CURLE_OK)
+        w->stolen = CURL_SOCKET_BAD;
+    (void)curl_multi_remove_handle(w->multi, w->easy); /* ends what it knows of the connection */
+    curl_easy_cleanup(w->easy);
+    w->easy = NULL;
+    return w->stolen;
 }
 
 CURLcode wire_run(struct wire *w)
@@ -163,13 +215,14 @@ int wire_headers(struct curl_slist **out, const char *const *headers, bool publi
     return 0;
 }
 
-int wire_redirect(const struct wire *w, const struct guard_url *from, struct guard_url *to, struct err *err)
+int wire_redirect(const struct net *net, const struct head *head, const struct guard_url *from,
+                  struct guard_url *to, struct err *err)
 {
-    char *location = NULL;
+    auto_(buf) struct buf next = BUF_INIT(GUARD_URL_MAX);
     *to = (struct guard_url){0};
-    if (curl_easy_getinfo(w->easy, CURLINFO_REDIRECT_URL, &location) != CURLE_OK || !location)
+    if (!head->location || net_url_join(from->text, head->location, &next, NULL) < 0)
         return err_set(err, ERR_UPSTREAM_FAILED, "%s: a redirect to nowhere", from->host);
-    if (guard_url_check(&w->net->guard, location, to, err) < 0)
+    if (guard_url_check(&net->guard, buf_str(&next), to, err) < 0)
         return -1;
     if (from->tls && !to->tls) {
         guard_url_fini(to);

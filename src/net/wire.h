@@ -23,7 +23,7 @@ enum {
 };
 
 struct wire {
-    CURL *easy;
+    CURL *easy; /* NULL where its socket was stolen */
     CURLM *multi;
     bool owns_multi;
     struct net *net;
@@ -31,6 +31,7 @@ struct wire {
     int64_t idle_since_us;     /* in the pool */
     char peer[GUARD_PEER_MAX]; /* it last talked to */
     unsigned opened, refused;  /* connections of this request: allowed, refused by the guard */
+    curl_socket_t stolen;      /* not to be closed by libcurl */
     char message[CURL_ERROR_SIZE];
 };
 
@@ -39,6 +40,7 @@ struct net {
     struct net_opts opts; /* strings owned, never NULL */
     uint16_t proxy_port;  /* 0: no proxy */
     char *ca_dir;         /* NULL: libcurl's own defaults */
+    struct tls *tls;      /* of lines */
     CURLSH *share;
     pthread_mutex_t share_locks[CURL_LOCK_DATA_LAST];
     pthread_mutex_t lock; /* of the pool */
@@ -62,12 +64,17 @@ struct wire_request {
     const char *user_agent; /* NULL: Sluice's own */
     curl_write_callback on_body;
     void *body_ctx;
-    struct head *head; /* filled from the answer */
+    struct head *head; /* filled from the answer; head_clear() it in the end */
     long buffer_size;  /* bytes libcurl reads at once */
 };
 
 /* Forgets the last request and sets the handle up for this one. */
 int wire_prepare(struct wire *w, const struct wire_request *request, struct err *err);
+/* The same, but only to connect: to where the requests to `url` are sent, through a tunnel if need be. */
+int wire_prepare_connection(struct wire *w, const struct guard_url *url, struct err *err);
+/* That has succeeded: the socket is the caller's from now on, and the wire has no handle any more until it is
+ * set up again. -1: it is gone. */
+int wire_steal_socket(struct wire *w);
 /* Sets one more option, unless one before it failed. */
 #define WIRE_SET(w, rc, option, value)                                                                       \
     (rc) = (rc) == CURLE_OK ? curl_easy_setopt((w)->easy, option, value) : (rc)
@@ -80,7 +87,8 @@ int wire_error(const struct wire *w, const struct guard_url *url, CURLcode code,
  * than the one the headers were meant for. */
 int wire_headers(struct curl_slist **out, const char *const *headers, bool public_only, struct err *err);
 /* Checks where an answer redirects to, seen from `from`: the rules for URLs, and never from https to http. */
-int wire_redirect(const struct wire *w, const struct guard_url *from, struct guard_url *to, struct err *err);
+int wire_redirect(const struct net *net, const struct head *head, const struct guard_url *from,
+                  struct guard_url *to, struct err *err);
 
 DEFINE_AUTO_PTR(wire, wire_put)
 DEFINE_AUTO_PTR(curl_slist, curl_slist_free_all)
