@@ -261,4 +261,7 @@ void loop_run(struct loop *l)
         if (woken)
             run_posts(l);
     }
+    (void)pthread_mutex_lock(&l->lock);
+    l->stopped = l->stopping = false;
+    (void)pthread_mutex_unlock(&l->lock);
 }

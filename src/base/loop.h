@@ -18,7 +18,8 @@ struct loop;
 
 int loop_open(struct loop **out, struct err *err);
 void loop_close(struct loop *l); /* NULL is fine */
-/* Runs callbacks until loop_stop() was called, from any thread or before. Posts made before that are run. */
+/* Runs callbacks until loop_stop() was called, from any thread or before. Posts made before that are run. It
+ * may be run again. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 /* Monotonic time at which this round of callbacks began: good enough for timers, and free. */

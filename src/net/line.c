@@ -214,6 +214,12 @@ static enum turn ask(struct line *l, CURLcode *code)
     return TURN_BLOCKED; /* no server answers that fast */
 }
 
+static void forget_read(struct line *l)
+{
+    buf_fini(&l->in);
+    l->in_at = 0;
+}
+
 /* The head is complete: what follows it? */
 static enum turn begin_body(struct line *l, CURLcode *code)
 {
@@ -224,6 +230,8 @@ static enum turn begin_body(struct line *l, CURLcode *code)
     l->framing = none ? BY_LENGTH : h->chunked ? BY_CHUNKS : h->has_length ? BY_LENGTH : BY_CLOSE;
     l->chunks = (struct chunked){0};
     l->spent |= h->closes || l->framing == BY_CLOSE;
+    if (l->in_at == l->in.len)
+        forget_read(l);
     if (transfer_accept(l->t) < 0) {
         l->spent = true;
         return over(code, CURLE_WRITE_ERROR);
@@ -311,8 +319,7 @@ static enum turn deliver_rest(struct line *l, CURLcode *code)
     }
     l->in_at += (size_t)n;
     l->spent |= ended && l->in_at < l->in.len; /* more than the answer */
-    buf_fini(&l->in);
-    l->in_at = 0;
+    forget_read(l);
     return ended ? over(code, CURLE_OK) : TURN_AGAIN;
 }
 
@@ -396,7 +403,7 @@ static void run(struct line *l)
             turn = read_head(l, &code);
             break;
         case STAGE_BODY:
-            turn = l->in_at < l->in.len ? deliver_rest(l, &code) : read_body(l, &code);
+            turn = l->in.len ? deliver_rest(l, &code) : read_body(l, &code);
             break;
         case STAGE_IDLE:
             look_at_idle(l);
@@ -524,7 +531,6 @@ void line_put(struct line *l)
     }
     if (l->ssl)
         tls_set_fast(l->ssl, false);
-    buf_fini(&l->in);
     l->stage = STAGE_IDLE;
     l->used = true;
     l->idle_since_us = now_us;

@@ -28,7 +28,7 @@ struct origin_request {
     int fd;
     unsigned number; /* of all requests, from 0 */
     char method[16];
-    char url[4096];   /* absolute: we are a proxy */
+    char url[4096];   /* absolute where we are an HTTP proxy */
     const char *path; /* of the URL, with query */
     bool ranged;
     unsigned long long first, last; /* inclusive */
@@ -40,7 +40,8 @@ struct origin_request {
 struct origin {
     int fd;
     uint16_t port;
-    char url[64]; /* "http://127.0.0.1:port" */
+    char url[64];   /* "http://127.0.0.1:port" */
+    char socks[64]; /* the same as a SOCKS proxy */
     pthread_t thread;
     atomic_uint connections, requests, open;
     atomic_bool closing;
@@ -165,12 +166,28 @@ static inline bool origin_read_request(struct origin_request *r)
     return true;
 }
 
+/* SOCKS 5 (RFC 1928) to a name, without credentials: everything leads here. */
+static inline bool origin_greet(int fd)
+{
+    unsigned char block[512];
+    static const unsigned char welcome[] = {5, 0};
+    static const unsigned char connected[] = {5, 0, 0, 1, 0, 0, 0, 0, 0, 0};
+    if (recv(fd, block, 1, MSG_PEEK) != 1 || block[0] != 5)
+        return true; /* no SOCKS */
+    if (recv(fd, block, 2, MSG_WAITALL) != 2 || recv(fd, block + 2, block[1], MSG_WAITALL) != block[1] ||
+        send(fd, welcome, sizeof welcome, MSG_NOSIGNAL) != sizeof welcome ||
+        recv(fd, block, 5, MSG_WAITALL) != 5 || block[3] != 3 ||
+        recv(fd, block + 5, block[4] + 2, MSG_WAITALL) != block[4] + 2)
+        return false;
+    return send(fd, connected, sizeof connected, MSG_NOSIGNAL) == sizeof connected;
+}
+
 static inline void *origin_serve_connection(void *arg)
 {
     struct origin_connection *c = arg;
     struct origin *o = c->origin;
     struct origin_request *r = calloc(1, sizeof *r);
-    for (bool keep = r != NULL; keep;) {
+    for (bool keep = r && origin_greet(c->fd); keep;) {
         memset(r, 0, sizeof *r);
         r->fd = c->fd;
         keep = origin_read_request(r);
@@ -235,6 +252,7 @@ static inline struct origin *origin_start(bool (*serve)(struct origin *, struct 
         abort();
     o->port = ntohs(a.sin_port);
     (void)snprintf(o->url, sizeof o->url, "http://127.0.0.1:%u", o->port);
+    (void)snprintf(o->socks, sizeof o->socks, "socks5h://127.0.0.1:%u", o->port);
     if (pthread_create(&o->thread, NULL, origin_accept, o) != 0)
         abort();
     return o;

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "net/flow.h"
 #include "net/net.h"
 #include "net_origin.h"
 
@@ -714,6 +715,50 @@ static pid_t start_tls(const char *dir)
     return pid;
 }
 
+struct flow_reader {
+    struct loop *loop;
+    struct flow *flow;
+    char text[16];
+    size_t len;
+    struct err err;
+};
+
+static void look(void *ctx)
+{
+    struct flow_reader *r = ctx;
+    const unsigned char *data;
+    size_t len;
+    int rc;
+    while ((rc = flow_peek(r->flow, &data, &len, &r->err)) == 1) {
+        assert_true(len < sizeof r->text - r->len);
+        memcpy(r->text + r->len, data, len);
+        r->len += len;
+        flow_take(r->flow, len);
+    }
+    if (rc != 0)
+        loop_stop(r->loop);
+}
+
+/* The same by a flow, twice, so that a session may be taken up again. */
+static void run_flow_case(struct net *net, const struct call_case *c)
+{
+    struct err err = {0};
+    auto_ptr(loop) struct loop *loop = NULL;
+    auto_ptr(flow_set) struct flow_set *set = NULL;
+    const struct fetch_opts opts = {.url = c->path};
+    assert_int_equal(loop_open(&loop, &err), 0);
+    assert_int_equal(flow_set_open(&set, net, loop, &err), 0);
+    for (int i = 0; i < 2; i++) {
+        struct flow_reader r = {.loop = loop};
+        assert_int_equal(flow_open(&r.flow, set, &opts, look, &r, &err), 0);
+        loop_run(loop);
+        flow_close(r.flow);
+        if (r.err.code != c->code || (c->code == ERR_OK && strcmp(r.text, c->says) != 0) ||
+            (c->code != ERR_OK && !strstr(r.err.text, c->says)))
+            fail_msg("%s: %s %s", c->path, r.text, r.err.text);
+    }
+}
+
 static void tls_is_checked(void **state)
 {
     struct fixture *f = *state;
@@ -725,6 +770,8 @@ static void tls_is_checked(void **state)
     };
     static const struct call_case untrusted = {
         .path = "https://secure.example/good", .code = ERR_UPSTREAM_FAILED, .says = "certificate"};
+    static const struct call_case other_host = {
+        .path = "https://other.example/good", .code = ERR_UPSTREAM_FAILED, .says = "ostname mismatch"};
     char dir[] = "/tmp/sluice-net-XXXXXX";
     char command[sizeof make_tls + 256];
     char ca_file[64];
@@ -748,8 +795,12 @@ static void tls_is_checked(void **state)
     assert_int_equal(net_open(&net, &opts, &err), 0);
     for (size_t i = 0; i < ARRAY_LEN(trusted); i++)
         run_case(net, &trusted[i]);
+    for (size_t i = 0; i < ARRAY_LEN(trusted) - 1; i++)
+        run_flow_case(net, &trusted[i]);
+    run_flow_case(net, &other_host);
     net_close(net);
     run_case(f->net, &untrusted);
+    run_flow_case(f->net, &untrusted);
     (void)kill(pid, SIGTERM);
     (void)waitpid(pid, NULL, 0);
     (void)snprintf(command, sizeof command, "rm -r %s", dir);
