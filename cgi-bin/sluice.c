@@ -10,6 +10,7 @@
 #include "clients.h"
 #include "common.h"
 #include "db.h"
+#include "doctor.h"
 #include "extract.h"
 #include "gc.h"
 #include "key.h"
@@ -27,7 +28,8 @@ static const char usage[] =
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
-        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE DB_USAGE GC_USAGE "  config --check [FILE] [--json]\n"
+        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE DOCTOR_USAGE DB_USAGE GC_USAGE
+    "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key; --man: its manual\n"
     "  snippet [--json]    list what there is for web servers and systemd\n"
@@ -202,14 +204,28 @@ static int snippet_command(int argc, char **argv)
     return fputs(buf_str(&out), stdout) < 0;
 }
 
-/* Player scripts are run by helpers that lie beside the programs which serve. */
-static int extract(int argc, char **argv)
+/* Where the programs which serve lie; "": not found. */
+static void find_programs(char out[PATH_MAX])
 {
     char own[PATH_MAX];
-    char program[PATH_MAX] = "";
-    if (own_directory(own, sizeof own) == 0 && find_near(own, programs, program) == 0)
-        *strrchr(program, '/') = '\0';
+    *out = '\0';
+    if (own_directory(own, sizeof own) == 0 && find_near(own, programs, out) == 0)
+        *strrchr(out, '/') = '\0';
+}
+
+/* Player scripts are run by helpers that lie beside them. */
+static int extract(int argc, char **argv)
+{
+    char program[PATH_MAX];
+    find_programs(program);
     return extract_command(argc, argv, program);
+}
+
+static int doctor(int argc, char **argv)
+{
+    char program[PATH_MAX];
+    find_programs(program);
+    return doctor_command(argc, argv, program);
 }
 
 static int check_config(const char *path, bool json)
@@ -283,6 +299,7 @@ int main(int argc, char **argv)
         {"extract", extract},
         {"clients", clients_command},
         {"token", token_command},
+        {"doctor", doctor},
         {"db", db_command},
         {"gc", gc_command},
         {"config", config_command},

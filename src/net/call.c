@@ -146,6 +146,8 @@ static int fill_answer(struct call *c, const struct guard_url *url, struct err *
     memcpy(a->content_type, c->head.content_type, sizeof a->content_type);
     memcpy(a->etag, c->head.etag, sizeof a->etag);
     memcpy(a->last_modified, c->head.last_modified, sizeof a->last_modified);
+    time_t date = c->head.date[0] ? curl_getdate(c->head.date, NULL) : -1;
+    a->date_unix_s = date > 0 ? (int64_t)date : 0;
     a->final_url = strdup(url->text);
     if (!a->final_url)
         return err_set(err, ERR_INTERNAL, "no memory");

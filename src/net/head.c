@@ -137,6 +137,8 @@ static void read_field(struct head *h, const char *name, size_t name_len, struct
         copy_value(h->etag, sizeof h->etag, v);
     } else if (IS("last-modified")) {
         copy_value(h->last_modified, sizeof h->last_modified, v);
+    } else if (IS("date")) {
+        copy_value(h->date, sizeof h->date, v);
     }
 #undef IS
 }

@@ -28,6 +28,7 @@ struct head {
     bool closes; /* the connection serves no further request */
     int retry_after_s;
     char *location; /* owned: head_clear() */
+    char date[64]; /* of the server's clock */
 };
 
 void head_clear(struct head *h);

@@ -251,3 +251,15 @@ void wire_put(struct wire *w)
         surplus = next;
     }
 }
+
+void net_library_versions(struct buf *out)
+{
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    (void)buf_addf(out, "libcurl %s (%s)", v->version, v->ssl_version ? v->ssl_version : "no TLS");
+}
+
+const char *net_certificates(void)
+{
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    return v->cainfo && *v->cainfo ? v->cainfo : v->capath;
+}

@@ -43,6 +43,12 @@ void net_close(struct net *net);
  * `out`. */
 size_t net_ports(const struct net *net, uint16_t *out, size_t room);
 
+/* "libcurl 7.88.1 (OpenSSL/3.0.15)" */
+void net_library_versions(struct buf *out);
+/* Where libcurl looks for the certificates of the world: a file or a directory. Static; NULL: the library was
+ * built without. */
+const char *net_certificates(void);
+
 /* One small exchange: a description, a manifest, a picture, a probe. */
 struct net_call {
     const char *url;
@@ -66,7 +72,8 @@ struct net_answer {
     char content_type[128]; /* lower case, without parameters; "" when absent */
     char etag[128];
     char last_modified[64];
-    char *final_url; /* after redirects */
+    int64_t date_unix_s; /* the server's clock; 0: it did not say */
+    char *final_url;     /* after redirects */
 };
 
 /* Errors: ERR_BAD_URL, ERR_REFUSED_ADDRESS, ERR_UPSTREAM_FAILED (transport, time, size). A 206 whose

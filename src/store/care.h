@@ -37,6 +37,9 @@ struct store_swept {
  * store_limit_cache(). */
 int store_sweep(struct store *s, int64_t now_unix_s, struct store_swept *out, struct err *err);
 
+/* The file system there is one that several hosts may share, or that behaves as if: no WAL on it. */
+bool store_on_network(const char *path);
+
 /* "SQLite 3.40.1, libpq 15.3" */
 void store_library_versions(struct buf *out);
 

@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "store/care.h"
 
 enum { SETTLE_WAIT_MS = 10000, SETTLE_PAUSE_MAX_MS = 20, SCRATCH_BYTES = 4096 };
 
 /* WAL keeps its index in shared memory, which two hosts that mount one directory do not share: there it
  * "works" and then loses writes. So these file systems never get it. Numbers that linux/magic.h lacks:
  * statfs(2). */
-static bool on_network(const char *path)
+bool store_on_network(const char *path)
 {
     static const uint64_t magics[] = {
         NFS_SUPER_MAGIC,   SMB_SUPER_MAGIC,  CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
@@ -85,7 +86,7 @@ static int leave_wal(struct sqlite_db *db)
  * connection, which holds nothing that another one waits for. */
 int journal_open(struct sqlite_db **out, const char *path, struct err *err)
 {
-    bool wanted = !on_network(path) && can_share_memory(path);
+    bool wanted = !store_on_network(path) && can_share_memory(path);
     int64_t deadline_us = clock_mono_us() + SETTLE_WAIT_MS * INT64_C(1000);
     for (unsigned seed = (unsigned)getpid();;) {
         auto_ptr(sqlite_db) struct sqlite_db *db = NULL;

@@ -1,0 +1,76 @@
+/* The doctor's checks of the outside world: can it be reached, are certificates known, is the clock right. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/net.h"
+#include "serve/doctor_impl.h"
+
+/* Answers 204 and nothing, to anybody. */
+static const char asked_url[] = "https://www.youtube.com/generate_204";
+
+enum { CLOCK_WARN_S = 30, CLOCK_FAIL_S = 300, BODY_MAX_BYTES = 65536 };
+
+static void check_certificates(struct doctor *d)
+{
+    const char *where = net_certificates();
+    if (!d->reached_tls && (!where || access(where, R_OK) < 0))
+        doctor_say(d, DOCTOR_FAIL, "apt-get install ca-certificates", "no certificates of the world in %s",
+                   where ? where : "any place known to libcurl");
+}
+
+/* `late_us`: how long the answer took, in which the server's time has moved on. */
+static void check_clock(struct doctor *d, const struct net_answer *answer, int64_t late_us)
+{
+    int64_t ahead_s = clock_unix_s() - answer->date_unix_s;
+    if (!answer->date_unix_s)
+        return;
+    int64_t off_s = llabs(ahead_s) - late_us / 1000000;
+    if (off_s <= CLOCK_WARN_S) {
+        doctor_say(d, DOCTOR_OK, NULL, "the clock is right, to %d s", CLOCK_WARN_S);
+        return;
+    }
+    doctor_say(
+        d, off_s > CLOCK_FAIL_S ? DOCTOR_FAIL : DOCTOR_WARN, "timedatectl set-ntp true",
+        "this machine's clock is %lld s %s: links end early or late, and certificates may not be taken",
+        (long long)llabs(ahead_s), ahead_s > 0 ? "fast" : "slow");
+}
+
+static const char *through(const struct doctor *d)
+{
+    return *d->config->proxy_url ? ", through proxy_url" : "";
+}
+
+void doctor_upstream(struct doctor *d)
+{
+    struct err err = {0};
+    auto_(net_answer) struct net_answer answer = {0};
+    const struct net_call call = {.url = asked_url, .max_bytes = BODY_MAX_BYTES};
+    if (d->opts->offline) {
+        doctor_say(d, DOCTOR_OK, NULL, "not asked");
+        return;
+    }
+    struct net *net = doctor_net(d, &err);
+    int64_t started_us = clock_mono_us();
+    if (!net || net_call(net, &call, &answer, &err) < 0) {
+        doctor_say(d, DOCTOR_FAIL,
+                   *d->config->proxy_url ? "proxy_url = (one that answers), or: curl -sSI -x PROXY "
+                                           "https://www.youtube.com/generate_204"
+                                         : "curl -sSI https://www.youtube.com/generate_204",
+                   "www.youtube.com cannot be reached%s: %s", through(d), err.text);
+        check_certificates(d);
+        return;
+    }
+    int64_t took_us = clock_mono_us() - started_us;
+    d->reached_tls = true;
+    if (answer.status == 429 || answer.status == 403)
+        doctor_say(d, DOCTOR_WARN, "proxy_url = (an exit with another address)",
+                   "www.youtube.com answers %d%s: this address is limited or blocked", answer.status,
+                   through(d));
+    else
+        doctor_say(d, DOCTOR_OK, NULL, "www.youtube.com answered in %lld ms%s", (long long)(took_us / 1000),
+                   through(d));
+    check_clock(d, &answer, took_us);
+}
