@@ -153,16 +153,21 @@ $(B)/gen/embed.c: $(EMBEDDED) src/embed.awk
 	@mkdir -p $(@D)
 	@LC_ALL=C awk -f src/embed.awk $(EMBEDDED) > $@
 
+LOCALES := $(sort $(wildcard www/locales/*.json))
+$(B)/gen/locale.c: $(LOCALES) src/locale.awk
+	@mkdir -p $(@D)
+	@LC_ALL=C awk -f src/locale.awk $(LOCALES) > $@
+
 # $(call variant,directory,flags,link flags)
 define variant
 $(1)/obj/%.o: %.c $(B)/.flags
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
 	@$$(CC) $$(BASE_FLAGS) $(2) $$(PKG_CFLAGS) $$(CFLAGS) -MMD -MP -c $$< -o $$@
-$(1)/obj/gen/embed.o: $(B)/gen/embed.c $(B)/.flags
+$(1)/obj/gen/%.o: $(B)/gen/%.c $(B)/.flags
 	@mkdir -p $$(@D)
 	@$$(CC) $$(BASE_FLAGS) $(2) $$(CFLAGS) -MMD -MP -c $$< -o $$@
-$(1)/libsluice.a: $(LIB_SRC:%.c=$(1)/obj/%.o) $(1)/obj/gen/embed.o
+$(1)/libsluice.a: $(LIB_SRC:%.c=$(1)/obj/%.o) $(1)/obj/gen/embed.o $(1)/obj/gen/locale.o
 	@rm -f $$@
 	@ar rcs $$@ $$^
 $(1)/cgi-bin/%.fcgi: $(1)/obj/cgi-bin/%.o $(1)/obj/cgi-bin/common.o $(1)/libsluice.a
@@ -222,16 +227,16 @@ $(B)/asan/fuzz/fuzz_%.ok: $(B)/asan/fuzz/fuzz_% $(wildcard tests/fuzz/corpus/*/*
 	@$< tests/fuzz/corpus/$* && touch $@
 
 # libFuzzer needs everything compiled by clang with coverage.
-$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(LIB_SRC) $(B)/gen/embed.c
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(LIB_SRC) $(B)/gen/embed.c $(B)/gen/locale.c
 	@mkdir -p $(@D)
 	@echo '  clang $@'
 	@clang $(filter-out -Wno-format-nonliteral,$(BASE_FLAGS)) -O1 -fsanitize=fuzzer,address,undefined $(PKG_CFLAGS) \
-	  -o $@ $< $(LIB_SRC) $(B)/gen/embed.c $(PKG_LIBS)
+	  -o $@ $< $(LIB_SRC) $(B)/gen/embed.c $(B)/gen/locale.c $(PKG_LIBS)
 
 # ---------------------------------------------------------------------------------------------------------------
 # Pages: our own files and, beside them, the libraries npm brought
 
-$(B)/www/.stamp: $(shell find www -path www/node_modules -prune -o -type f -print) www/node_modules/.stamp
+$(B)/www/.stamp: $(shell find www -path www/node_modules -prune -o -type f -print) src/site/link.c src/site/link.h www/node_modules/.stamp
 	@echo '  pages $(@D)'
 	@sh www/build.sh $(@D)
 	@touch $@
@@ -244,7 +249,7 @@ www/node_modules/.stamp: www/package-lock.json
 # Lint
 
 .PHONY: check-layers check-format check-tidy check-cppcheck check-analyzer check-shell check-js
-C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] src/*/*/*/*.[ch] cgi-bin/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
+C_FILES := $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] src/*/*/*/*.[ch] cgi-bin/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] www/*.[ch] tests/browser/*.[ch]))
 
 check-layers:
 	@awk -f tests/layers.awk src/LAYERS $(filter src/% cgi-bin/%,$(C_FILES))

@@ -6,12 +6,12 @@ cd "$(dirname "$0")/.."
 
 build='gcc libc6-dev make pkg-config libfcgi-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpq-dev libsodium-dev libssl-dev libexpat1-dev
   libutf8proc-dev libjavascriptcoregtk-4.1-dev libavformat-dev libavcodec-dev libavutil-dev libswresample-dev ca-certificates'
-run="$build lighttpd lighttpd-mod-deflate nodejs npm"
+run="$build lighttpd lighttpd-mod-deflate nodejs npm clang lld"
 demo="$run ffmpeg openssl"
 test="$demo libcmocka-dev curl wget aria2 nginx-light apache2 libapache2-mod-fcgid spawn-fcgi systemd chromium
   fonts-dejavu-core procps sqlite3 postgresql util-linux"
 bench="$demo curl wrk nginx-light procps"
-lint="$build nodejs npm clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck"
+lint="$build nodejs npm lld clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck"
 
 case "${1:-}" in
   build) want=$build ;;

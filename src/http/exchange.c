@@ -178,8 +178,9 @@ void http_exchange_slim(struct http_exchange *x)
     struct http_request *r = &x->req;
     if (!x->fcgi)
         return;
-    r->range = r->if_range = r->if_match = r->if_none_match = r->accept = r->authorization = r->api_key =
-        r->content_type = r->host = r->origin = r->remote_addr = r->forwarded_for = NULL;
+    r->range = r->if_range = r->if_match = r->if_none_match = r->accept = r->accept_language =
+        r->authorization = r->api_key = r->content_type = r->host = r->origin = r->remote_addr =
+            r->forwarded_for = NULL;
     fcgi_slim(x->fcgi);
 }
 

@@ -1,5 +1,6 @@
 /* The bodies of error answers: RFC 9457 problem details, and the same as a page for browsers without our
- * script. They say what the table in base/err.c says, never err->text. `req` may be NULL. */
+ * script, in the reader's language. They say what the table in base/err.c (its translations in the page)
+ * says, never err->text. `req` may be NULL. */
 #ifndef SLUICE_HTTP_PROBLEM_H
 #define SLUICE_HTTP_PROBLEM_H
 

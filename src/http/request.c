@@ -66,6 +66,7 @@ static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx
         {"HTTP_IF_MATCH", NULL, &req->if_match},
         {"HTTP_IF_NONE_MATCH", NULL, &req->if_none_match},
         {"HTTP_ACCEPT", NULL, &req->accept},
+        {"HTTP_ACCEPT_LANGUAGE", NULL, &req->accept_language},
         /* Apache renames what a rewrite rule has set. */
         {"HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", &req->authorization},
         {"HTTP_X_API_KEY", NULL, &req->api_key},
@@ -343,7 +344,7 @@ const char *http_param(const struct http_request *req, const char *name)
     return NULL;
 }
 
-/* --- Accept --- */
+/* --- Accept, Accept-Language --- */
 
 /* The weight in the parameters of one element ("; level=1; q=0.8"), in thousandths. */
 static int weight(const char *s, size_t len)
@@ -394,4 +395,23 @@ bool http_wants_html(const struct http_request *req)
 {
     return req->accept && wanted(req->accept, "text/html", "text/*") >
                               wanted(req->accept, "application/json", "application/*");
+}
+
+const struct locale *http_locale(const struct http_request *req)
+{
+    const char *named = req ? http_param(req, "lang") : NULL;
+    const struct locale *best = named ? locale_find(named) : NULL;
+    const char *rest = req && req->accept_language && !best ? req->accept_language : "";
+    for (int most = 0; *rest;) {
+        rest += strspn(rest, " \t,");
+        size_t len = strcspn(rest, ",");
+        const struct locale *l = locale_find(rest);
+        int q = l ? weight(rest, len) : 0;
+        if (q > most) {
+            best = l;
+            most = q;
+        }
+        rest += len;
+    }
+    return best ? best : locale_find("en");
 }

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/locale.h"
 
 enum http_method {
     HTTP_OTHER = 0,
@@ -37,8 +38,8 @@ struct http_request {
     struct http_param params[HTTP_PARAMS_MAX]; /* query, then form or flat JSON body */
     size_t param_count;
     /* Header values, borrowed from the environment; NULL when absent or empty. */
-    const char *range, *if_range, *if_match, *if_none_match, *accept, *authorization, *api_key, *content_type,
-        *host, *origin;
+    const char *range, *if_range, *if_match, *if_none_match, *accept, *accept_language, *authorization,
+        *api_key, *content_type, *host, *origin;
     const char *remote_addr, *forwarded_for; /* for limits only, never logged; the latter is only a claim */
     bool https;
     char id[17]; /* random hex: in logs and in problem bodies */
@@ -64,6 +65,9 @@ void http_request_fini(struct http_request *req);
 const char *http_param(const struct http_request *req, const char *name);
 /* The Accept header prefers text/html over application/json (a browser without our script). */
 bool http_wants_html(const struct http_request *req);
+/* The language of a page: the parameter `lang` where it names one of ours, else what Accept-Language likes
+ * best of them (RFC 9110 §12.5.4), else English. `req` may be NULL. */
+const struct locale *http_locale(const struct http_request *req);
 
 DEFINE_AUTO(http_request, http_request_fini)
 

@@ -1,12 +1,14 @@
-/* GET /api/v1/page?url=: the result for browsers without JavaScript.
+/* GET /api/v1/page?url=: the result for browsers without JavaScript; without a link, the form alone.
  *
- * The same elements with the same texts as www/app.js makes (described at its top; a browser test compares
- * the two), all looks from sluice.css. Addresses of our own files are relative to this route, so that they
- * are right in any folder, whether or not the web server tells us its name. */
+ * The same elements with the same texts as www/js/card.js makes (described at its top; a browser test
+ * compares the two), in the reader's language, all looks from sluice.css. Addresses of our own files are
+ * relative to this route, so that they are right in any folder, whether or not the web server tells us its
+ * name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "base/text.h"
 #include "http/html.h"
 #include "serve/auth.h"
@@ -24,35 +26,12 @@ struct page {
     struct app *app;
     struct token_holder holder;
     const struct description *d;
+    const struct locale *locale;
+    bool chosen; /* the language was asked for by name: links keep it */
     struct buf *out;
 };
 
 enum group { GROUP_BOTH, GROUP_VIDEO, GROUP_AUDIO, GROUPS };
-
-static const char page_top[] =
-    " · Sluice</title>\n"
-    "<link rel=\"icon\" href=\"../../favicon.svg\" type=\"image/svg+xml\">\n"
-    "<link rel=\"stylesheet\" href=\"../../vendor/bootstrap.min.css\">\n"
-    "<link rel=\"stylesheet\" href=\"../../vendor/icons.css\">\n"
-    "<link rel=\"stylesheet\" href=\"../../sluice.css\">\n"
-    "</head>\n<body>\n"
-    "<header class=\"top\">\n<a class=\"brand\" href=\"../../\"><img src=\"../../favicon.svg\" alt=\"\" width=\"32\" "
-    "height=\"32\">Sluice</a>\n<nav aria-label=\"Site\"><a href=\"../../docs/\">Docs</a></nav>\n</header>\n"
-    "<main class=\"page\">\n<h1 class=\"headline\">Paste a link. Get the file.</h1>\n"
-    "<form class=\"ask\" action=\"page\" method=\"get\" role=\"search\">\n"
-    "<label class=\"visually-hidden\" for=\"url\">Link to a video or audio file</label>\n"
-    "<div class=\"ask-box\"><input class=\"ask-input\" id=\"url\" name=\"url\" type=\"text\" inputmode=\"url\" "
-    "required autocomplete=\"off\" dir=\"ltr\" value=\"";
-
-static const char page_form_end[] =
-    "\">\n<button class=\"ask-go\" type=\"submit\"><span class=\"ask-go-text\">Get it</span>"
-    "<span class=\"icon icon-go\"></span></button></div>\n"
-    "<p class=\"ask-hint\">YouTube, or a link that leads straight to a video or audio file.</p>\n</form>\n";
-
-static const char page_bottom[] =
-    "</main>\n<footer class=\"foot\"><span>Fetch only what you have the right to.</span>\n"
-    "<nav aria-label=\"About\"><a href=\"../../docs/\">Documentation</a><a href=\"../../docs/#api\">API</a>"
-    "<a href=\"../../docs/#privacy\">Privacy</a></nav></footer>\n</body>\n</html>\n";
 
 static enum group group_of(const struct choice *c)
 {
@@ -61,36 +40,68 @@ static enum group group_of(const struct choice *c)
     return groups[c->kind];
 }
 
-/* "59.2 MB": one decimal where fewer than three digits would be left. */
-static void add_units(struct buf *out, double value, const char *const units[5])
+/* --- words and numbers of the language --- */
+
+static const char *words(const struct page *p, const char *key)
 {
-    size_t unit = 0;
-    for (; value >= 999.5 && unit < 4; unit++)
+    return locale_text(p->locale, key);
+}
+
+static void add_words(const struct page *p, const char *key)
+{
+    (void)html_text(p->out, words(p, key));
+}
+
+/* The text called `key` with `value` in the place of its {name}; fit for attributes too. */
+static void add_filled(const struct page *p, const char *key, const char *value)
+{
+    const char *text = words(p, key);
+    size_t before = strcspn(text, "{");
+    const char *after = strchr(text, '}');
+    char head[256];
+    (void)snprintf(head, sizeof head, "%.*s", (int)before, text);
+    (void)html_attr(p->out, head);
+    (void)html_attr(p->out, after ? value : "");
+    (void)html_attr(p->out, after ? after + 1 : "");
+}
+
+/* "59.2 MB": one decimal where fewer than three digits would be left. `units`: names, a space between them.
+ */
+static void add_units(const struct page *p, double value, const char *units)
+{
+    char number[32];
+    bool whole = true;
+    for (const char *next; value >= 999.5 && (next = strchr(units, ' ')); units = next + 1, whole = false)
         value /= 1000;
-    (void)buf_addf(out, "%.*f %s", unit > 0 && value < 99.95 ? 1 : 0, value, units[unit]);
+    (void)snprintf(number, sizeof number, "%.*f", !whole && value < 99.95 ? 1 : 0, value);
+    char *point = strchr(number, '.');
+    if (point)
+        *point = *words(p, "number.decimal"); /* one byte in every language */
+    (void)buf_addf(p->out, "%s %.*s", number, (int)strcspn(units, " "), units);
 }
 
-static void add_size(struct buf *out, const struct choice *c)
+static void add_size(const struct page *p, const struct choice *c)
 {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    (void)buf_adds(out, c->size_exact ? "" : "≈ ");
-    add_units(out, (double)c->size_bytes, units);
+    (void)buf_adds(p->out, c->size_exact ? "" : "≈ ");
+    add_units(p, (double)c->size_bytes, words(p, "units.size"));
 }
 
-static void add_rate(struct buf *out, int64_t bits)
+static void add_rate(const struct page *p, int64_t bits)
 {
-    static const char *const units[] = {"bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"};
-    add_units(out, (double)bits, units);
+    add_units(p, (double)bits, words(p, "units.rate"));
 }
 
-/* "59,234,567" */
-static void add_grouped(struct buf *out, uint64_t n)
+/* "59,234,567"; beyond the last three digits, Hindi groups by two. */
+static void format_grouped(const struct page *p, uint64_t n, struct buf *out)
 {
-    if (n >= 1000) {
-        add_grouped(out, n / 1000);
-        (void)buf_addf(out, ",%03u", (unsigned)(n % 1000));
-    } else {
-        (void)buf_addf(out, "%u", (unsigned)n);
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+    int size = *words(p, "number.group_size") - '0';
+    for (int i = 0; i < len; i++) {
+        int left = len - i;
+        if (i > 0 && left >= 3 && (left - 3) % size == 0)
+            (void)buf_adds(out, words(p, "number.group"));
+        (void)buf_addc(out, digits[i]);
     }
 }
 
@@ -103,7 +114,7 @@ static void add_duration(struct buf *out, uint64_t ms)
         (void)buf_addf(out, "%llu:%02llu", s / 60, s % 60);
 }
 
-/* `before`, the text escaped, `after`. */
+/* `before`, the text escaped, `after`. Our own words have no quotes in them: they may stand in attributes. */
 static void add_element(struct buf *out, const char *before, const char *text, const char *after)
 {
     (void)buf_adds(out, before);
@@ -154,14 +165,17 @@ static void add_codec_names(struct buf *out, const char *codecs)
 }
 
 /* What tells a choice from its neighbours: the first part of its label. */
-static void add_name(struct buf *out, const struct choice *c)
+static void add_name(const struct page *p, const struct choice *c)
 {
     char name[sizeof c->label];
     (void)snprintf(name, sizeof name, "%s", c->label);
     char *end = strstr(name, " · ");
     if (end)
         *end = '\0';
-    (void)html_text(out, text_equal_nocase(name, c->container) ? "As it is" : name);
+    const char *key = strcmp(name, "Audio") == 0              ? "choice.audio"
+                      : text_equal_nocase(name, c->container) ? "choice.as_is"
+                                                              : NULL;
+    add_element(p->out, "<bdi>", key ? words(p, key) : name, "</bdi>");
 }
 
 static bool has_many_voices(const struct description *d)
@@ -204,18 +218,25 @@ static void add_facts(const struct page *p, const struct choice *c)
         (void)buf_addf(out, "<span>%.0f fps</span>", fps);
     if (bitrate > 0 && !strstr(c->label, "bit/s")) {
         (void)buf_adds(out, "<span>");
-        add_rate(out, bitrate);
+        add_rate(p, bitrate);
         (void)buf_adds(out, "</span>");
     }
     for (size_t i = 0; i < c->format_count && has_many_voices(p->d); i++) {
         const struct format *f = c->formats[i];
-        if (f->language)
-            add_element(out, "<span>", f->language, f->original ? "</span>" : " (dubbed)</span>");
+        if (!f->language)
+            continue;
+        (void)buf_adds(out, "<span>");
+        if (f->original)
+            (void)html_text(out, f->language);
+        else
+            add_filled(p, "choice.dubbed", f->language);
+        (void)buf_adds(out, "</span>");
     }
-    if (drc)
-        (void)buf_adds(out,
-                       "<span title=\"Dynamic range compressed: quiet and loud parts brought together\">even "
-                       "loudness</span>");
+    if (drc) {
+        (void)buf_adds(out, "<span title=\"");
+        (void)html_attr(out, words(p, "choice.loudness_title"));
+        add_element(out, "\">", words(p, "choice.loudness"), "</span>");
+    }
     (void)buf_adds(out, "</span>");
 }
 
@@ -226,39 +247,41 @@ static int add_row(const struct page *p, const struct choice *c, bool best, stru
     if (add_link(p, "href", "stream", c->id, err) < 0)
         return -1;
     (void)buf_adds(out, " download><span class=\"choice-label\">");
-    add_name(out, c);
+    add_name(p, c);
     (void)buf_adds(out, "</span>");
     add_facts(p, c);
+    (void)buf_adds(out, "<span class=\"choice-size\" title=\"");
     if (c->size_bytes) {
-        (void)buf_addf(out, "<span class=\"choice-size\" title=\"%s", c->size_exact ? "" : "about ");
-        add_grouped(out, c->size_bytes);
-        (void)buf_adds(out, " bytes\">");
-        add_size(out, c);
+        auto_(buf) struct buf bytes = BUF_INIT(64);
+        format_grouped(p, c->size_bytes, &bytes);
+        add_filled(p, c->size_exact ? "choice.size_exact" : "choice.size_about", buf_str(&bytes));
+        (void)buf_adds(out, "\">");
+        add_size(p, c);
     } else {
-        (void)buf_adds(out, "<span class=\"choice-size\" title=\"The source does not say\">size unknown");
+        (void)html_attr(out, words(p, "choice.size_unspoken"));
+        add_element(out, "\">", words(p, "choice.size_unknown"), "");
     }
-    (void)buf_adds(out, "</span></a></li>\n");
-    return 0;
+    return buf_adds(out, "</span></a></li>\n");
 }
 
-static void add_group_top(struct buf *out, const char *title, size_t count, const char *list)
+static void add_group_top(const struct page *p, const char *title, size_t count, const char *list)
 {
-    (void)buf_addf(out,
-                   "<details class=\"group\" open><summary><h3 class=\"group-title\">%s</h3>"
-                   "<span class=\"group-count\">%zu</span></summary>\n<ul class=\"%s\">\n",
-                   title, count, list);
+    add_element(p->out, "<details class=\"group\" open><summary><h3 class=\"group-title\">", words(p, title),
+                "</h3>");
+    (void)buf_addf(p->out, "<span class=\"group-count\">%zu</span></summary>\n<ul class=\"%s\">\n", count,
+                   list);
 }
 
 static int add_group(const struct page *p, enum group group, const struct choice *list, size_t count,
                      const struct choice *best, struct err *err)
 {
-    static const char *const titles[] = {"Video + audio", "Video only", "Audio only"};
+    static const char *const titles[] = {"group.both", "group.video", "group.audio"};
     size_t members = 0;
     for (size_t i = 0; i < count; i++)
         members += group_of(&list[i]) == group;
     if (members == 0)
         return 0;
-    add_group_top(p->out, titles[group], members, "choices");
+    add_group_top(p, titles[group], members, "choices");
     for (size_t i = 0; i < count; i++) {
         if (group_of(&list[i]) == group && add_row(p, &list[i], &list[i] == best, err) < 0)
             return -1;
@@ -275,7 +298,7 @@ static int add_subtitles(const struct page *p, struct err *err)
         members += subtitle_choice(p->d, &p->d->subtitles[i], choice) == 0;
     if (members == 0)
         return 0;
-    add_group_top(p->out, "Subtitles", members, "subtitles");
+    add_group_top(p, "group.subtitles", members, "subtitles");
     for (size_t i = 0; i < p->d->subtitle_count; i++) {
         const struct subtitle *t = &p->d->subtitles[i];
         if (subtitle_choice(p->d, t, choice) < 0)
@@ -283,12 +306,18 @@ static int add_subtitles(const struct page *p, struct err *err)
         (void)buf_adds(p->out, "<li><a");
         if (add_link(p, "href", "stream", choice, err) < 0)
             return -1;
-        add_element(p->out, " download dir=\"auto\">", *t->label ? t->label : t->language,
-                    t->is_auto && !strcasestr(t->label, "auto") ? " (automatic)</a>" : "</a>");
-        (void)buf_adds(p->out, "<a");
+        (void)buf_adds(p->out, " download dir=\"auto\">");
+        const char *name = *t->label ? t->label : t->language;
+        if (t->is_auto && !strcasestr(t->label, "auto"))
+            add_filled(p, "subtitle.auto", name);
+        else
+            (void)html_text(p->out, name);
+        (void)buf_adds(p->out, "</a><a");
         if (add_link_with(p, "href", "stream", choice, "&format=srt", err) < 0)
             return -1;
-        (void)buf_adds(p->out, " download title=\"The same as SubRip\">SRT</a></li>\n");
+        (void)buf_adds(p->out, " download title=\"");
+        (void)html_attr(p->out, words(p, "subtitle.srt_title"));
+        (void)buf_adds(p->out, "\">SRT</a></li>\n");
     }
     (void)buf_adds(p->out, "</ul></details>\n");
     return 0;
@@ -296,22 +325,28 @@ static int add_subtitles(const struct page *p, struct err *err)
 
 static int add_best(const struct page *p, const struct choice *best, struct err *err)
 {
-    static const char *const verbs[] = {"Download", "Download without sound", "Download audio"};
+    static const char *const verbs[] = {"best.both", "best.video", "best.audio"};
     char container[16];
     (void)buf_adds(p->out, "<a class=\"best\"");
     if (add_link(p, "href", "stream", best->id, err) < 0)
         return -1;
-    (void)buf_addf(p->out, " download><span class=\"best-verb\">%s</span> <span class=\"best-what\">",
-                   verbs[group_of(best)]);
-    add_name(p->out, best);
+    add_element(p->out, " download><span class=\"best-verb\">", words(p, verbs[group_of(best)]),
+                "</span> <span class=\"best-what\">");
+    add_name(p, best);
     (void)snprintf(container, sizeof container, "%s", best->container);
     upper(container);
-    add_element(p->out, " · ", container, "");
+    add_element(p->out, " · <bdi>", container, "</bdi>");
     if (best->size_bytes) {
-        (void)buf_adds(p->out, " · ");
-        add_size(p->out, best);
+        (void)buf_adds(p->out, " · <bdi>");
+        add_size(p, best);
+        (void)buf_adds(p->out, "</bdi>");
     }
     return buf_adds(p->out, "</span></a>\n");
+}
+
+static const char *title_of(const struct page *p)
+{
+    return p->d && *p->d->title ? p->d->title : words(p, "card.untitled");
 }
 
 static int add_about(const struct page *p, const struct choice *best, bool cached, struct err *err)
@@ -331,16 +366,19 @@ static int add_about(const struct page *p, const struct choice *best, bool cache
         (void)buf_adds(out, "</span>");
     }
     add_element(out, "</div>\n<div class=\"result-about\">\n<h2 class=\"result-title\" dir=\"auto\">",
-                *d->title ? d->title : "Untitled", "</h2>\n");
+                title_of(p), "</h2>\n");
     if (d->author)
         add_element(out, "<p class=\"result-author\" dir=\"auto\">", d->author, "</p>\n");
     const char *engine = strchr(d->engine, ':');
     add_element(out, "<p class=\"result-facts\"><span>",
-                strcmp(d->site, "youtube") == 0 ? "YouTube" : "Media file", "</span>");
-    if (engine)
-        add_element(out, "<span>via ", engine + 1, "</span>");
+                strcmp(d->site, "youtube") == 0 ? "YouTube" : words(p, "card.direct"), "</span>");
+    if (engine) {
+        (void)buf_adds(out, "<span>");
+        add_filled(p, "card.via", engine + 1);
+        (void)buf_adds(out, "</span>");
+    }
     if (cached)
-        (void)buf_adds(out, "<span>from cache</span>");
+        add_element(out, "<span>", words(p, "card.cached"), "</span>");
     (void)buf_adds(out, "</p>\n");
     if (best && add_best(p, best, err) < 0)
         return -1;
@@ -366,38 +404,125 @@ static int add_result(const struct page *p, bool cached, struct err *err)
     return buf_adds(p->out, "</article>\n");
 }
 
+/* --- the page around it --- */
+
+static void add_head(const struct page *p)
+{
+    (void)buf_addf(p->out, "<!doctype html>\n<html lang=\"%s\" dir=\"%s\">\n", p->locale->tag,
+                   words(p, "lang.dir"));
+    (void)buf_adds(p->out, "<head>\n<meta charset=\"utf-8\">\n"
+                           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                           "<meta name=\"referrer\" content=\"no-referrer\">\n"
+                           "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
+    (void)html_text(p->out, p->d ? title_of(p) : words(p, "headline"));
+    (void)buf_adds(p->out, " · Sluice</title>\n"
+                           "<link rel=\"icon\" href=\"../../favicon.svg\" type=\"image/svg+xml\">\n"
+                           "<link rel=\"stylesheet\" href=\"../../vendor/bootstrap.min.css\">\n"
+                           "<link rel=\"stylesheet\" href=\"../../vendor/icons.css\">\n"
+                           "<link rel=\"stylesheet\" href=\"../../sluice.css\">\n</head>\n");
+}
+
+static void add_form(const struct page *p, const char *link)
+{
+    struct buf *out = p->out;
+    add_element(
+        out,
+        "<body>\n<header class=\"top\">\n<a class=\"brand\" href=\"../../\"><img src=\"../../favicon.svg\" "
+        "alt=\"\" width=\"32\" height=\"32\">Sluice</a>\n<nav aria-label=\"",
+        words(p, "nav.site"), "\">");
+    add_element(out, "<a href=\"../../docs/\">", words(p, "nav.docs"),
+                "</a></nav>\n</header>\n<main class=\"page\">\n");
+    add_element(out, "<h1 class=\"headline\">", words(p, "headline"), "</h1>\n");
+    add_element(out,
+                "<form class=\"ask\" action=\"page\" method=\"get\" role=\"search\">\n"
+                "<label class=\"visually-hidden\" for=\"url\">",
+                words(p, "ask.label"), "</label>\n");
+    if (p->chosen)
+        (void)buf_addf(out, "<input type=\"hidden\" name=\"lang\" value=\"%s\">\n", p->locale->tag);
+    (void)buf_adds(out,
+                   "<div class=\"ask-box\"><input class=\"ask-input\" id=\"url\" name=\"url\" type=\"text\" "
+                   "inputmode=\"url\" required autocomplete=\"off\" dir=\"ltr\" value=\"");
+    (void)html_attr(out, link);
+    add_element(out, "\">\n<button class=\"ask-go\" type=\"submit\"><span class=\"ask-go-text\">",
+                words(p, "ask.go"), "</span><span class=\"icon icon-go\"></span></button></div>\n");
+    add_element(out, "<p class=\"ask-hint\">", words(p, "ask.hint"), "</p>\n</form>\n");
+}
+
+/* The other languages, with the same link. */
+static void add_languages(const struct page *p, const char *link)
+{
+    struct buf *out = p->out;
+    (void)buf_adds(out, "<nav class=\"tongues\" aria-label=\"");
+    (void)html_attr(out, words(p, "nav.language"));
+    (void)buf_adds(out, "\">\n");
+    for (const struct locale *l = locales; l->tag; l++) {
+        (void)buf_addf(out, "<a href=\"page?lang=%s", l->tag);
+        if (*link) {
+            (void)buf_adds(out, "&amp;url=");
+            (void)html_url_arg(out, link);
+        }
+        (void)buf_addf(out, "\" lang=\"%s\" dir=\"%s\"%s>", l->tag, locale_text(l, "lang.dir"),
+                       l == p->locale ? " aria-current=\"true\"" : "");
+        add_element(out, "", locale_text(l, "lang.name"), "</a>\n");
+    }
+    (void)buf_adds(out, "</nav>\n");
+}
+
+static void add_foot(const struct page *p, const char *link)
+{
+    static const char *const links[][2] = {
+        {"", "nav.documentation"}, {"#api", "nav.api"}, {"#privacy", "nav.privacy"}};
+    add_languages(p, link);
+    add_element(p->out, "</main>\n<footer class=\"foot\"><span>", words(p, "foot.rights"), "</span>\n");
+    add_element(p->out, "<nav aria-label=\"", words(p, "nav.about"), "\">");
+    for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+        (void)buf_addf(p->out, "<a href=\"../../docs/%s\">", links[i][0]);
+        add_words(p, links[i][1]);
+        (void)buf_adds(p->out, "</a>");
+    }
+    (void)buf_adds(p->out, "</nav></footer>\n</body>\n</html>\n");
+}
+
+static int send(struct http_response *res, const struct buf *out, struct err *err)
+{
+    if (out->failed)
+        return err_set(err, ERR_INTERNAL, "page too large");
+    (void)http_set_header(res, "Cache-Control", "private, no-store");
+    (void)http_set_header(res, "Content-Security-Policy",
+                          "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+                          "base-uri 'none'; frame-ancestors 'none'");
+    (void)http_send(res, "text/html; charset=utf-8", buf_str(out), out->len);
+    return 0;
+}
+
 int serve_page(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
     const char *link = http_param(req, "url");
+    const char *lang = http_param(req, "lang");
     bool cached = false;
     auto_ptr(description) struct description *d = NULL;
     auto_(buf) struct buf out = BUF_INIT(PAGE_MAX_BYTES);
     struct auth who;
+    struct page page = {
+        .app = app, .locale = http_locale(req), .chosen = lang && locale_find(lang), .out = &out};
+    if (page.chosen && (!link || !*link)) { /* somebody changes the language of the form */
+        add_head(&page);
+        add_form(&page, "");
+        add_foot(&page, "");
+        return send(res, &out, err);
+    }
     if (auth_admit(app, req, &who, res, err) < 0)
         return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
     if (serve_describe(app, link, NULL, &d, &cached, err) < 0 || auth_check_site(&who, d->site, err) < 0)
         return -1;
-    struct page page = {
-        .app = app, .holder = {.prefix = req->prefix, .key_id = auth_key_id(&who)}, .d = d, .out = &out};
-    add_element(&out,
-                "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                "<meta name=\"referrer\" content=\"no-referrer\">\n"
-                "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
-                *d->title ? d->title : "Untitled", page_top);
-    (void)html_attr(&out, link);
-    (void)buf_adds(&out, page_form_end);
+    page.holder = (struct token_holder){.prefix = req->prefix, .key_id = auth_key_id(&who)};
+    page.d = d;
+    add_head(&page);
+    add_form(&page, link);
     if (add_result(&page, cached, err) < 0)
         return -1;
-    (void)buf_adds(&out, page_bottom);
-    if (out.failed)
-        return err_set(err, ERR_INTERNAL, "page too large");
-    (void)http_set_header(res, "Cache-Control", "private, no-store");
-    (void)http_set_header(res, "Content-Security-Policy",
-                          "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-                          "base-uri 'none'; frame-ancestors 'none'");
-    (void)http_send(res, "text/html; charset=utf-8", buf_str(&out), out.len);
-    return 0;
+    add_foot(&page, link);
+    return send(res, &out, err);
 }

@@ -127,12 +127,12 @@ describe('downloads', () => {
     let asked = 0;
     await page.route('**/api/v1/stream?*', (route) => (asked++ > 0 ? route.continue() : route.fulfill({
       status: 503, contentType: 'application/problem+json',
-      body: JSON.stringify({ code: 'busy', title: 'Busy', detail: 'The server is serving as many as it can.', retryable: true, retry_after_s: 3 }),
+      body: JSON.stringify({ code: 'busy', title: 'Busy', detail: 'The server is serving as many as it can.', retryable: true, retry_after_s: 3, queue_position: 4 }),
     })));
     await anchor.click();
     await inState(page, 'waiting');
     const asked1 = Date.now();
-    assert.match(await facts(page), /^The server is serving as many as it can\. Trying again in [23] s\.$/);
+    assert.match(await facts(page), /^The server is serving as many as it can\. .*You are number 4 in the queue\. Trying again in [23] s\.$/);
     assert.match(await item(page).locator('.downloads-step').textContent(), /a place is free soon/);
     await inState(page, 'done');
     assert.ok(Date.now() - asked1 > 2000);

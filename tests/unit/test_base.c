@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
+#include "base/locale.h"
 #include "base/text.h"
 
 static void buf_failure_is_sticky(void **state)
@@ -46,6 +47,29 @@ static void every_code_has_a_row(void **state)
         assert_int_equal(err_code_of(info->name), i);
     }
     assert_ptr_equal(err_info((enum err_code)9999), err_info(ERR_INTERNAL));
+}
+
+static void locales_are_built_in(void **state)
+{
+    (void)state;
+    assert_string_equal(locale_find("pt-BR")->tag, "pt");
+    assert_string_equal(locale_find("DE")->tag, "de");
+    assert_null(locale_find("deu"));
+    assert_null(locale_find(""));
+    assert_string_equal(locale_text(locale_find("en"), "error.private.text"), err_info(ERR_PRIVATE)->text);
+    assert_string_equal(locale_text(locale_find("fr"), "units.size"), "o ko Mo Go To");
+    assert_string_equal(locale_text(locale_find("fr"), "no.such.text"), "");
+    for (const struct locale *l = locales; l->tag; l++) {
+        for (int i = 1; i < ERR_CODE_COUNT; i++) {
+            char key[64];
+            (void)snprintf(key, sizeof key, "error.%s.title", err_info((enum err_code)i)->name);
+            assert_true(*locale_text(l, key));
+        }
+    }
+    /* a language that lacks a text says it in English */
+    static const struct locale_text none[] = {{NULL, NULL}};
+    const struct locale empty = {"xx", none};
+    assert_string_equal(locale_text(&empty, "lang.name"), "English");
 }
 
 static void numbers(void **state)
@@ -233,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buf_failure_is_sticky),
         cmocka_unit_test(every_code_has_a_row),
+        cmocka_unit_test(locales_are_built_in),
         cmocka_unit_test(numbers),
         cmocka_unit_test(utf8),
         cmocka_unit_test(percent),

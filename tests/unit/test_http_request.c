@@ -368,6 +368,43 @@ static void accepts(void **state)
     }
 }
 
+static void languages(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri, *header, *tag;
+    } cases[] = {
+        {"/api/v1/page", NULL, "en"},
+        {"/api/v1/page", "de", "de"},
+        {"/api/v1/page", "de-CH, en;q=0.5", "de"},
+        {"/api/v1/page", "xx, tr;q=0.8, en;q=0.7", "tr"},
+        {"/api/v1/page", "en;q=0.3, ja ;q=0.9,ru;q=0.4", "ja"},
+        {"/api/v1/page", "fr;q=0, en;q=0.1", "en"},
+        {"/api/v1/page", "*", "en"},
+        {"/api/v1/page", ",;,q=;--,;q=1", "en"},
+        {"/api/v1/page?lang=hi", "de", "hi"},
+        {"/api/v1/page?lang=ZH-hant", "de", "zh"},
+        {"/api/v1/page?lang=xx", "de", "de"},
+        {"/api/v1/page?lang=", NULL, "en"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err;
+        auto_(buf) struct buf uri = BUF_INIT(256);
+        auto_(buf) struct buf header = BUF_INIT(256);
+        auto_(http_request) struct http_request req;
+        (void)buf_addf(&uri, "REQUEST_URI=%s", cases[i].uri);
+        (void)buf_addf(&header, "HTTP_ACCEPT_LANGUAGE=%s", cases[i].header ? cases[i].header : "");
+        const char *query = strchr(cases[i].uri, '?');
+        auto_(buf) struct buf string = BUF_INIT(256);
+        (void)buf_addf(&string, "QUERY_STRING=%s", query ? query + 1 : "");
+        const char *vars[] = {buf_str(&uri), buf_str(&header), buf_str(&string), NULL};
+        assert_int_equal(build(&req, vars, NULL, 0, &err), 0);
+        if (strcmp(http_locale(&req)->tag, cases[i].tag) != 0)
+            fail_msg("%s, %s: %s", cases[i].uri, cases[i].header, http_locale(&req)->tag);
+    }
+    assert_string_equal(http_locale(NULL)->tag, "en");
+}
+
 int main(void)
 {
     struct err err;
@@ -377,7 +414,7 @@ int main(void)
         cmocka_unit_test(paths),   cmocka_unit_test(every_route_has_a_root),
         cmocka_unit_test(queries), cmocka_unit_test(json_bodies),
         cmocka_unit_test(limits),  cmocka_unit_test(headers),
-        cmocka_unit_test(accepts),
+        cmocka_unit_test(accepts), cmocka_unit_test(languages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -393,9 +393,30 @@ static void problem_pages(void **state)
             assert_non_null(strstr(got, "href=\"./../../sluice.css\""));
             assert_non_null(strstr(got, "href=\"./../../\""));
             assert_non_null(strstr(got, err_info(ERR_BAD_URL)->text));
+            assert_non_null(strstr(got, "<html lang=\"en\" dir=\"ltr\">"));
             assert_true(text_ends_with(got, "</html>\n"));
         }
     }
+}
+
+static void problem_pages_in_the_readers_language(void **state)
+{
+    (void)state;
+    const struct err err = {.code = ERR_PRIVATE};
+    struct http_request req = {.prefix = some_prefix,
+                               .path = some_path,
+                               .accept = browser,
+                               .accept_language = "ar",
+                               .id = "0123456789abcdef"};
+    auto_(client) struct client c = CLIENT_INIT;
+    auto_ptr(http_response) struct http_response *res = open_to(&c, false);
+    http_allow_html(res);
+    http_problem(res, &req, &err);
+    const char *got = buf_str(&c.got);
+    assert_non_null(strstr(got, "<html lang=\"ar\" dir=\"rtl\">"));
+    assert_non_null(strstr(got, "Vary: Accept, Accept-Language\r\n"));
+    assert_non_null(strstr(got, locale_text(locale_find("ar"), "error.private.text")));
+    assert_null(strstr(got, err_info(ERR_PRIVATE)->text));
 }
 
 int main(void)
@@ -417,6 +438,7 @@ int main(void)
         cmocka_unit_test(forgotten_answer_is_500),
         cmocka_unit_test(problems),
         cmocka_unit_test(problem_pages),
+        cmocka_unit_test(problem_pages_in_the_readers_language),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
