@@ -73,7 +73,7 @@ static int print_json(const struct wish *w, const struct description *d, const j
     if (d)
         (void)json_object_set_new(root, "description", description_json(d));
     if (w->trace)
-        (void)json_object_set(root, "trace", (json_t *)steps);
+        (void)json_object_set_new(root, "trace", steps ? json_incref((json_t *)steps) : json_array());
     int rc = json_dumpf(root, stdout, JSON_INDENT(1)) < 0 || putchar('\n') == EOF ? -1 : 0;
     json_decref(root);
     return rc;
@@ -108,14 +108,10 @@ static int extract(struct app *app, const struct wish *w)
 {
     struct err err = {0};
     struct link link;
-    struct trace trace;
-    struct site_env env = app->site;
+    json_t *steps = NULL;
     auto_ptr(description) struct description *d = NULL;
-    env.only_client = w->client;
-    trace_begin(&trace, &env);
     if (serve_parse_link(&link, w->link, &err) == 0)
-        (void)site_describe(&env, &link, &d, &err);
-    json_t *steps = trace_end(&trace);
+        (void)serve_extract(app, &link, w->client, &d, &steps, &err);
     if (w->json) {
         (void)print_json(w, d, steps, &err);
     } else {

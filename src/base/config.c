@@ -40,7 +40,15 @@ static const struct config_key keys[] = {
     TEXT(resolver_iv, "",
          "Initialisation vector for that, in hexadecimal; empty: the first 16 bytes of each answer."),
     TEXT(clients_file, "", "YouTube client profiles (JSON), re-read when changed; empty: the built-in ones."),
-    TEXT(proxy_url, "", "Upstream proxy: http://, https:// or socks5h://host:port. PROXY_URL works too."),
+    TEXT(
+        proxy_url, "",
+        "Upstream proxy: http://, https:// or socks5h://host:port; or several, and direct, with *3 for three times as often. PROXY_URL works too."),
+    TEXT(
+        ipv6_subnet, "",
+        "Prefix that is routed to this machine (2001:db8:1:2::/64): each extraction and its media leave from a random address of it."),
+    TEXT(
+        cookies_dir, "",
+        "Directory with cookies in files as browsers export them (*.txt): each goes to the hosts it is for, when a link leads there."),
     TEXT(upstream_ca_file, "", "PEM file with CA certificates to trust upstream besides the system's."),
     TEXT(upstream_ports, "80,443", "Ports that a link may lead to."),
     TEXT(public_path, "", "Path prefix of generated links, when the web server hides it; empty: automatic."),
@@ -60,6 +68,9 @@ static const struct config_key keys[] = {
     INT(cache_ttl_s, "3600", 0, 3600, "s", "How long a video's description is remembered at most; 0: never."),
     INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",
         "Disk for remembered descriptions; beyond that those that expire first are forgotten."),
+    INT(upstream_interval_ms, "100", 0, 60000, "ms",
+        "Time between two calls of a video site by one way out, more or less by half, twenty at once after a pause; 0: none."),
+    INT(upstream_calls, "64", 1, 1000, "", "Calls of video sites at once; more wait."),
     INT(upstream_connect_ms, "10000", 100, 120000, "ms", "Time limit for one upstream connection to open."),
     INT(upstream_timeout_ms, "30000", 500, 600000, "ms", "Time limit for one description call."),
     INT(stop_grace_s, "30", 1, 86400, "s",
@@ -198,7 +209,8 @@ static int load_environment(struct config *c, const struct config_key *k, struct
 static int check(const struct config *c, struct err *err)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
-    static const char *const schemes[] = {"http://", "https://", "socks5h://"};
+    static const char blanks[] = ", \t";
+    static const char *const schemes[] = {"http://", "https://", "socks5h://", "direct"};
     static const char *const sandboxes[] = {"required", "on", "off"};
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
@@ -210,11 +222,14 @@ static int check(const struct config *c, struct err *err)
         known |= strcmp(c->sandbox, sandboxes[i]) == 0;
     if (!known)
         return err_set(err, ERR_INTERNAL, "sandbox must be required, on or off");
-    known = *c->proxy_url == '\0';
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-        known |= text_starts_with(c->proxy_url, schemes[i]);
-    if (!known)
-        return err_set(err, ERR_INTERNAL, "proxy_url must begin with http://, https:// or socks5h://");
+    for (const char *p = c->proxy_url + strspn(c->proxy_url, blanks); *p; p += strspn(p, blanks)) {
+        known = false;
+        for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+            known |= text_starts_with(p, schemes[i]);
+        if (!known)
+            return err_set(err, ERR_INTERNAL, "proxy_url must begin with http://, https:// or socks5h://");
+        p += strcspn(p, blanks);
+    }
     static const char *const databases[] = {"sqlite:/", "postgresql://", "postgres://"};
     known = *c->database == '\0';
     for (size_t i = 0; i < ARRAY_LEN(databases); i++)

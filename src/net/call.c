@@ -1,4 +1,5 @@
 /* net_call(): one small exchange, redirects followed by hand so that every hop passes the guard. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static int run_hop(struct call *c, const struct guard_url *url, bool same_host, 
     auto_ptr(curl_slist) struct curl_slist *headers = NULL;
     if (wire_headers(&headers, c->asked->headers, !same_host, err) < 0)
         return -1;
-    const struct wire_request request = {
+    struct wire_request request = {
         .url = url,
         .headers = headers,
         .user_agent = c->asked->user_agent,
@@ -90,6 +91,8 @@ static int run_hop(struct call *c, const struct guard_url *url, bool same_host, 
         .head = &c->head,
         .buffer_size = 16 * 1024,
     };
+    if (egress_read(c->wire->net, c->asked->egress, &request.egress, err) < 0)
+        return -1;
     c->cut = c->too_long = false;
     c->spare = 0;
     buf_clear(&c->answer->body);
@@ -141,6 +144,9 @@ static int fill_answer(struct call *c, const struct guard_url *url, struct err *
 {
     struct net_answer *a = c->answer;
     const struct net_call *asked = c->asked;
+    curl_off_t retry_after_s = 0;
+    (void)curl_easy_getinfo(c->wire->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    a->retry_after_s = retry_after_s < INT_MAX ? (int)retry_after_s : INT_MAX;
     a->status = c->head.status;
     a->total_size = head_total(&c->head);
     memcpy(a->content_type, c->head.content_type, sizeof a->content_type);

@@ -26,6 +26,7 @@ struct fetch;
 struct fetch_opts {
     const char *url;
     const char *user_agent;
+    const char *egress;         /* way out: see egress.h; NULL or "": the usual one */
     const char *const *headers; /* NULL-terminated; may be NULL */
     uint64_t offset;
     uint64_t length;   /* 0: to the end of the resource */

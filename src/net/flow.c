@@ -101,7 +101,7 @@ static void drive(struct flow *f)
 static int connect_line(struct flow *f, struct err *err)
 {
     struct transfer *t = &f->t;
-    if (wire_prepare_connection(t->wire, t->request.url, err) < 0)
+    if (wire_prepare_connection(t->wire, &t->request, err) < 0)
         return -1;
     if (curl_easy_setopt(t->wire->easy, CURLOPT_PRIVATE, f) != CURLE_OK ||
         curl_multi_add_handle(t->wire->multi, t->wire->easy) != CURLM_OK)
@@ -128,7 +128,7 @@ static void connected(struct flow *f, CURLcode code)
     f->connecting = false;
     t->alive_us = clock_mono_us();
     int fd = code == CURLE_OK ? wire_steal_socket(t->wire) : -1;
-    if (fd >= 0 && line_open(&f->line, &f->set->lines, t->request.url, fd, &err) == 0 &&
+    if (fd >= 0 && line_open(&f->line, &f->set->lines, &t->request, fd, &err) == 0 &&
         line_send(f->line, t, answered, f) == 0)
         return;
     transfer_done(t, code == CURLE_OK ? CURLE_SEND_ERROR : code);
@@ -138,9 +138,9 @@ static int flow_send(struct transfer *t, struct err *err)
 {
     struct flow *f = (struct flow *)t;
     struct line_pool *lines = &f->set->lines;
-    if (!line_serves(t->net, t->request.url))
+    if (!line_serves(&t->request))
         return transfer_by_curl.send(t, err);
-    f->line = line_reuse(lines, t->request.url);
+    f->line = line_reuse(lines, &t->request);
     if (f->line && line_send(f->line, t, answered, f) == 0)
         return 0;
     line_put(steal(&f->line));

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "net/chunked.h"
+#include "net/cookies.h"
 #include "net/tls.h"
 
 enum {
@@ -38,7 +39,8 @@ struct line {
     struct line *next; /* in the pool */
     int64_t idle_since_us;
     char peer[GUARD_PEER_MAX];
-    SSL *ssl; /* NULL: plain */
+    struct egress egress; /* by which it goes */
+    SSL *ssl;             /* NULL: plain */
     struct loop_watch watch;
     uint32_t wanted; /* events; those that are watched for may be more */
     enum stage stage;
@@ -138,6 +140,7 @@ static int write_request(struct line *l)
     size_t host_len = strcspn(host, "/?");
     const char *path = host + host_len;
     struct buf *out = &l->out;
+    auto_(buf) struct buf cookies = BUF_INIT(COOKIES_MAX_BYTES);
     buf_init(out, REQUEST_MAX);
     (void)buf_addf(out, "GET %s%s HTTP/1.1\r\nHost: %.*s\r\nRange: bytes=%llu-%llu\r\n",
                    *path == '/' ? "" : "/", path, (int)host_len, host, (unsigned long long)l->t->span.first,
@@ -150,6 +153,8 @@ static int write_request(struct line *l)
         if (strchr(h->data, ':')[1] != '\0')
             (void)buf_addf(out, "%s\r\n", h->data);
     }
+    if (r->egress.cookies && cookies_of(l->pool->net->cookies, r->url, &cookies) > 0)
+        (void)buf_addf(out, "Cookie: %s\r\n", buf_str(&cookies));
     l->out_at = 0;
     return buf_adds(out, "\r\n");
 }
@@ -432,11 +437,11 @@ static void line_ready(void *ctx, uint32_t events)
 
 /* ---- The interface ---- */
 
-bool line_serves(const struct net *net, const struct guard_url *url)
+bool line_serves(const struct wire_request *request)
 {
-    const char *proxy = net->opts.proxy_url;
+    const char *proxy = request->egress.way->url;
     bool is_http = strncmp(proxy, "http:", 5) == 0;
-    return strncmp(proxy, "https:", 6) != 0 && (url->tls || !is_http);
+    return strncmp(proxy, "https:", 6) != 0 && (request->url->tls || !is_http);
 }
 
 static void line_close(struct line *l)
@@ -452,8 +457,10 @@ static void line_close(struct line *l)
     free(l);
 }
 
-int line_open(struct line **out, struct line_pool *p, const struct guard_url *url, int fd, struct err *err)
+int line_open(struct line **out, struct line_pool *p, const struct wire_request *request, int fd,
+              struct err *err)
 {
+    const struct guard_url *url = request->url;
     struct line *l = calloc(1, sizeof *l);
     if (!l) {
         (void)close(fd);
@@ -462,6 +469,7 @@ int line_open(struct line **out, struct line_pool *p, const struct guard_url *ur
     *l = (struct line){.pool = p,
                        .watch = {.ready = line_ready, .ctx = l, .fd = fd},
                        .stage = STAGE_IDLE,
+                       .egress = request->egress,
                        .wanted = EPOLLIN};
     memcpy(l->peer, url->peer, sizeof l->peer);
     if (url->tls && !(l->ssl = tls_begin(p->net->tls, url, l->peer, fd))) {
@@ -473,10 +481,16 @@ int line_open(struct line **out, struct line_pool *p, const struct guard_url *ur
     return 0;
 }
 
-struct line *line_reuse(struct line_pool *p, const struct guard_url *url)
+static bool leads(const struct line *l, const struct wire_request *request)
+{
+    return strcmp(l->peer, request->url->peer) == 0 && l->egress.way == request->egress.way &&
+           strcmp(l->egress.source, request->egress.source) == 0;
+}
+
+struct line *line_reuse(struct line_pool *p, const struct wire_request *request)
 {
     struct line **at = &p->idle;
-    while (*at && strcmp((*at)->peer, url->peer) != 0)
+    while (*at && !leads(*at, request))
         at = &(*at)->next;
     struct line *l = *at;
     if (!l)

@@ -25,12 +25,13 @@ struct line_pool {
 void line_pool_close(struct line_pool *p);
 
 /* Whether lines can do it: not where the proxy has to understand the request, or speaks TLS itself. */
-bool line_serves(const struct net *net, const struct guard_url *url);
+bool line_serves(const struct wire_request *request);
 
-/* One that lies idle and leads there; NULL: none. */
-struct line *line_reuse(struct line_pool *p, const struct guard_url *url);
-/* Takes over a socket connected to where requests to `url` go; it is closed also after an error. */
-int line_open(struct line **out, struct line_pool *p, const struct guard_url *url, int fd, struct err *err);
+/* One that lies idle and leads there the same way; NULL: none. */
+struct line *line_reuse(struct line_pool *p, const struct wire_request *request);
+/* Takes over a socket connected to where such requests go; it is closed also after an error. */
+int line_open(struct line **out, struct line_pool *p, const struct wire_request *request, int fd,
+              struct err *err);
 
 /* Sends t->request, for t->span. `done` is called once, not within this call, when its answer is over, and
  * may be called within line_resume(); then the line is put back. -1: it could not be sent. */

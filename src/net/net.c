@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "net/cookies.h"
 #include "net/tls.h"
 #include "net/wire.h"
 
@@ -44,34 +45,6 @@ static int copy_text(const char **out, const char *text, struct err *err)
 {
     *out = strdup(text ? text : "");
     return *out ? 0 : err_set(err, ERR_INTERNAL, "no memory");
-}
-
-/* The proxy must be complete: libcurl's default port for one is 1080, which nobody expects. */
-static int read_proxy(struct net *net, struct err *err)
-{
-    static const char *const schemes[] = {"http", "https", "socks5h"};
-    const char *url = net->opts.proxy_url;
-    char *scheme = NULL;
-    char *port = NULL;
-    uint64_t number = 0;
-    bool known = false;
-    if (!*url)
-        return 0;
-    CURLU *u = curl_url();
-    if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK) {
-        for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-            known |= strcmp(scheme, schemes[i]) == 0;
-        known = known && text_parse_u64(port, 1, UINT16_MAX, &number) == 0;
-    }
-    curl_free(scheme);
-    curl_free(port);
-    curl_url_cleanup(u);
-    if (!known)
-        return err_set(err, ERR_INTERNAL, "proxy_url must be http://, https:// or socks5h://host:port");
-    net->proxy_port = (uint16_t)number;
-    return 0;
 }
 
 /* Whether certificates can be looked up there by the hash of their name, as OpenSSL does ("5ed36f99.0"). */
@@ -114,16 +87,16 @@ int net_open(struct net **out, const struct net_opts *opts, struct err *err)
         return err_set(err, ERR_INTERNAL, "no memory");
     }
     net->opts = *opts;
-    net->opts.proxy_url = net->opts.ca_file = net->opts.ports = NULL;
+    net->opts.proxy_url = net->opts.ipv6_subnet = net->opts.cookies_dir = NULL;
+    net->opts.ca_file = net->opts.ports = NULL;
     (void)pthread_mutex_init(&net->lock, NULL);
     for (size_t i = 0; i < ARRAY_LEN(net->share_locks); i++)
         (void)pthread_mutex_init(&net->share_locks[i], NULL);
-    if (copy_text(&net->opts.proxy_url, opts->proxy_url, err) < 0 ||
-        copy_text(&net->opts.ca_file, opts->ca_file, err) < 0 ||
+    if (copy_text(&net->opts.ca_file, opts->ca_file, err) < 0 ||
         copy_text(&net->opts.ports, opts->ports, err) < 0 ||
-        guard_init(&net->guard, net->opts.ports, err) < 0 || read_proxy(net, err) < 0 ||
-        read_ca(net, err) < 0 || open_share(net, err) < 0 ||
-        tls_open(&net->tls, net->ca_dir, net->opts.ca_file, err) < 0) {
+        guard_init(&net->guard, net->opts.ports, err) < 0 || ways_init(net, opts, err) < 0 ||
+        cookies_open(&net->cookies, opts->cookies_dir, err) < 0 || read_ca(net, err) < 0 ||
+        open_share(net, err) < 0 || tls_open(&net->tls, net->ca_dir, net->opts.ca_file, err) < 0) {
         net_close(net);
         return -1;
     }
@@ -133,10 +106,15 @@ int net_open(struct net **out, const struct net_opts *opts, struct err *err)
 
 size_t net_ports(const struct net *net, uint16_t *out, size_t room)
 {
-    const uint16_t *ports = net->proxy_port ? &net->proxy_port : net->guard.ports;
-    size_t count = net->proxy_port ? 1 : net->guard.port_count;
-    for (size_t i = 0; i < count && i < room; i++)
-        out[i] = ports[i];
+    size_t count = 0;
+    bool is_direct = false;
+    for (size_t i = 0; i < net->way_count; i++) {
+        is_direct |= net->ways[i].port == 0;
+        if (net->ways[i].port && count < room)
+            out[count++] = net->ways[i].port;
+    }
+    for (size_t i = 0; is_direct && i < net->guard.port_count && count < room; i++)
+        out[count++] = net->guard.ports[i];
     return count;
 }
 
@@ -169,7 +147,8 @@ void net_close(struct net *net)
     (void)pthread_mutex_destroy(&net->lock);
     for (size_t i = 0; i < ARRAY_LEN(net->share_locks); i++)
         (void)pthread_mutex_destroy(&net->share_locks[i]);
-    free((char *)net->opts.proxy_url);
+    ways_fini(net);
+    cookies_close(net->cookies);
     free((char *)net->opts.ca_file);
     free((char *)net->opts.ports);
     free(net->ca_dir);

@@ -27,9 +27,12 @@
 struct net;
 
 struct net_opts {
-    const char *proxy_url; /* "" or NULL: none */
-    const char *ca_file;   /* additional CA certificates; "" or NULL: the system's only */
-    const char *ports;     /* "80,443" */
+    /* Ways out, "" or NULL: none of the kind. */
+    const char *proxy_url;   /* one or several, separated by blanks or commas: see egress.h */
+    const char *ipv6_subnet; /* of addresses that are routed here: "2001:db8:1:2::/64" */
+    const char *cookies_dir; /* files of cookies as browsers export them: see cookies.h */
+    const char *ca_file;     /* additional CA certificates; "" or NULL: the system's only */
+    const char *ports;       /* "80,443" */
     int connect_ms;
     int timeout_ms; /* one net_call() in all, unless the call says less */
     int stall_s;    /* a transfer slower than 1 byte in this time is aborted */
@@ -39,8 +42,8 @@ struct net_opts {
 int net_open(struct net **out, const struct net_opts *opts, struct err *err);
 void net_close(struct net *net);
 
-/* TCP ports that it may connect to, the proxy's only where there is one: how many, at most `room` of them in
- * `out`. */
+/* TCP ports that it may connect to, the proxies' only where all ways out go by one: how many, at most `room`.
+ */
 size_t net_ports(const struct net *net, uint16_t *out, size_t room);
 
 /* "libcurl 7.88.1 (OpenSSL/3.0.15)" */
@@ -61,6 +64,7 @@ struct net_call {
     bool compressed;       /* accept gzip (JSON, text); media is always identity */
     uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */
     uint64_t range_length;
+    const char *egress;   /* way out: see egress.h; NULL or "": the usual one */
     const char *asked_as; /* for whoever listens in between: as which client of a site; NULL: as none */
 };
 
@@ -69,6 +73,7 @@ struct net_answer {
     struct buf body;        /* caller: net_answer_fini() */
     uint64_t total_size;    /* from Content-Range or Content-Length; 0: unknown */
     uint64_t range_start;   /* from Content-Range of a 206 */
+    int retry_after_s;      /* what the server asks for; 0: nothing */
     char content_type[128]; /* lower case, without parameters; "" when absent */
     char etag[128];
     char last_modified[64];

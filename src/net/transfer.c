@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 enum {
     ATTEMPTS = 4,
@@ -245,6 +246,8 @@ static int launch(struct transfer *t, struct err *err)
         .head = &t->head,
         .buffer_size = TRANSFER_READ_BYTES,
     };
+    if (egress_read(t->net, t->egress, &t->request.egress, err) < 0)
+        return -1;
     head_clear(&t->head);
     t->accepted = t->paused = false;
     t->spare = 0;
@@ -318,6 +321,8 @@ int transfer_init(struct transfer *t, struct net *net, const struct transfer_dri
     };
     if (opts->user_agent && !t->user_agent)
         return err_set(err, ERR_INTERNAL, "no memory");
+    if (opts->egress && text_copy(t->egress, sizeof t->egress, opts->egress) < 0)
+        return err_set(err, ERR_INTERNAL, "the name of a way out is too long");
     if (span_init(&t->span, opts->offset, opts->length, opts->total, err) < 0 ||
         guard_url_check(&t->net->guard, opts->url, &t->origin, err) < 0 ||
         wire_headers(&t->headers, opts->headers, false, err) < 0 ||

@@ -40,6 +40,7 @@ struct transfer {
     struct curl_slist *headers;
     struct curl_slist *public_headers; /* for other hosts that origin redirects to */
     char *user_agent;
+    char egress[EGRESS_MAX];
     unsigned attempts;
 
     struct span span;

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
+#include "net/cookies.h"
 
 enum { WIRE_CONNECT_BUFFER = 1024 }; /* bytes: answers of a proxy; libcurl's smallest */
 
@@ -18,12 +20,13 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     struct wire *w = ctx;
     bool tcp = purpose == CURLSOCKTYPE_IPCXN && address->socktype == SOCK_STREAM &&
                (address->family == AF_INET || address->family == AF_INET6);
+    uint16_t proxy_port = w->egress.way->port;
     bool allowed = false;
-    if (tcp && w->net->proxy_port) {
+    if (tcp && proxy_port) {
         /* sin_port and sin6_port lie at the same place. */
         struct sockaddr_in in;
         memcpy(&in, &address->addr, sizeof in);
-        allowed = ntohs(in.sin_port) == w->net->proxy_port;
+        allowed = ntohs(in.sin_port) == proxy_port;
     } else if (tcp) {
         allowed = !guard_sockaddr_refused(&address->addr);
     }
@@ -32,7 +35,31 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
         return CURL_SOCKET_BAD;
     }
     w->opened++;
-    return socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    /* Addresses of a routed prefix need not be on an interface. libcurl binds. */
+    const int yes = 1;
+    if (fd >= 0 && *w->egress.source)
+        (void)setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &yes, sizeof yes);
+    return fd;
+}
+
+/* libcurl reuses a connection only for the same proxy and source address. */
+static CURLcode set_egress(struct wire *w, const struct guard_url *url)
+{
+    const struct egress *e = &w->egress;
+    char source[sizeof e->source + 8];
+    auto_(buf) struct buf cookies = BUF_INIT(COOKIES_MAX_BYTES);
+    CURLcode rc = CURLE_OK;
+    WIRE_SET(w, rc, CURLOPT_PROXY, e->way->url); /* "": none, whatever the environment says */
+    if (*e->source) {
+        (void)snprintf(source, sizeof source, "host!%s", e->source);
+        WIRE_SET(w, rc, CURLOPT_INTERFACE, source);
+        WIRE_SET(w, rc, CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V6);
+    }
+    /* Of this host, on every hop: nothing of another one. */
+    if (e->cookies && cookies_of(w->net->cookies, url, &cookies) > 0)
+        WIRE_SET(w, rc, CURLOPT_COOKIE, buf_str(&cookies));
+    return rc;
 }
 
 static int close_socket(void *ctx, curl_socket_t fd)
@@ -51,7 +78,6 @@ static CURLcode set_connection(struct wire *w)
     WIRE_SET(w, rc, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     WIRE_SET(w, rc, CURLOPT_FOLLOWLOCATION, 0L); /* every hop passes guard_url_check() first */
     WIRE_SET(w, rc, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    WIRE_SET(w, rc, CURLOPT_PROXY, net->opts.proxy_url); /* "": none, whatever the environment says */
     WIRE_SET(w, rc, CURLOPT_NOPROXY, "");
     WIRE_SET(w, rc, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     WIRE_SET(w, rc, CURLOPT_SHARE, net->share);
@@ -93,8 +119,10 @@ static CURLcode set_buffer_size(struct wire *w, long size)
 }
 
 /* Forgets the last request. */
-static CURLcode start_over(struct wire *w, const struct guard_url *url, long buffer_size)
+static CURLcode start_over(struct wire *w, const struct wire_request *request, long buffer_size)
 {
+    const struct guard_url *url = request->url;
+    w->egress = request->egress;
     w->opened = w->refused = 0;
     w->message[0] = '\0';
     w->stolen = CURL_SOCKET_BAD;
@@ -105,6 +133,8 @@ static CURLcode start_over(struct wire *w, const struct guard_url *url, long buf
     CURLcode rc = set_buffer_size(w, buffer_size);
     if (rc == CURLE_OK)
         rc = set_connection(w);
+    if (rc == CURLE_OK)
+        rc = set_egress(w, url);
     WIRE_SET(w, rc, CURLOPT_ERRORBUFFER, w->message);
     return rc;
 }
@@ -115,7 +145,7 @@ int wire_prepare(struct wire *w, const struct wire_request *request, struct err 
     if (strpbrk(agent, "\r\n"))
         return err_set(err, ERR_INTERNAL, "not a user agent");
     head_clear(request->head);
-    CURLcode rc = start_over(w, request->url, request->buffer_size);
+    CURLcode rc = start_over(w, request, request->buffer_size);
     WIRE_SET(w, rc, CURLOPT_URL, request->url->text);
     WIRE_SET(w, rc, CURLOPT_HTTPHEADER, request->headers);
     WIRE_SET(w, rc, CURLOPT_USERAGENT, agent);
@@ -128,13 +158,14 @@ int wire_prepare(struct wire *w, const struct wire_request *request, struct err 
     return 0;
 }
 
-int wire_prepare_connection(struct wire *w, const struct guard_url *url, struct err *err)
+int wire_prepare_connection(struct wire *w, const struct wire_request *request, struct err *err)
 {
+    const struct guard_url *url = request->url;
     /* libcurl is not to begin TLS, so for it this is http, to the port of https if none is named. */
     char target[GUARD_PEER_MAX];
     int len = snprintf(target, sizeof target, "http%s", strstr(url->peer, "://"));
     CURLcode rc = len < 0 || (size_t)len >= sizeof target ? CURLE_URL_MALFORMAT
-                                                          : start_over(w, url, WIRE_CONNECT_BUFFER);
+                                                          : start_over(w, request, WIRE_CONNECT_BUFFER);
     WIRE_SET(w, rc, CURLOPT_URL, target);
     WIRE_SET(w, rc, CURLOPT_CONNECT_ONLY, 1L);
     WIRE_SET(w, rc, CURLOPT_HTTPPROXYTUNNEL, 1L);
@@ -176,8 +207,18 @@ CURLcode wire_run(struct wire *w)
     return result;
 }
 
+/* A proxy that cannot be reached is not chosen for a while. */
+static void blame_way(const struct wire *w, CURLcode code)
+{
+    struct way *way = (struct way *)w->egress.way;
+    if (way && way->port &&
+        (code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_CONNECT || code == CURLE_PROXY))
+        atomic_store(&way->failed_us, clock_mono_us());
+}
+
 int wire_error(const struct wire *w, const struct guard_url *url, CURLcode code, struct err *err)
 {
+    blame_way(w, code);
     if (w->refused && !w->opened)
         return err_set(err, ERR_REFUSED_ADDRESS, "%s: resolves to no public address", url->host);
     return err_set(err, ERR_UPSTREAM_FAILED, "%s: %s", url->host,

@@ -8,9 +8,12 @@
 #ifndef SLUICE_NET_WIRE_H
 #define SLUICE_NET_WIRE_H
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
+#include "net/egress.h"
 #include "net/guard.h"
 #include "net/head.h"
 #include "net/net.h"
@@ -22,6 +25,22 @@ enum {
     WIRE_SPARE_BODY_MAX = 64 * 1024, /* of an answer nobody wants: read, to keep the connection */
 };
 
+/* A way out: see egress.h. */
+struct way {
+    char name[EGRESS_WAY_NAME_MAX];
+    char *url;     /* of the proxy; "" none */
+    uint16_t port; /* the proxy's; 0 none */
+    unsigned weight;
+    _Atomic int64_t failed_us; /* when its proxy could not be reached; 0 never */
+};
+
+/* What a name of a way out means. */
+struct egress {
+    const struct way *way;
+    char source[INET6_ADDRSTRLEN]; /* "" any */
+    bool cookies;
+};
+
 struct wire {
     CURL *easy; /* NULL where its socket was stolen */
     CURLM *multi;
@@ -30,6 +49,7 @@ struct wire {
     struct wire *next;         /* in the pool */
     int64_t idle_since_us;     /* in the pool */
     char peer[GUARD_PEER_MAX]; /* it last talked to */
+    struct egress egress;      /* of this request */
     unsigned opened, refused;  /* connections of this request: allowed, refused by the guard */
     curl_socket_t stolen;      /* not to be closed by libcurl */
     char message[CURL_ERROR_SIZE];
@@ -37,16 +57,26 @@ struct wire {
 
 struct net {
     struct guard guard;
-    struct net_opts opts; /* strings owned, never NULL */
-    uint16_t proxy_port;  /* 0: no proxy */
-    char *ca_dir;         /* NULL: libcurl's own defaults */
-    struct tls *tls;      /* of lines */
+    struct net_opts opts; /* strings owned, never NULL; those of ways out are not kept */
+    struct way ways[EGRESS_WAYS_MAX];
+    size_t way_count;
+    uint8_t prefix[16]; /* of addresses that are ours */
+    unsigned prefix_bits;
+    struct cookies *cookies; /* NULL: none */
+    char *ca_dir;            /* NULL: libcurl's own defaults */
+    struct tls *tls;         /* of lines */
     CURLSH *share;
     pthread_mutex_t share_locks[CURL_LOCK_DATA_LAST];
     pthread_mutex_t lock; /* of the pool */
     struct wire *idle;    /* the latest first */
     unsigned idle_count;
 };
+
+/* Reads the settings of ways out into `net`. Errors: ERR_INTERNAL. ways_fini() in any case. */
+int ways_init(struct net *net, const struct net_opts *opts, struct err *err);
+void ways_fini(struct net *net);
+/* ERR_UPSTREAM_FAILED: there is no such way any more; what was found by it has to be found anew. */
+int egress_read(const struct net *net, const char *name, struct egress *out, struct err *err);
 
 /* A wire for a request to `url`; wire_put() gives it back, its connection kept unless it is in mid-answer. */
 int wire_get(struct wire **out, struct net *net, const struct guard_url *url, struct err *err);
@@ -62,6 +92,7 @@ struct wire_request {
     const struct guard_url *url;
     struct curl_slist *headers;
     const char *user_agent; /* NULL: Sluice's own */
+    struct egress egress;   /* egress_read() */
     curl_write_callback on_body;
     void *body_ctx;
     struct head *head; /* filled from the answer; head_clear() it in the end */
@@ -70,8 +101,8 @@ struct wire_request {
 
 /* Forgets the last request and sets the handle up for this one. */
 int wire_prepare(struct wire *w, const struct wire_request *request, struct err *err);
-/* The same, but only to connect: to where the requests to `url` are sent, through a tunnel if need be. */
-int wire_prepare_connection(struct wire *w, const struct guard_url *url, struct err *err);
+/* The same, but only to connect: to where such requests are sent, through a tunnel if need be. */
+int wire_prepare_connection(struct wire *w, const struct wire_request *request, struct err *err);
 /* That has succeeded: the socket is the caller's from now on, and the wire has no handle any more until it is
  * set up again. -1: it is gone. */
 int wire_steal_socket(struct wire *w);

@@ -77,10 +77,25 @@ static int open_plans(struct app *app, struct err *err)
     return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->plans, dir, &limits, err);
 }
 
+static int open_calls(struct app *app, struct err *err)
+{
+    const struct gate_limits limits = {
+        .max_connections = app->config.upstream_calls * 16,
+        .max_active = app->config.upstream_calls,
+        .queue_wait_s = (app->config.upstream_timeout_ms + 999) / 1000,
+    };
+    auto_ptr(char) char *dir = NULL;
+    if (asprintf(&dir, "%s/calls", app->config.data_dir) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->calls, dir, &limits, err);
+}
+
 static struct net_opts net_opts_of(const struct config *c)
 {
     return (struct net_opts){
         .proxy_url = c->proxy_url,
+        .ipv6_subnet = c->ipv6_subnet,
+        .cookies_dir = c->cookies_dir,
         .ca_file = c->upstream_ca_file,
         .ports = c->upstream_ports,
         .connect_ms = (int)c->upstream_connect_ms,
@@ -138,7 +153,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         store_open(&app->store, *c->database ? c->database : c->data_dir, err) < 0 ||
         cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
         gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||
-        open_plans(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||
+        open_plans(app, err) < 0 || open_calls(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||
         net_open(&app->net, &net, err) < 0 || outcomes_open(&app->outcomes, app->store, err) < 0 ||
         budgets_open(&app->budgets, app->store, err) < 0) {
         app_close(app);
@@ -196,6 +211,7 @@ void app_close(struct app *app)
     gate_close(app->gate);
     gate_close(app->workers);
     gate_close(app->plans);
+    gate_close(app->calls);
     live_close(app->live);
     shelf_close(app->shelf);
     cache_close(app->cache);

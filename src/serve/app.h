@@ -28,6 +28,7 @@ struct app {
     struct gate *gate;    /* of streams */
     struct gate *workers; /* of files that are made (serve/made.h) */
     struct gate *plans;   /* of plans being made (serve/planned.h) */
+    struct gate *calls;   /* of calls of sites' APIs (serve/outward.h) */
     struct live *live;    /* what streams on this host */
     struct net *net;
     struct site_env site;

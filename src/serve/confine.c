@@ -10,11 +10,12 @@ static void enter(struct app *app, const char *socket)
     const struct config *c = &app->config;
     uint16_t ports[PORTS_MAX] = {DNS_PORT}; /* over TCP, for long answers */
     const struct store_needs *store = store_needs(app->store);
-    enum { OWN = 5 };
+    enum { OWN = 6 };
     struct sandbox_path paths[OWN + ARRAY_LEN(store->paths)] = {
         {c->data_dir, SANDBOX_WRITE},
         {store->directory ? store->directory : "", SANDBOX_WRITE},
         {c->clients_file, SANDBOX_READ_REPLACED},
+        {c->cookies_dir, SANDBOX_READ},
         {c->upstream_ca_file, SANDBOX_READ_REPLACED},
         {socket, SANDBOX_REMOVE},
     };

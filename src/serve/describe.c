@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "serve/outcomes.h"
+#include "serve/outward.h"
 #include "site/trace.h"
 
 enum {
@@ -29,19 +30,37 @@ static int64_t keep_until(const struct app *app, const struct description *d)
     return until > now ? until : 0;
 }
 
+int serve_extract(struct app *app, const struct link *link, const char *only_client, struct description **out,
+                  json_t **steps, struct err *err)
+{
+    struct outward outward = {.app = app};
+    struct trace trace;
+    struct site_env env = app->site;
+    env.only_client = only_client;
+    trace_begin(&trace, &env);
+    int rc = outward_begin(&outward, link, err);
+    for (int tries = 1; rc == 0; tries++) {
+        struct site_env by_way = env;
+        outward_join(&outward, &by_way);
+        rc = site_describe(&by_way, link, out, err);
+        if (rc == 0 || tries == OUTWARD_TRIES || !outward_again(&outward, err))
+            break;
+        rc = 0;
+    }
+    *steps = trace_end(&trace);
+    return rc < 0 ? -1 : outward_mark(&outward, *out, err);
+}
+
 static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct err *err)
 {
     struct job *job = ctx;
     auto_ptr(description) struct description *d = NULL;
-    struct trace trace;
-    struct site_env env = job->app->site;
-    trace_begin(&trace, &env);
-    int rc = site_describe(&env, &job->link, &d, err);
-    json_t *steps = trace_end(&trace);
+    json_t *steps = NULL;
+    int rc = serve_extract(job->app, &job->link, NULL, &d, &steps, err);
     if (rc < 0)
         outcomes_failed(job->app->outcomes, &job->link, err, steps);
     json_decref(steps);
-    if (rc < 0)
+    if (rc < 0 || !d)
         return -1;
     *expires_unix_s = keep_until(job->app, d);
     return description_serialise(d, value) < 0 ? err_set(err, ERR_INTERNAL, "description too large") : 0;
@@ -90,8 +109,8 @@ int serve_describe(struct app *app, const char *link_text, const struct descript
     char key[SERVE_KEY_MAX];
     if (serve_parse_link(&job.link, link_text, err) < 0)
         return -1;
-    link_key(&job.link, "d3", "",
-             key); /* 3: the version of the private form; a changed form changes the key */
+    link_key(&job.link, "d4", "",
+             key); /* 4: the version of the private form; a changed form changes the key */
 
     auto_(buf) struct buf old = BUF_INIT(DESCRIPTION_MAX_BYTES);
     if (stale && description_serialise(stale, &old) < 0)

@@ -2,6 +2,8 @@
 #ifndef SLUICE_SERVE_DESCRIBE_H
 #define SLUICE_SERVE_DESCRIBE_H
 
+#include <jansson.h>
+
 #include "serve/app.h"
 
 /* *out: description_free(). *cached (may be NULL): this request was spared the upstream call. `stale` (may be
@@ -9,6 +11,12 @@
  * ERR_BAD_URL, ERR_UNSUPPORTED_SITE, and every reason a video cannot be had. */
 int serve_describe(struct app *app, const char *link_text, const struct description *stale,
                    struct description **out, bool *cached, struct err *err);
+
+/* The same for a link, past the cache, nothing remembered: by one way out, and where it is that which fails,
+ * by another one. `only_client`: as in site_env. *steps, also of a failure: json_decref(); see site/trace.h.
+ */
+int serve_extract(struct app *app, const struct link *link, const char *only_client, struct description **out,
+                  json_t **steps, struct err *err);
 
 /* What a pasted text leads to, if we can do anything with it. ERR_BAD_URL, ERR_UNSUPPORTED_SITE. */
 int serve_parse_link(struct link *link, const char *text, struct err *err);

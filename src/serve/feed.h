@@ -18,6 +18,7 @@ struct pump_source {
     const char *url;
     const char *user_agent; /* NULL: Sluice's own */
     const char *headers;    /* as struct format's */
+    const char *egress;     /* the same */
     uint64_t size;          /* of the whole source; 0 unknown */
     bool is_hls;            /* a list of pieces; not for feeds, but for what is made (serve/made.h) */
 };

@@ -88,6 +88,7 @@ static int lane_connect(struct lane *n, struct err *err)
         .url = from->url,
         .user_agent = from->user_agent,
         .headers = headers.lines,
+        .egress = from->egress,
         .offset = n->at + n->len,
         .length = n->asked == UINT64_MAX ? 0 : n->asked - n->at - n->len,
         .total = from->size,

@@ -46,6 +46,7 @@ static struct net_call range_call(const struct format *f, const char *url, uint6
     return (struct net_call){
         .url = url,
         .user_agent = f->user_agent,
+        .egress = f->egress,
         .max_bytes = length,
         .range_offset = offset,
         .range_length = length,

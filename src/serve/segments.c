@@ -15,6 +15,7 @@ enum { URL_MAX = 8192 };
 struct segments {
     struct net *net;
     const char *user_agent;
+    const char *egress;
     struct header_lines headers;
     const atomic_bool *cancelled;
     struct buf base;  /* what the addresses of the pieces are relative to */
@@ -61,6 +62,7 @@ static int read_whole(struct segments *s, const char *url, struct buf *out, stru
         .url = url,
         .user_agent = s->user_agent,
         .headers = s->headers.lines,
+        .egress = s->egress,
         .cancelled = s->cancelled,
     };
     auto_ptr(fetch) struct fetch *f = NULL;
@@ -152,6 +154,7 @@ int segments_open(struct segments **out, struct net *net, const struct segments_
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->net = net;
     s->user_agent = opts->user_agent;
+    s->egress = opts->egress;
     s->cancelled = opts->cancelled;
     buf_init(&s->base, URL_MAX);
     buf_init(&s->clear, (size_t)2 * FETCH_RING_BYTES);
@@ -185,6 +188,7 @@ static int go(struct segments *s, uint64_t offset, struct err *err)
         .url = buf_str(&url),
         .user_agent = s->user_agent,
         .headers = s->headers.lines,
+        .egress = s->egress,
         .offset = piece->offset,
         .length = piece->length,
         .cancelled = s->cancelled,

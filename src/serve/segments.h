@@ -15,6 +15,7 @@ struct segments_opts {
     const char *url;        /* of the playlist, or the manifest with a track behind '#' */
     const char *user_agent; /* NULL: Sluice's own; borrowed until segments_free() */
     const char *headers;    /* as struct format's; for playlist, keys and pieces */
+    const char *egress;     /* the same; borrowed as user_agent */
     const atomic_bool *cancelled;
 };
 

@@ -30,6 +30,7 @@ static int source_open(struct source *s, uint64_t offset, struct err *err)
         .url = from->url,
         .user_agent = from->user_agent,
         .headers = headers.lines,
+        .egress = from->egress,
         .offset = offset,
         .total = from->size,
         .cancelled = s->all->cancelled,
@@ -104,6 +105,7 @@ static int read_pieces(struct source *s, uint64_t offset, void *to, size_t len, 
         .url = from->url,
         .user_agent = from->user_agent,
         .headers = from->headers,
+        .egress = from->egress,
         .cancelled = all->cancelled,
     };
     if (!s->segments && segments_open(&s->segments, all->job.net, &opts, err) < 0)

@@ -114,6 +114,7 @@ static uint64_t probe_size(struct app *app, const struct format *f)
     if (header_lines_init(&headers, f->headers) < 0)
         return 0;
     call.headers = headers.lines;
+    call.egress = f->egress;
     if (net_call(app->net, &call, &answer, &ignored) < 0 || (answer.status != 200 && answer.status != 206))
         return 0;
     return answer.total_size;
@@ -178,6 +179,7 @@ static void fill_sources(const struct choice *c, uint64_t length,
             .url = f->url,
             .user_agent = f->user_agent,
             .headers = f->headers,
+            .egress = f->egress,
             .size = f->size_bytes ? f->size_bytes : whole,
             .is_hls = choice_is_list(f),
         };

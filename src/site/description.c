@@ -22,7 +22,7 @@ struct field {
 };
 
 /* Change the magic with the tables. The byte order is the machine's: what is remembered does not travel. */
-static const char magic[16] = "sluice media 3";
+static const char magic[16] = "sluice media 4";
 
 struct head {
     char magic[sizeof magic];
@@ -35,19 +35,33 @@ struct head {
     }
 
 static const struct field format_fields[] = {
-    FIELD(TEXT, format, id),           FIELD(KIND, format, kind),
-    FIELD(TEXT, format, container),    FIELD(TEXT, format, mime),
-    FIELD(TEXT, format, codecs),       FIELD(COUNT, format, width),
-    FIELD(COUNT, format, height),      FIELD(REAL, format, fps),
-    FIELD(I64, format, bitrate),       FIELD(U64, format, size_bytes),
-    FIELD(U64, format, duration_ms),   FIELD(TEXT_OR_NULL, format, language),
-    FIELD(BOOL, format, original),     FIELD(BOOL, format, drc),
-    FIELD(COUNT, format, sample_rate), FIELD(COUNT, format, channels),
-    FIELD(TEXT, format, label),        FIELD(U64, format, last_modified),
-    FIELD(U64, format, init.start),    FIELD(U64, format, init.end),
-    FIELD(U64, format, index.start),   FIELD(U64, format, index.end),
-    FIELD(TEXT, format, url),          FIELD(TEXT_OR_NULL, format, user_agent),
-    FIELD(BOOL, format, upscaled),     FIELD(TEXT_OR_NULL, format, headers),
+    FIELD(TEXT, format, id),
+    FIELD(KIND, format, kind),
+    FIELD(TEXT, format, container),
+    FIELD(TEXT, format, mime),
+    FIELD(TEXT, format, codecs),
+    FIELD(COUNT, format, width),
+    FIELD(COUNT, format, height),
+    FIELD(REAL, format, fps),
+    FIELD(I64, format, bitrate),
+    FIELD(U64, format, size_bytes),
+    FIELD(U64, format, duration_ms),
+    FIELD(TEXT_OR_NULL, format, language),
+    FIELD(BOOL, format, original),
+    FIELD(BOOL, format, drc),
+    FIELD(COUNT, format, sample_rate),
+    FIELD(COUNT, format, channels),
+    FIELD(TEXT, format, label),
+    FIELD(U64, format, last_modified),
+    FIELD(U64, format, init.start),
+    FIELD(U64, format, init.end),
+    FIELD(U64, format, index.start),
+    FIELD(U64, format, index.end),
+    FIELD(TEXT, format, url),
+    FIELD(TEXT_OR_NULL, format, user_agent),
+    FIELD(BOOL, format, upscaled),
+    FIELD(TEXT_OR_NULL, format, headers),
+    FIELD(TEXT_OR_NULL, format, egress),
 };
 
 static const struct field subtitle_fields[] = {

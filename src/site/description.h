@@ -40,6 +40,7 @@ struct format {
     char *url;
     char *user_agent; /* NULL: Sluice's own */
     char *headers;    /* "Name: value" lines, each with its '\n' (site/header_lines.h); NULL: none */
+    char *egress;     /* way out: net/egress.h; NULL: the usual one */
 };
 
 struct subtitle {

@@ -47,6 +47,7 @@ struct site_env {
     const char *clients_file; /* NULL or "": built-in client profiles */
     struct js *js;            /* runs player scripts; NULL: clients that need one are not asked */
     const char *players_dir;  /* keeps prepared player scripts; NULL: nothing is kept */
+    const char *way;          /* by which the calls leave: net/egress.h; NULL: there is but one */
     const char *only_client;  /* the only one to be asked, whatever the order says; NULL: as it says */
     void (*note)(void *ctx, const struct site_note *note); /* any thread; NULL: nobody listens */
     void *note_ctx;

@@ -34,6 +34,8 @@ async function readBody(req) {
 
 // Starts the stand-in in this process; `long`: with the long media, see prepare.mjs. Returns:
 //   proxyUrl, caFile     for the product's settings
+//   proxyUrls            three ways in: [0] is proxyUrl; to who comes by another one, the world looks as from 192.0.2.N
+//                        (`via` in the log and in rules)
 //   media                rows of the files served, by file name, with `path` (see media.mjs)
 //   requests()           what came in since the last reset: { method, host, path, query, range, status, bytes, … };
 //                        tunnels are logged as method CONNECT
@@ -50,7 +52,9 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   const direct = makeDirect({ media, settings });
   const engines = makeEngines({ media });
   const sockets = new Set();
-  const tunnels = new Map(); // the client's port → the socket under TLS, which alone can be reset
+  const portsOf = (socket) => `${socket.localPort}:${socket.remotePort}`;
+  const tunnels = new Map(); // a connection's ports → the socket under TLS, which alone can be reset
+  const vias = new Map(); // port of a proxy → its number
   const underWay = new Map(); // target → how many requests for it are being answered
   let log = [];
   let rules = [];
@@ -71,7 +75,9 @@ export async function startOrigin({ port = 0, long = false } = {}) {
       if (left) underWay.set(url.href, left);
       else underWay.delete(url.href);
     });
+    const via = vias.get(req.socket.localPort) ?? 0;
     const seen = {
+      via,
       host,
       others,
       url,
@@ -83,6 +89,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     };
     const entry = note({
       at: Date.now(),
+      via,
       method: req.method,
       host,
       path: url.pathname,
@@ -101,12 +108,12 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     const body = req.method === 'POST' ? await readBody(req) : undefined;
     entry.video = seen.video = body?.videoId ?? body?.playerRequest?.videoId ?? mediaVideo(url);
     entry.client = seen.client = body?.context?.client?.clientName;
-    const full = { ...seen, headers: req.headers, body, address: req.socket.remoteAddress };
+    const full = { ...seen, headers: req.headers, body, address: via ? `192.0.2.${via}` : req.socket.remoteAddress };
     if (settings.latencyMs) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));
     const answer =
       (isKnown(host) && (youtube.answer(full) ?? direct.answer(full) ?? engines.answer(full))) ||
       answerText(isKnown(host) ? 404 : 502, 'text/plain', '');
-    const raw = tunnels.get(req.socket.remotePort) ?? req.socket;
+    const raw = tunnels.get(portsOf(req.socket)) ?? req.socket;
     await send(req, res, entry, answer, takeAction(rules, seen), () => raw.resetAndDestroy());
   }
 
@@ -124,25 +131,30 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     { cert: readFileSync(certFile), key: readFileSync(keyFile), keepAliveTimeout: 65000, maxHeaderSize: 65536 },
     serve(true),
   );
-  const proxy = http.createServer({ keepAliveTimeout: 65000, maxHeaderSize: 65536 }, serve(false));
+  const proxies = [0, 1, 2].map(() => http.createServer({ keepAliveTimeout: 65000, maxHeaderSize: 65536 }, serve(false)));
   tls.on('secureConnection', quiet).on('tlsClientError', (_, socket) => socket.destroy());
-  proxy.on('connection', quiet);
-  proxy.on('connect', (req, socket, head) => {
+  const tunnel = (req, socket, head) => {
     const [, host, portText] = /^(.*):(\d+)$/.exec(req.url) ?? [];
     const known = portText === '443' && isKnown(host ?? '');
     note({ at: Date.now(), method: 'CONNECT', host, port: Number(portText), status: known ? 200 : 502, bytes: 0 });
     if (!known) return socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n');
-    tunnels.set(socket.remotePort, socket);
-    const { remotePort } = socket;
-    socket.on('close', () => tunnels.get(remotePort) === socket && tunnels.delete(remotePort));
+    const ports = portsOf(socket);
+    tunnels.set(ports, socket);
+    socket.on('close', () => tunnels.get(ports) === socket && tunnels.delete(ports));
     socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
     if (head.length) socket.unshift(head);
     return tls.emit('connection', socket);
-  });
+  };
 
-  await new Promise((resolve, reject) => proxy.on('error', reject).listen(port, '127.0.0.1', resolve));
+  for (const [via, proxy] of proxies.entries()) {
+    proxy.on('connection', quiet).on('connect', tunnel);
+    await new Promise((resolve, reject) => proxy.on('error', reject).listen(via ? 0 : port, '127.0.0.1', resolve));
+    vias.set(proxy.address().port, via);
+  }
+  const proxyUrls = proxies.map((proxy) => `http://127.0.0.1:${proxy.address().port}`);
   return {
-    proxyUrl: `http://127.0.0.1:${proxy.address().port}`,
+    proxyUrl: proxyUrls[0],
+    proxyUrls,
     caFile,
     media,
     requests: () => log,
@@ -156,7 +168,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
       Object.assign(settings, usualSettings);
     },
     async stop() {
-      const closed = new Promise((resolve) => proxy.close(resolve));
+      const closed = Promise.all(proxies.map((proxy) => new Promise((resolve) => proxy.close(resolve))));
       for (const socket of sockets) socket.destroy();
       await closed;
     },
@@ -202,7 +214,7 @@ async function main() {
   const asChild = process.argv.includes('--child');
   const at = process.argv.indexOf('--port');
   const origin = await startOrigin({ port: at > 0 ? Number(process.argv[at + 1]) : 0 });
-  const { proxyUrl, caFile, media } = origin;
+  const { proxyUrl, proxyUrls, caFile, media } = origin;
   const end = () => origin.stop().then(() => process.exit(0));
   process.on('SIGTERM', end).on('SIGINT', asChild ? () => {} : end);
   if (!asChild) return process.stdout.write(`${JSON.stringify({ proxy_url: proxyUrl, ca_file: caFile })}\n`);
@@ -214,7 +226,7 @@ async function main() {
       process.send({ id, error: error.message });
     }
   });
-  return process.send({ proxyUrl, caFile, media });
+  return process.send({ proxyUrl, proxyUrls, caFile, media });
 }
 
 if (process.argv[1] === self) await main();

@@ -9,6 +9,8 @@
 #include "site/call.h"
 #include "site/youtube/path.h"
 
+enum { MEMO_KEY_MAX = 80 };
+
 /* A request under construction; everything is freed together. */
 struct request {
     struct buf url;
@@ -126,20 +128,22 @@ static bool visitor_take(struct visitor *visitor, const char *data)
            strlen(data) < sizeof visitor->data && text_copy(visitor->data, sizeof visitor->data, data) == 0;
 }
 
-static void memo_key(const struct client *client, char key[48])
+/* A visitor who came from two addresses would be a strange one. */
+static void memo_key(const struct site_env *env, const struct client *client, char key[MEMO_KEY_MAX])
 {
-    (void)snprintf(key, 48, "visitor:%s", client->family);
+    (void)snprintf(key, MEMO_KEY_MAX, "visitor:%s%s%s", client->family, env->way ? ":" : "",
+                   env->way ? env->way : "");
 }
 
 int innertube_visitor_get(const struct site_env *env, const struct clients *clients,
                           const struct client *client, struct visitor *visitor, struct err *err)
 {
-    char key[48];
+    char key[MEMO_KEY_MAX];
     struct fill f;
     json_t *answer = NULL;
     auto_(buf) struct buf kept = BUF_INIT(VISITOR_MAX_BYTES);
     visitor->data[0] = '\0';
-    memo_key(client, key);
+    memo_key(env, client, key);
     if (env->get && env->get(env->memo_ctx, key, &kept) == 0 && visitor_take(visitor, buf_str(&kept)))
         return 0;
     if (fill_init(&f, client, "", "") < 0)
@@ -161,8 +165,8 @@ bool innertube_visitor_adopt(struct visitor *visitor, const json_t *player)
 void innertube_visitor_put(const struct site_env *env, const struct clients *clients,
                            const struct client *client, const struct visitor *visitor)
 {
-    char key[48];
-    memo_key(client, key);
+    char key[MEMO_KEY_MAX];
+    memo_key(env, client, key);
     if (env->put)
         env->put(env->memo_ctx, key, visitor->data, clock_unix_s() + clients->visitor_ttl_s);
 }
