@@ -102,9 +102,9 @@ bench: deps-bench ## Measure, with peers in the same run; prints the table (BENC
 	@node tests/bench/bench.mjs $(BENCH)
 
 fuzz: deps-lint ## Fuzz every target with libFuzzer for FUZZ_S seconds each (default 60)
-	@$(MAKE) --no-print-directory $(FUZZERS:%=$(B)/fuzz/%)
-	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $(B)/fuzz/found/$$f; \
-	  ( cd $(B)/fuzz && ./$$f -max_total_time=$${FUZZ_S:-60} -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	@$(MAKE) --no-print-directory $(FUZZERS:%=$(B)/libfuzzer/%)
+	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $(B)/libfuzzer/found/$$f; \
+	  ( cd $(B)/libfuzzer && ./$$f -max_total_time=$${FUZZ_S:-60} -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 	    found/$$f '$(CURDIR)'/tests/fuzz/corpus/$${f#fuzz_} ) || exit 1; done
 
 lint: deps-lint ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer, layers, shellcheck, eslint
@@ -226,12 +226,21 @@ $(B)/asan/fuzz/fuzz_%.ok: $(B)/asan/fuzz/fuzz_% $(wildcard tests/fuzz/corpus/*/*
 	@echo '  corpus $*'
 	@$< tests/fuzz/corpus/$* && touch $@
 
-# libFuzzer needs everything compiled by clang with coverage.
-$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(LIB_SRC) $(B)/gen/embed.c $(B)/gen/locale.c
+# libFuzzer needs everything compiled by clang with coverage: once, for all targets.
+FUZZ_CC    = clang $(filter-out -Wno-format-nonliteral,$(BASE_FLAGS)) -O1 $(PKG_CFLAGS) -MMD -MP
+$(B)/libfuzzer/obj/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D)
 	@echo '  clang $@'
-	@clang $(filter-out -Wno-format-nonliteral,$(BASE_FLAGS)) -O1 -fsanitize=fuzzer,address,undefined $(PKG_CFLAGS) \
-	  -o $@ $< $(LIB_SRC) $(B)/gen/embed.c $(B)/gen/locale.c $(PKG_LIBS)
+	@$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+$(B)/libfuzzer/obj/gen/%.o: $(B)/gen/%.c $(B)/.flags
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) -c $< -o $@
+$(B)/libfuzzer/libsluice.a: $(LIB_SRC:%.c=$(B)/libfuzzer/obj/%.o) $(B)/libfuzzer/obj/gen/embed.o $(B)/libfuzzer/obj/gen/locale.o
+	@rm -f $@
+	@ar rcs $@ $^
+$(B)/libfuzzer/fuzz_%: $(B)/libfuzzer/obj/tests/fuzz/fuzz_%.o $(B)/libfuzzer/libsluice.a
+	@echo '  ld $@'
+	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
 
 # ---------------------------------------------------------------------------------------------------------------
 # Pages: our own files and, beside them, the libraries npm brought

@@ -13,8 +13,9 @@
 #include "base/text.h"
 #include "serve/auth.h"
 #include "store/keys.h"
+#include "tool.h"
 
-enum { EXIT_FAILED = 1, EXIT_MISUSE = 2, EXIT_NO_KEY = 3, DAY_S = 86400, DAYS_MAX = 36500 };
+enum { DAY_S = 86400, DAYS_MAX = 36500 };
 
 /* What was asked for. NULL: not said. */
 struct wish {
@@ -24,20 +25,13 @@ struct wish {
 
 static int misuse(const char *what)
 {
-    fprintf(stderr, "sluice: %s\n%s", what, KEY_USAGE);
-    return EXIT_MISUSE;
-}
-
-static int failed(const struct err *err)
-{
-    fprintf(stderr, "sluice: %s\n", err->text);
-    return EXIT_FAILED;
+    return tool_misuse(what, KEY_USAGE);
 }
 
 static int no_key(const char *id, const char *why)
 {
     fprintf(stderr, "sluice: key %s: %s\n", id, why);
-    return EXIT_NO_KEY;
+    return TOOL_NONE;
 }
 
 static int read_wish(int argc, char **argv, struct wish *w)
@@ -91,7 +85,7 @@ static int apply(const struct wish *w, struct store_api_key *key)
     uint64_t n;
     if ((w->label && set_text(key->label, sizeof key->label, w->label, "--label") < 0) ||
         (w->owner && set_text(key->owner, sizeof key->owner, w->owner, "--owner") < 0))
-        return EXIT_MISUSE;
+        return TOOL_MISUSE;
     if (w->limit) {
         if (text_parse_u64(w->limit, 0, STORE_KEY_RATE_MAX, &n) < 0)
             return misuse("--limit takes a number of requests per hour; 0: no limit");
@@ -142,13 +136,6 @@ static json_t *key_json(const struct store_api_key *key)
                      time_or_null(key->created_unix_s));
 }
 
-static int print_json(json_t *root)
-{
-    int rc = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
-    json_decref(root);
-    return rc < 0 || puts("") < 0 ? EXIT_FAILED : 0;
-}
-
 static void print_line(const struct store_api_key *key)
 {
     char expires[24] = "-";
@@ -170,7 +157,7 @@ static void print_line(const struct store_api_key *key)
 static int print_key(const struct wish *w, const struct store_api_key *key)
 {
     if (w->json)
-        return print_json(key_json(key));
+        return tool_print_json(key_json(key));
     print_line(key);
     return 0;
 }
@@ -188,7 +175,7 @@ static int create(struct store *s, const struct wish *w)
     if (rc)
         return rc;
     if (store_key_create(s, &key, text, &err) < 0)
-        return failed(&err);
+        return tool_failed(&err);
     if (!w->json) {
         printf("id:  %s\nkey: %s\nThe key is not shown again: only its hash is kept.\n", key.id, text);
         return 0;
@@ -196,7 +183,7 @@ static int create(struct store *s, const struct wish *w)
     json_t *root = key_json(&key);
     if (root)
         (void)json_object_set_new(root, "key", json_string(text));
-    return print_json(root);
+    return tool_print_json(root);
 }
 
 static void add_to_array(void *ctx, const struct store_api_key *key)
@@ -218,9 +205,9 @@ static int list(struct store *s, const struct wish *w)
         return misuse("key list takes no ID");
     if (store_key_list(s, array ? add_to_array : print_each, array, &err) < 0) {
         json_decref(array);
-        return failed(&err);
+        return tool_failed(&err);
     }
-    return array ? print_json(array) : 0;
+    return array ? tool_print_json(array) : 0;
 }
 
 static int show(struct store *s, const struct wish *w)
@@ -228,7 +215,7 @@ static int show(struct store *s, const struct wish *w)
     struct err err = {0};
     struct store_api_key key;
     int found = store_key_get(s, w->id, &key, &err);
-    return found < 0 ? failed(&err) : found ? print_key(w, &key) : no_key(w->id, "there is none");
+    return found < 0 ? tool_failed(&err) : found ? print_key(w, &key) : no_key(w->id, "there is none");
 }
 
 static int limits(struct store *s, const struct wish *w)
@@ -237,11 +224,11 @@ static int limits(struct store *s, const struct wish *w)
     struct store_api_key key;
     int found = store_key_get(s, w->id, &key, &err);
     if (found <= 0)
-        return found < 0 ? failed(&err) : no_key(w->id, "there is none");
+        return found < 0 ? tool_failed(&err) : no_key(w->id, "there is none");
     int rc = apply(w, &key);
     if (rc)
         return rc;
-    return store_key_update(s, &key, &err) < 0 ? failed(&err) : print_key(w, &key);
+    return store_key_update(s, &key, &err) < 0 ? tool_failed(&err) : print_key(w, &key);
 }
 
 static int set_state(struct store *s, const struct wish *w, enum store_key_state state)
@@ -249,7 +236,7 @@ static int set_state(struct store *s, const struct wish *w, enum store_key_state
     struct err err = {0};
     int done = store_key_set_state(s, w->id, state, &err);
     if (done < 0)
-        return failed(&err);
+        return tool_failed(&err);
     return done ? show(s, w) : no_key(w->id, "there is none, or it is revoked");
 }
 
@@ -295,6 +282,6 @@ int key_command(int argc, char **argv)
         return misuse("which key? Give its ID");
     if (config_load(&config, NULL, &err) < 0 || hash_init(&err) < 0 ||
         store_open(&s, *config.database ? config.database : config.data_dir, &err) < 0)
-        return failed(&err);
+        return tool_failed(&err);
     return commands[i].run(s, &wish);
 }

@@ -35,9 +35,7 @@ static const char usage[] =
     "  snippet [--json]    list what there is for web servers and systemd\n"
     "  snippet NAME [--prefix /FOLDER] [--docroot DIR] [--programs DIR] [--run-dir DIR]\n"
     "          [--address A] [--port N] [--config FILE] [--sluice FILE]\n"
-    "                      print it with these values\n"
-    "  streams [--json]    list what is being streamed on this host\n"
-    "  streams stop ID     end the one of that request\n"
+    "                      print it with these values\n" STREAMS_USAGE
     "  version [--json]    print the version\n"
     "  help [--man]        print this list; as a manual\n";
 
@@ -198,8 +196,8 @@ static int snippet_command(int argc, char **argv)
         *options[which].value = argv[i + 1];
     }
     if (snippet_print(&out, argv[0], &values, &err) < 0) {
-        fprintf(stderr, "sluice: %s\n", err.text);
-        return 1;
+        (void)tool_failed(&err);
+        return err.code == ERR_NOT_FOUND ? TOOL_NONE : TOOL_FAILED;
     }
     return fputs(buf_str(&out), stdout) < 0;
 }
@@ -263,12 +261,6 @@ static int old_check_config(int argc, char **argv)
     return argc <= 1 ? check_config(argc ? argv[0] : NULL, false) : misuse("--check-config takes one file");
 }
 
-static int streams(int argc, char **argv)
-{
-    int rc = streams_command(argc, argv);
-    return rc == STREAMS_MISUSE ? misuse("streams takes --json, or stop and the id of a request") : rc;
-}
-
 static int version(int argc, char **argv)
 {
     bool json = tool_take_json(&argc, argv);
@@ -304,7 +296,7 @@ int main(int argc, char **argv)
         {"gc", gc_command},
         {"config", config_command},
         {"snippet", snippet_command},
-        {"streams", streams},
+        {"streams", streams_command},
         {"version", version},
         {"help", help},
         {"--check-config", old_check_config},

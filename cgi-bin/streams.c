@@ -8,12 +8,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "gate/live.h"
-
-static int complain(const char *what)
-{
-    fprintf(stderr, "sluice: %s\n", what);
-    return 1;
-}
+#include "tool.h"
 
 static json_t *stream_json(const struct live_stream *s)
 {
@@ -30,13 +25,9 @@ static json_t *stream_json(const struct live_stream *s)
 static int print_json(const struct live_stream *streams, size_t count)
 {
     json_t *root = json_array();
-    int rc = root ? 0 : -1;
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = json_array_append_new(root, stream_json(&streams[i]));
-    if (rc == 0)
-        rc = json_dumpf(root, stdout, JSON_INDENT(1)) < 0 || putchar('\n') == EOF ? -1 : 0;
-    json_decref(root);
-    return rc < 0 ? complain("cannot write JSON") : 0;
+    for (size_t i = 0; root && i < count; i++)
+        (void)json_array_append_new(root, stream_json(&streams[i]));
+    return tool_print_json(root);
 }
 
 static int print_table(const struct live_stream *streams, size_t count)
@@ -51,7 +42,7 @@ static int print_table(const struct live_stream *streams, size_t count)
                (double)s->total_bytes / 1e6, (double)s->bytes_per_s / 1e3,
                (long long)(now_unix_s - s->started_unix_s), s->key);
     }
-    return ferror(stdout) ? complain("cannot write") : 0;
+    return ferror(stdout) ? TOOL_FAILED : TOOL_DONE;
 }
 
 static int list(struct live *live, bool json)
@@ -60,17 +51,23 @@ static int list(struct live *live, bool json)
     struct live_stream *streams = NULL;
     size_t count;
     if (live_list(live, &streams, &count, &err) < 0)
-        return complain(err.text);
+        return tool_failed(&err);
     int rc = json ? print_json(streams, count) : print_table(streams, count);
     free(streams);
     return rc;
 }
 
-static int stop(struct live *live, const char *request)
+static int stop(struct live *live, const char *request, bool json)
 {
     struct err err = {0};
     int rc = live_stop(live, request, &err);
-    return rc == 1 ? 0 : complain(rc < 0 ? err.text : "no stream of that request");
+    if (rc < 0)
+        return tool_failed(&err);
+    if (rc == 0) {
+        fprintf(stderr, "sluice: no stream of that request\n");
+        return TOOL_NONE;
+    }
+    return json ? tool_print_json(json_pack("{s:s}", "stopped", request)) : TOOL_DONE;
 }
 
 int streams_command(int argc, char **argv)
@@ -78,11 +75,11 @@ int streams_command(int argc, char **argv)
     struct err err = {0};
     auto_(config) struct config config = {0};
     auto_ptr(live) struct live *live = NULL;
-    bool json = argc == 1 && strcmp(argv[0], "--json") == 0;
+    bool json = tool_take_json(&argc, argv);
     bool stops = argc == 2 && strcmp(argv[0], "stop") == 0;
-    if (argc > 0 && !json && !stops)
-        return STREAMS_MISUSE;
+    if (argc > 0 && !stops)
+        return tool_misuse("streams takes nothing, or stop and the id of a request", STREAMS_USAGE);
     if (config_load(&config, NULL, &err) < 0 || live_open(&live, config.data_dir, &err) < 0)
-        return complain(err.text);
-    return stops ? stop(live, argv[1]) : list(live, json);
+        return tool_failed(&err);
+    return stops ? stop(live, argv[1], json) : list(live, json);
 }

@@ -1,11 +1,13 @@
-/* `sluice streams`: what is being streamed on this host, from the live table (gate/live.h). */
+/* `sluice streams`: what is being streamed on this host, and ending one of it. */
 #ifndef SLUICE_CGI_BIN_STREAMS_H
 #define SLUICE_CGI_BIN_STREAMS_H
 
-enum { STREAMS_MISUSE = 2 };
+#define STREAMS_USAGE                                                                                        \
+    "  streams [--json]    list what is being streamed on this host\n"                                       \
+    "  streams stop ID [--json]\n"                                                                           \
+    "                      end the one of that request\n"
 
-/* The arguments after `streams`. Returns the exit code: 0; 1 with a message, also when there is no stream to
- * stop; STREAMS_MISUSE without. */
+/* The arguments after `streams`. Exit code: 0 done, 1 it failed, 2 misuse, 3 there is no such stream. */
 int streams_command(int argc, char **argv);
 
 #endif

@@ -58,7 +58,7 @@ test('nothing is wrong with a running one', async (t) => {
   t.after(() => stack.stop());
   const said = await doctor(stack.dataDir, { offline: false, args: ['--docroot', path.join(scratch, 'elsewhere')] });
   // Whose user this is, what /tmp lies on and what the kernel has is the machine's matter.
-  const machine = ['owners', 'file_system', 'sandbox', 'disk'];
+  const machine = ['owners', 'file_system', 'sandbox', 'disk', 'limits'];
   for (const finding of said.findings) {
     if (!machine.includes(finding.check)) assert.equal(finding.grade, 'ok', JSON.stringify(finding));
     else assert.notEqual(finding.grade, 'fail', JSON.stringify(finding));
@@ -69,6 +69,9 @@ test('nothing is wrong with a running one', async (t) => {
   assert.match(said.of('upstream')[0].text, /answered in \d+ ms, through proxy_url/);
   assert.match(said.of('libraries')[0].text, /SQLite 3\.\d+.*libcurl \d+\..*libavformat \d+\./);
   assert.ok(said.of('sandbox')[0].text.includes((await stack.get('/health')).json().sandbox));
+  const many = await doctor(stack.dataDir, { env: { SLUICE_MAX_CONNECTIONS: '100000' } });
+  assert.equal(many.of('limits')[0].grade, 'warn');
+  assert.match(many.of('limits')[0].fix, /LimitNOFILE=200256/);
   const closed = await startStack({ origin, env: { SLUICE_ANONYMOUS: 'off' } });
   t.after(() => closed.stop());
   assert.deepEqual(grades((await doctor(closed.dataDir, { args: ['--url', `${closed.base}/`], env: { SLUICE_ANONYMOUS: 'off' } })).of('web_server')), ['ok']);

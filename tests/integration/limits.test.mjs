@@ -110,7 +110,7 @@ test('what streams on the host is listed, counted and stopped', async (t) => {
   assert.match(table, new RegExp(`${running.request} +streaming +youtube +format-137 `));
 
   const none = await sluiceStreams(stack, 'stop', '0000000000000000');
-  assert.deepEqual([none.exit, none.stderr], [1, 'sluice: no stream of that request\n']);
+  assert.deepEqual([none.exit, none.stderr], [3, 'sluice: no stream of that request\n']);
   assert.equal((await sluiceStreams(stack, 'stop', running.request)).exit, 0);
   const cut = await first;
   assert.equal(cut.complete, false);

@@ -187,6 +187,7 @@ test('gc deletes what has expired, and only that', async (t) => {
   t.after(() => stack.stop());
   await stack.stream(link, '720p-mp4', { keep: 1000 });
   await stack.sql(`INSERT INTO media_cache VALUES ('old-1', 5, x'00'), ('old-2', 6, x'00');
+    INSERT INTO token_mark VALUES ('${'0'.repeat(32)}', 8, 1, '', 0, 0, 0, 0);
     INSERT INTO rate (subject, full_unix_us) VALUES ('a:gone', 7); INSERT INTO day_key VALUES (1, zeroblob(32))`);
   const players = path.join(stack.dataDir, 'players');
   mkdirSync(players, { recursive: true });
@@ -205,7 +206,7 @@ test('gc deletes what has expired, and only that', async (t) => {
   writeFileSync(path.join(plans, name), expired);
   writeFileSync(path.join(plans, 'e'.repeat(64)), 'no value at all');
   const counts = (await sluice(stack.dataDir, ['gc', '--json'])).json();
-  assert.deepEqual(counts, { ...counts, rate_rows: 1, address_keys: 1, plans: 2, player_scripts: 1, remembered_bytes_over_limit: 0 });
+  assert.deepEqual(counts, { ...counts, rate_rows: 1, token_rows: 1, address_keys: 1, plans: 2, player_scripts: 1, remembered_bytes_over_limit: 0 });
   assert.ok(counts.remembered_rows >= 2);
   assert.deepEqual(readdirSync(plans).sort(), good.sort());
   assert.deepEqual(readdirSync(players), ['new-1.js']);
