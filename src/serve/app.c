@@ -90,7 +90,7 @@ static int open_calls(struct app *app, struct err *err)
     return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->calls, dir, &limits, err);
 }
 
-static struct net_opts net_opts_of(const struct config *c)
+struct net_opts app_net_opts(const struct config *c)
 {
     return (struct net_opts){
         .proxy_url = c->proxy_url,
@@ -118,7 +118,7 @@ static struct engine_settings engines_of(const struct config *c)
 
 int app_check(const struct config *c, struct err *err)
 {
-    const struct net_opts opts = net_opts_of(c);
+    const struct net_opts opts = app_net_opts(c);
     const struct engine_settings engines = engines_of(c);
     struct net *net = NULL;
     auto_ptr(clients) struct clients *clients = NULL;
@@ -141,7 +141,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
     *app = (struct app){.config = *config};
     *config = (struct config){0};
     const struct config *c = &app->config;
-    const struct net_opts net = net_opts_of(c);
+    const struct net_opts net = app_net_opts(c);
     app->engines = engines_of(c);
     struct gate_limits limits = {
         .max_connections = c->max_connections,

@@ -49,6 +49,8 @@ int app_open(struct app *app, struct config *config, struct err *err);
 /* Whether app_open() would find fault with settings that are in range by themselves, and with the files they
  * name. Touches nothing. */
 int app_check(const struct config *config, struct err *err);
+/* How these settings reach the outside world. Borrows from them. */
+struct net_opts app_net_opts(const struct config *config);
 /* At most so many requests at once may wait for the outside world; more are told that we are busy. Call
  * before threads. */
 void app_limit(struct app *app, unsigned requests);

@@ -101,6 +101,23 @@ static void check_settings(struct doctor *d)
         doctor_say(d, DOCTOR_OK, NULL, "the settings are in order");
 }
 
+/* Whoever has them is who they were given to. */
+static void check_cookies(struct doctor *d)
+{
+    struct stat st;
+    char text[512];
+    const char *dir = d->config->cookies_dir;
+    if (!*dir)
+        return;
+    if (stat(dir, &st) < 0) {
+        (void)snprintf(text, sizeof text, "cookies_dir %s: %s", dir, strerror(errno));
+        doctor_say_fix(d, DOCTOR_WARN, text, "install -d -m 700 %s", dir);
+    } else if (st.st_mode & S_IRWXO) {
+        (void)snprintf(text, sizeof text, "cookies_dir %s is open to everybody", dir);
+        doctor_say_fix(d, DOCTOR_FAIL, text, "chmod -R o-rwx %s", dir);
+    }
+}
+
 static void check_settings_file(struct doctor *d)
 {
     struct stat st;
@@ -108,9 +125,7 @@ static void check_settings_file(struct doctor *d)
     const char *file = d->opts->config_file;
     if (!file || !*file) {
         doctor_say(d, DOCTOR_OK, NULL, "there is none: defaults and the environment");
-        return;
-    }
-    if (stat(file, &st) < 0) {
+    } else if (stat(file, &st) < 0) {
         (void)snprintf(text, sizeof text, "%s: %s", file, strerror(errno));
         doctor_say_fix(d, DOCTOR_FAIL, text, "sluice config --example > %s", file);
     } else if (st.st_mode & (S_IWGRP | S_IWOTH)) {
@@ -123,6 +138,7 @@ static void check_settings_file(struct doctor *d)
     } else {
         doctor_say(d, DOCTOR_OK, NULL, "%s", file);
     }
+    check_cookies(d);
 }
 
 /* ---- Database ---- */
@@ -326,15 +342,9 @@ static void check_sandbox(struct doctor *d)
 
 struct net *doctor_net(struct doctor *d, struct err *err)
 {
-    const struct config *c = d->config;
-    const struct net_opts opts = {
-        .proxy_url = c->proxy_url,
-        .ca_file = c->upstream_ca_file,
-        .ports = c->upstream_ports,
-        .connect_ms = DOCTOR_ASK_MS,
-        .timeout_ms = DOCTOR_ASK_MS,
-        .stall_s = DOCTOR_ASK_MS / 1000,
-    };
+    struct net_opts opts = app_net_opts(d->config);
+    opts.connect_ms = opts.timeout_ms = DOCTOR_ASK_MS;
+    opts.stall_s = DOCTOR_ASK_MS / 1000;
     if (!d->net && net_open(&d->net, &opts, err) < 0)
         d->net = NULL;
     return d->net;

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/net.h"
+#include "net/egress.h"
 #include "serve/doctor_impl.h"
 
 /* Answers 204 and nothing, to anybody. */
@@ -38,39 +38,57 @@ static void check_clock(struct doctor *d, const struct net_answer *answer, int64
         (long long)llabs(ahead_s), ahead_s > 0 ? "fast" : "slow");
 }
 
-static const char *through(const struct doctor *d)
+/* By one way out; `name` says which, for people. */
+static void ask(struct doctor *d, struct net *net, const char *egress, const char *name)
 {
-    return *d->config->proxy_url ? ", through proxy_url" : "";
+    struct err err = {0};
+    auto_(net_answer) struct net_answer answer = {0};
+    const struct net_call call = {.url = asked_url, .max_bytes = BODY_MAX_BYTES, .egress = egress};
+    int64_t started_us = clock_mono_us();
+    if (net_call(net, &call, &answer, &err) < 0) {
+        doctor_say(d, DOCTOR_FAIL,
+                   *d->config->proxy_url ? "proxy_url = (without it); or: curl -sSI -x PROXY "
+                                           "https://www.youtube.com/generate_204"
+                                         : "curl -sSI https://www.youtube.com/generate_204",
+                   "www.youtube.com cannot be reached%s: %s", name, err.text);
+        return;
+    }
+    int64_t took_us = clock_mono_us() - started_us;
+    if (answer.status == 429 || answer.status == 403)
+        doctor_say(d, DOCTOR_WARN, "proxy_url = (a way out with another address)",
+                   "www.youtube.com answers %d%s: that address is limited or blocked", answer.status, name);
+    else
+        doctor_say(d, DOCTOR_OK, NULL, "www.youtube.com answered in %lld ms%s", (long long)(took_us / 1000),
+                   name);
+    if (!d->reached_tls)
+        check_clock(d, &answer, took_us);
+    d->reached_tls = true;
 }
 
 void doctor_upstream(struct doctor *d)
 {
     struct err err = {0};
-    auto_(net_answer) struct net_answer answer = {0};
-    const struct net_call call = {.url = asked_url, .max_bytes = BODY_MAX_BYTES};
+    struct egress_way ways[EGRESS_WAYS_MAX];
     if (d->opts->offline) {
         doctor_say(d, DOCTOR_OK, NULL, "not asked");
         return;
     }
     struct net *net = doctor_net(d, &err);
-    int64_t started_us = clock_mono_us();
-    if (!net || net_call(net, &call, &answer, &err) < 0) {
-        doctor_say(d, DOCTOR_FAIL,
-                   *d->config->proxy_url ? "proxy_url = (one that answers), or: curl -sSI -x PROXY "
-                                           "https://www.youtube.com/generate_204"
-                                         : "curl -sSI https://www.youtube.com/generate_204",
-                   "www.youtube.com cannot be reached%s: %s", through(d), err.text);
-        check_certificates(d);
+    if (!net) {
+        doctor_say(d, DOCTOR_FAIL, "sluice config --check", "%s", err.text);
         return;
     }
-    int64_t took_us = clock_mono_us() - started_us;
-    d->reached_tls = true;
-    if (answer.status == 429 || answer.status == 403)
-        doctor_say(d, DOCTOR_WARN, "proxy_url = (an exit with another address)",
-                   "www.youtube.com answers %d%s: this address is limited or blocked", answer.status,
-                   through(d));
-    else
-        doctor_say(d, DOCTOR_OK, NULL, "www.youtube.com answered in %lld ms%s", (long long)(took_us / 1000),
-                   through(d));
-    check_clock(d, &answer, took_us);
+    size_t count = egress_ways(net, ways);
+    d->reached_tls = false; /* an https page of our own says nothing about these */
+    for (size_t i = 0; i < count; i++) {
+        char egress[EGRESS_MAX];
+        char name[96] = "";
+        if (count > 1)
+            (void)snprintf(name, sizeof name, ", by way %zu of %zu in proxy_url", i + 1, count);
+        else if (*d->config->proxy_url)
+            (void)snprintf(name, sizeof name, ", through proxy_url");
+        egress_name(net, &ways[i], false, egress);
+        ask(d, net, egress, name);
+    }
+    check_certificates(d);
 }

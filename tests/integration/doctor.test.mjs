@@ -80,6 +80,7 @@ test('nothing is wrong with a running one', async (t) => {
 test('lines that put it right do', async () => {
   const data = fresh('fixes');
   const file = path.join(scratch, 'open.conf');
+  const cookies = path.join(scratch, 'cookies');
   writeFileSync(file, `data_dir = ${data}\ndatabase = postgresql://me:secret@127.0.0.1:1/x\n`);
   await run(path.join(programs, 'sluice'), ['db', 'migrate'], { env: programEnv(scratch, { SLUICE_DATA_DIR: data }) });
   const spoilt = [
@@ -88,6 +89,7 @@ test('lines that put it right do', async () => {
     [() => chmodSync(path.join(data, 'sluice.db'), 0o644), 'owners', 'warn', /read by everybody/],
     [() => chmodSync(file, 0o644), 'settings_file', 'fail', /passwords/, { SLUICE_CONFIG: file }],
     [() => chmodSync(file, 0o620), 'settings_file', 'fail', /written by others/, { SLUICE_CONFIG: file }],
+    [() => mkdirSync(cookies, { mode: 0o755 }), 'settings_file', 'fail', /cookies_dir/, { SLUICE_COOKIES_DIR: cookies }],
     [() => rmSync(data, { recursive: true }), 'data_dir', 'warn', /not there yet/],
   ];
   for (const [spoil, check, grade, says, env] of spoilt) {
@@ -207,6 +209,10 @@ test('the outside world: not there, not fond of us, on another clock', async () 
   const [gone] = await ask({ PROXY_URL: `http://127.0.0.1:${await freePort()}` });
   assert.equal(gone.grade, 'fail');
   assert.match(gone.fix, /proxy_url/);
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  const both = await ask({ PROXY_URL: `${dead}, ${origin.proxyUrl}` });
+  assert.deepEqual(grades(both), ['fail', 'ok', 'ok'], 'each way out is tried, and the clock compared once');
+  assert.match(both[1].text, /by way 2 of 2/);
   const answer = (action) => origin.script({ match: { path: '/generate_204' }, action: { type: 'status', ...action } });
   await answer({ status: 429 });
   assert.deepEqual(grades(await ask()).slice(0, 1), ['warn']);
