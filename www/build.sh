@@ -18,6 +18,8 @@ cp index.html sw.js sluice.css favicon.svg sluice.webmanifest "$out/"
 cp locales/*.json "$out/locales/"
 cp -R docs/. "$out/docs/"
 
+node docs.mjs "$out"
+
 node_modules/.bin/esbuild js/app.js --bundle --minify --format=esm --target=es2022 --legal-comments=none \
   --log-level=warning --outfile="$out/app.js"
 cp node_modules/lean-qr/LICENSE "$out/vendor/lean-qr.LICENSE"

@@ -471,7 +471,7 @@ static void add_languages(const struct page *p, const char *link)
 static void add_foot(const struct page *p, const char *link)
 {
     static const char *const links[][2] = {
-        {"", "nav.documentation"}, {"#api", "nav.api"}, {"#privacy", "nav.privacy"}};
+        {"", "nav.documentation"}, {"api.html", "nav.api"}, {"privacy.html", "nav.privacy"}};
     add_languages(p, link);
     add_element(p->out, "</main>\n<footer class=\"foot\"><span>", words(p, "foot.rights"), "</span>\n");
     add_element(p->out, "<nav aria-label=\"", words(p, "nav.about"), "\">");

@@ -39,7 +39,7 @@ test('every route, as in src/serve/routes.c', () => {
 
 
 test('pages have a strict policy, no inline script or style, and only relative addresses', () => {
-  for (const file of ['www/index.html', 'www/docs/index.html']) {
+  for (const file of ['www/index.html', 'www/docs/index.html', 'www/docs/privacy.html', 'build/www/docs/api.html', 'build/www/docs/examples.html']) {
     const html = read(file);
     assert.match(html, /http-equiv="Content-Security-Policy" content="default-src 'none';/, file);
     assert.doesNotMatch(html.replace("'wasm-unsafe-eval'", ''), /unsafe-|<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/, file);
@@ -48,8 +48,16 @@ test('pages have a strict policy, no inline script or style, and only relative a
 });
 
 test('fragments that are linked exist', () => {
-  for (const [, id] of docs.matchAll(/href="#([\w-]+)"/g)) assert.match(docs, new RegExp(`id="${id}"`));
-  for (const [, id] of read('www/index.html').matchAll(/href="docs\/#([\w-]+)"/g)) assert.match(docs, new RegExp(`id="${id}"`));
+  const pages = ['index.html', 'privacy.html', 'api.html', 'examples.html'];
+  for (const page of pages) {
+    const html = read(`build/www/docs/${page}`);
+    for (const [, target, id] of html.matchAll(/href="([\w.-]*|\.\/)(?:#([\w-]+))?"/g)) {
+      const file = target === '' ? page : target === './' ? 'index.html' : target;
+      assert.ok(readdirSync(path.join(root, 'build/www/docs')).includes(file), `${page}: ${target}`);
+      if (id) assert.match(read(`build/www/docs/${file}`), new RegExp(`id="${id}"`), `${page}: ${target}#${id}`);
+    }
+  }
+  for (const [, page] of read('www/index.html').matchAll(/href="docs\/([\w.]*)"/g)) assert.ok(page === '' || pages.includes(page), page);
 });
 
 test('every icon that is used is shipped, and the other way round', () => {

@@ -305,12 +305,16 @@ describe('looks', () => {
     many: ['/?url=https://youtu.be/sluiceDubs1', '.result-title'],
     error: ['/?url=https://youtu.be/sluiceAge01', '[role=alert]', 1],
     docs: ['/docs/', 'h1'],
+    reference: ['/docs/api.html', '#headers'],
+    examples: ['/docs/examples.html', '#javascript'],
+    privacy: ['/docs/privacy.html', 'h1'],
     'nojs-result': [`/api/v1/page?${demoQuery}`, '.result-title'],
     'nojs-error': ['/api/v1/page?url=https://youtu.be/sluiceAge01', '.problem', 1],
   };
   for (const [name, [target, ready, refused]] of Object.entries(views)) {
     for (const size of ['wide', 'phone']) {
       for (const colorScheme of ['light', 'dark']) {
+        if (/^(reference|examples|privacy)$/.test(name) && (size === 'wide') !== (colorScheme === 'light')) continue; // text alone
         test(`${name}, ${size}, ${colorScheme}`, () => withOurPage({ viewport: sizes[size], colorScheme, refused }, async (page) => {
           await page.goto(stack.base + target);
           await page.waitForSelector(ready);
