@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "serve/app.h"
+#include "serve/books.h"
 #include "serve/chores.h"
 #include "serve/prepare.h"
 #include "serve/pump.h"
@@ -103,6 +104,7 @@ static int serve(const char *name, unsigned program, const char *config_file, co
         .routes = serve_routes,
         .route_count = serve_route_count,
         .app = app,
+        .ended = books_note,
         .before_serving = make_ready,
         .before_serving_ctx = &door,
     };

@@ -21,6 +21,7 @@
 #include "supervise.h"
 #include "token.h"
 #include "tool.h"
+#include "usage.h"
 
 static const char usage[] =
     "usage: sluice COMMAND\n"
@@ -28,7 +29,7 @@ static const char usage[] =
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
-        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE DOCTOR_USAGE DB_USAGE GC_USAGE
+        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE DOCTOR_USAGE DB_USAGE GC_USAGE USAGE_USAGE
     "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key; --man: its manual\n"
@@ -293,6 +294,7 @@ int main(int argc, char **argv)
         {"token", token_command},
         {"doctor", doctor},
         {"db", db_command},
+        {"usage", usage_command},
         {"gc", gc_command},
         {"config", config_command},
         {"snippet", snippet_command},

@@ -62,6 +62,11 @@ static const struct config_key keys[] = {
         "Requests per hour and address without a key (IPv6: per /64); 0: no limit."),
     INT(bytes_anonymous, "0", 0, 70368744177664, "bytes",
         "Bytes of downloads per day and address without a key (IPv6: per /64); 0: no limit."),
+    TEXT(
+        metrics_token, "",
+        "Authorization: Bearer with this text may read /metrics from anywhere; empty: only this machine may."),
+    INT(usage_hours_days, "35", 1, 3660, "days", "How long usage is kept by the hour."),
+    INT(usage_days, "400", 1, 36600, "days", "How long usage is kept by the day."),
     INT(token_ttl_s, "21600", 60, 31536000, "s", "How long a download link works."),
     INT(token_rotate_s, "2592000", 0, 31536000, "s",
         "So old a key that seals download links is replaced; older links go on working. 0: only by hand."),

@@ -35,6 +35,9 @@ struct config {
     char *sandbox;                /* required, on, off */
     int64_t rate_anonymous;       /* requests per hour and address without a key; 0: no limit */
     int64_t bytes_anonymous;      /* per day and address without a key; 0: no limit */
+    char *metrics_token;          /* who may read /metrics from elsewhere; "" = nobody */
+    int64_t usage_hours_days;     /* how long sums of usage by the hour are kept */
+    int64_t usage_days;           /* and those by the day */
     int64_t token_ttl_s;          /* life of `data` links */
     int64_t token_rotate_s;       /* age at which the key that seals them is replaced; 0: never */
     int64_t cache_ttl_s;          /* descriptions are kept at most this long */

@@ -77,7 +77,9 @@ void kept_free(struct kept *k);
 /* --- exchange.c --- */
 
 /* Whose exchanges they are. Threads: any. */
+struct http_server_opts;
 struct exchanges {
+    const struct http_server_opts *opts;
     struct kept *kept; /* where connections go that are kept; NULL: none is */
     pthread_mutex_t lock;
     pthread_cond_t ended;
@@ -85,15 +87,14 @@ struct exchanges {
     unsigned count;
 };
 
-void exchanges_init(struct exchanges *all);
-void exchanges_fini(struct exchanges *all); /* none is left */
+void exchanges_init(struct exchanges *all, const struct http_server_opts *opts); /* borrowed */
+void exchanges_fini(struct exchanges *all);                                      /* none is left */
 unsigned exchanges_count(struct exchanges *all);
 /* Until there is none. */
 void exchanges_wait(struct exchanges *all);
 /* Takes their connections away: the next write says that the client has left. */
 void exchanges_cut(struct exchanges *all);
 
-struct http_server_opts;
 struct cgi_output;
 /* Reads a request from the connection, which it takes, and answers it; or begins to, in case of HTTP_LATER.
  */

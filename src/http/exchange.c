@@ -24,9 +24,9 @@ struct http_exchange {
 
 /* ---- All of them ---- */
 
-void exchanges_init(struct exchanges *all)
+void exchanges_init(struct exchanges *all, const struct http_server_opts *opts)
 {
-    *all = (struct exchanges){0};
+    *all = (struct exchanges){.opts = opts};
     (void)pthread_mutex_init(&all->lock, NULL);
     (void)pthread_cond_init(&all->ended, NULL);
 }
@@ -196,6 +196,8 @@ void http_exchange_end(struct http_exchange *x, const struct err *err)
     if (x->res && err && err->code != ERR_OK)
         http_problem(x->res, &x->req, err);
     int rc = x->res ? http_end_and_log(x->route, x->id, x->res, err ? err : &none, x->started_us) : -1;
+    if (x->res && all->opts->ended)
+        all->opts->ended(all->opts->app, x->route, x->res, x->started_us);
     if (x->result)
         *x->result = rc;
     unlink_it(x);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "http/exchange.h"
 #include "http/problem.h"
@@ -43,6 +44,8 @@ struct http_response {
     bool broken;   /* the answer is wrong: the client must not take it for whole */
     bool left;     /* the client has */
     enum err_code error;
+    int64_t begun_mono_us;
+    struct http_notes notes;
 };
 
 struct http_response *http_response_new(const struct http_sink *sink, bool head)
@@ -213,6 +216,12 @@ static int add_head(const struct http_response *res, struct buf *out)
     return buf_adds(out, "\r\n");
 }
 
+static void begin_body(struct http_response *res)
+{
+    res->state = STATE_BODY;
+    res->begun_mono_us = clock_mono_us();
+}
+
 int http_begin(struct http_response *res, uint64_t length)
 {
     auto_(buf) struct buf head = BUF_INIT(HEADERS_MAX_BYTES + 1024);
@@ -221,7 +230,7 @@ int http_begin(struct http_response *res, uint64_t length)
     res->length = length;
     if (add_head(res, &head) < 0)
         return -1;
-    res->state = STATE_BODY;
+    begin_body(res);
     return emit(res, head.data, head.len, is_bodyless(res) || length == 0);
 }
 
@@ -252,7 +261,7 @@ int http_send(struct http_response *res, const char *content_type, const void *b
     res->length = len;
     if (add_head(res, &all) < 0 || buf_add(&all, body, len) < 0)
         return -1;
-    res->state = STATE_BODY;
+    begin_body(res);
     if (emit(res, all.data, all.len, true) < 0)
         return -1;
     res->sent = len;
@@ -268,7 +277,7 @@ int http_prepare(struct http_response *res, uint64_t length)
     res->length = length;
     if (add_head(res, &res->pushed) < 0)
         return -1;
-    res->state = STATE_BODY;
+    begin_body(res); /* its first bytes are in hand: they leave at once */
     return 0;
 }
 
@@ -407,6 +416,21 @@ void http_problem(struct http_response *res, const struct http_request *req, con
 bool http_begun(const struct http_response *res)
 {
     return res->state != STATE_HEADERS;
+}
+
+int64_t http_begun_mono_us(const struct http_response *res)
+{
+    return res->begun_mono_us;
+}
+
+struct http_notes *http_notes(struct http_response *res)
+{
+    return &res->notes;
+}
+
+void http_note(char *field, size_t room, const char *text)
+{
+    (void)snprintf(field, room, "%s", text);
 }
 
 bool http_left(const struct http_response *res)

@@ -42,8 +42,20 @@ int http_prepare(struct http_response *res, uint64_t length);
 ssize_t http_push(struct http_response *res, struct iovec *iov, int count);
 int http_flush(struct http_response *res);
 
+/* What is noted about an answer for whoever counts them (http_server_opts.ended): handlers say it. Empty
+ * texts: not known, or none. */
+struct http_notes {
+    char key[12]; /* the API key's id */
+    char site[24];
+    char choice[32];
+    bool cached; /* from memory */
+};
+struct http_notes *http_notes(struct http_response *res);
+void http_note(char *field, size_t room, const char *text); /* cut where it does not fit */
+
 bool http_begun(const struct http_response *res);
-bool http_left(const struct http_response *res); /* the client has */
+int64_t http_begun_mono_us(const struct http_response *res); /* when its first byte left; 0: none has */
+bool http_left(const struct http_response *res);             /* the client has */
 /* Looks whether it has, for handlers that have nothing to write for a while. */
 bool http_look(struct http_response *res);
 int http_status(const struct http_response *res);

@@ -67,7 +67,7 @@ static int serve_cgi(const struct http_server_opts *o, struct err *err)
     if (cgi_read_body(&body) < 0)
         return err_set(err, ERR_BAD_REQUEST, "the request's body ended early");
     cgi_output_init(&out, o->send_timeout_s);
-    exchanges_init(&one);
+    exchanges_init(&one, o);
     (void)exchange_serve_cgi(&one, o, &out, &body, &result);
     exchanges_wait(&one);
     exchanges_fini(&one);
@@ -240,7 +240,7 @@ static int serve_fastcgi(const struct http_server_opts *o, struct err *err)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->opts = *o;
     s->own.fd = -1;
-    exchanges_init(&s->exchanges);
+    exchanges_init(&s->exchanges, &s->opts);
     if ((o->socket && listener_open(&s->own, o->socket, err) < 0) || catch_signals(err) < 0 ||
         kept_open(&s->exchanges.kept, o->threads, serve_one, s, err) < 0 || begin(o, err) < 0) {
         server_free(s);

@@ -15,6 +15,9 @@ struct http_server_opts {
     const struct http_route *routes;
     size_t route_count;
     struct app *app;
+    /* NULL, or called at the end of each answer: from any thread, must not wait. `res` may be read. */
+    void (*ended)(struct app *app, const struct http_route *route, struct http_response *res,
+                  int64_t started_mono_us);
     /* NULL, or called once before the first request: the sockets are open, the signals are caught, no thread
      * has been started. -1: http_serve() ends with that error. */
     int (*before_serving)(void *ctx, struct err *err);

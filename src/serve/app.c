@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "serve/auth.h"
+#include "serve/books.h"
 #include "serve/budget.h"
 #include "serve/outcomes.h"
 #include "serve/pump.h"
@@ -155,7 +156,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||
         open_plans(app, err) < 0 || open_calls(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||
         net_open(&app->net, &net, err) < 0 || outcomes_open(&app->outcomes, app->store, err) < 0 ||
-        budgets_open(&app->budgets, app->store, err) < 0) {
+        budgets_open(&app->budgets, app->store, err) < 0 || books_open(&app->books, app->store, c, err) < 0) {
         app_close(app);
         return -1;
     }
@@ -217,6 +218,7 @@ void app_close(struct app *app)
     cache_close(app->cache);
     outcomes_close(app->outcomes);
     budgets_close(app->budgets);
+    books_close(app->books);
     store_close(app->store);
     config_fini(&app->config);
     *app = (struct app){0};

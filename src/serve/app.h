@@ -36,6 +36,7 @@ struct app {
     char *players_dir;
     struct outcomes *outcomes; /* of asking the site's clients; see outcomes.h */
     struct budgets *budgets;   /* of bytes per day, to be settled; see budget.h */
+    struct books *books;       /* of what was asked for; see books.h */
     struct chores *chores;     /* NULL: this process does not stay; see chores.h */
     atomic_llong parts;        /* bytes that parallel connections may still read ahead (serve/lanes.h) */
     struct pumps *pumps;       /* NULL: this program sends no streams; see pump.h */

@@ -148,6 +148,12 @@ void auth_set_headers(struct http_response *res, const struct auth *who, int64_t
                            (long long)gcra_full_s(full_unix_us, now_unix_us));
 }
 
+void auth_note(struct http_response *res, const struct auth *who)
+{
+    struct http_notes *notes = http_notes(res);
+    http_note(notes->key, sizeof notes->key, auth_key_id(who));
+}
+
 /* The row that remembers that this link was paid for by this client. */
 static void name_once(const struct auth *who, const char *once, char out[STORE_SUBJECT_MAX])
 {
@@ -190,6 +196,7 @@ int auth_charge(struct app *app, const struct auth *who, const char *once, struc
         .interval_us = who->policy.interval_us,
         .capacity_us = who->policy.capacity_us,
     };
+    auth_note(res, who);
     if (who->policy.limit == 0)
         return 0;
     if (once) {

@@ -49,6 +49,8 @@ int auth_admit(struct app *app, const struct http_request *req, struct auth *out
 int auth_check_site(const struct auth *who, const char *site, struct err *err);
 /* Whether a list is one of sites: names of small letters, digits, '-', '.' and '_', commas between. */
 bool auth_sites_are_valid(const char *list);
+/* For the books. */
+void auth_note(struct http_response *res, const struct auth *who);
 /* The id for links: "" without a key. */
 const char *auth_key_id(const struct auth *who);
 /* RateLimit-Policy and RateLimit, after something was charged or not. */

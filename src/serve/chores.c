@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "serve/books.h"
 #include "serve/budget.h"
 #include "serve/outcomes.h"
 
@@ -39,6 +40,7 @@ static void *work(void *arg)
     while (!wait_tick(c)) {
         outcomes_tick(c->app->outcomes);
         budgets_tick(c->app->budgets);
+        books_tick(c->app->books);
     }
     return NULL;
 }

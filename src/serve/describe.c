@@ -120,3 +120,13 @@ int serve_describe(struct app *app, const char *link_text, const struct descript
         return -1;
     return description_parse(out, buf_str(&value), value.len, err);
 }
+
+int serve_describe_for(struct app *app, const struct auth *who, const char *link_text,
+                       struct http_response *res, struct description **out, struct err *err)
+{
+    struct http_notes *notes = http_notes(res);
+    if (serve_describe(app, link_text, NULL, out, &notes->cached, err) < 0)
+        return -1;
+    http_note(notes->site, sizeof notes->site, (*out)->site);
+    return auth_check_site(who, (*out)->site, err);
+}

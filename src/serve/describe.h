@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "serve/app.h"
+#include "serve/auth.h"
 
 /* *out: description_free(). *cached (may be NULL): this request was spared the upstream call. `stale` (may be
  * NULL): a description found wanting because its source URLs died early; a newer one is returned. Errors:
@@ -20,6 +21,10 @@ int serve_extract(struct app *app, const struct link *link, const char *only_cli
 
 /* What a pasted text leads to, if we can do anything with it. ERR_BAD_URL, ERR_UNSUPPORTED_SITE. */
 int serve_parse_link(struct link *link, const char *text, struct err *err);
+
+/* The same for an endpoint: also ERR_SITE_NOT_ALLOWED, and noted in `res` for the books. */
+int serve_describe_for(struct app *app, const struct auth *who, const char *link_text,
+                       struct http_response *res, struct description **out, struct err *err);
 
 enum { SERVE_KEY_MAX = HASH_HEX_LEN + 16 };
 

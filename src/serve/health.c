@@ -6,8 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/io.h"
-#include "base/text.h"
+#include "serve/books.h"
 #include "serve/serve.h"
 
 enum { DISK_LEAST_BYTES = 16 << 20 }; /* below this the database cannot be expected to grow */
@@ -53,26 +52,12 @@ int serve_readyz(struct app *app, const struct http_request *req, struct http_re
                      err);
 }
 
-/* This process's memory and its share of the machine's, from /proc; zeroes where it cannot be read. */
-static json_t *memory_json(void)
+/* That of all programs of this host, and its share of the machine's. */
+static json_t *memory_json(const struct tally_process *sum)
 {
-    uint64_t pages[2] = {0, 0}; /* all, resident: the first two numbers */
-    struct err ignored;
-    auto_(buf) struct buf text = BUF_INIT(4096);
-    if (io_read_file("/proc/self/statm", &text, &ignored) == 0) {
-        const char *p = buf_str(&text);
-        for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
-            size_t len = strcspn(p, " \n");
-            (void)text_parse_u64n(p, len, 0, UINT64_MAX, &pages[i]);
-            p += len + (p[len] != '\0');
-        }
-    }
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    double all = (double)sysconf(_SC_PHYS_PAGES);
-    uint64_t vms = pages[0] * page;
-    uint64_t rss = pages[1] * page;
-    return json_pack("{s:I, s:I, s:f}", "rss", (json_int_t)rss, "vms", (json_int_t)vms, "percent",
-                     all > 0 ? 100.0 * (double)pages[1] / all : 0.0);
+    double all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return json_pack("{s:I, s:I, s:f}", "rss", (json_int_t)sum->rss_bytes, "vms", (json_int_t)sum->vms_bytes,
+                     "percent", all > 0 ? 100.0 * (double)sum->rss_bytes / all : 0.0);
 }
 
 int serve_health(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
@@ -82,18 +67,21 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
     struct gate_counts counts = {0};
     struct gate_counts made = {0};
     struct live_counts streams = {0};
+    struct tally_process memory;
     struct err why = {0};
+    size_t processes = books_processes(app->books, &memory);
     bool ok = store_check(app->store, &why) == 0;
     ok = gate_count(app->gate, &counts, &why) == 0 && ok;
     ok = gate_count(app->workers, &made, &why) == 0 && ok;
     ok = live_count(app->live, &streams, &why) == 0 && ok;
     clock_format_utc(clock_unix_s(), now, sizeof now);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:o}",
+        "{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o}",
         "status", ok ? "ok" : "degraded", "time", now, "version", SLUICE_VERSION, "engines", "youtube",
         "direct", "workers", "max", (int)counts.max, "active", (int)counts.active, "waiting",
         (int)counts.waiting, "conversions", "max", (int)made.max, "active", (int)made.active, "waiting",
         (int)made.waiting, "streams", "streaming", (int)streams.streaming, "making", (int)streams.making,
-        "waiting", (int)streams.waiting, "sandbox", sandbox_level(&app->sandbox), "memory", memory_json());
+        "waiting", (int)streams.waiting, "sandbox", sandbox_level(&app->sandbox), "processes",
+        (json_int_t)processes, "memory", memory_json(&memory));
     return send_json(res, root, err);
 }

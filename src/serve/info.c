@@ -1,10 +1,12 @@
 /* GET/POST /api/v1/info?url=: the description as clients see it: no source URL, every link one of ours.
  * `single_use=1`, `bind=address`: see token.h. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "serve/auth.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
@@ -205,6 +207,20 @@ static int make_answer(const struct parts *p, const char *key, struct http_respo
     return rc;
 }
 
+/* For the books. The site comes first in an answer: see description_json(). */
+static void note_kept(struct http_response *res, const char *answer)
+{
+    static const char start[] = "{\"site\":\"";
+    struct http_notes *notes = http_notes(res);
+    notes->cached = true;
+    if (!text_starts_with(answer, start))
+        return;
+    answer += sizeof start - 1;
+    size_t len = strcspn(answer, "\"\\");
+    (void)snprintf(notes->site, sizeof notes->site, "%.*s", (int)(len < sizeof notes->site ? len : 0),
+                   answer);
+}
+
 int serve_info(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
     const char *link = http_param(req, "url");
@@ -228,15 +244,18 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
         return err_set(err, ERR_BAD_URL, "prefix too long");
     if (serve_link_key(link, "i3", buf_str(&holder), key, err) < 0)
         return -1;
-    if (may_keep(&parts.holder) && store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1)
+    if (may_keep(&parts.holder) &&
+        store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1) {
+        note_kept(res, buf_str(&kept));
         return send_answer(res, buf_str(&kept), kept.len);
+    }
     *err = (struct err){0};
-    if (serve_describe(app, link, NULL, &d, &parts.cached, err) < 0 ||
-        auth_check_site(&who, d->site, err) < 0 ||
+    if (serve_describe_for(app, &who, link, res, &d, err) < 0 ||
         choice_list(d, &parts.choices, &parts.choice_count, err) < 0)
         return -1;
     planned_sizes(app, d, parts.choices, parts.choice_count);
     parts.d = d;
+    parts.cached = http_notes(res)->cached;
     parts.best = choice_preselect(parts.choices, parts.choice_count);
     int rc = make_answer(&parts, key, res, err);
     free(parts.choices);

@@ -119,7 +119,7 @@ int serve_legacy_video(struct app *app, const struct http_request *req, struct h
         return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
-    if (serve_describe(app, link, NULL, &d, NULL, err) < 0 || auth_check_site(&who, d->site, err) < 0)
+    if (serve_describe_for(app, &who, link, res, &d, err) < 0)
         return -1;
     const struct token_holder holder = {.prefix = req->prefix, .key_id = auth_key_id(&who)};
     json_t *formats = formats_json(app, &holder, d, err);

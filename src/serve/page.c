@@ -499,7 +499,6 @@ int serve_page(struct app *app, const struct http_request *req, struct http_resp
 {
     const char *link = http_param(req, "url");
     const char *lang = http_param(req, "lang");
-    bool cached = false;
     auto_ptr(description) struct description *d = NULL;
     auto_(buf) struct buf out = BUF_INIT(PAGE_MAX_BYTES);
     struct auth who;
@@ -515,13 +514,13 @@ int serve_page(struct app *app, const struct http_request *req, struct http_resp
         return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
-    if (serve_describe(app, link, NULL, &d, &cached, err) < 0 || auth_check_site(&who, d->site, err) < 0)
+    if (serve_describe_for(app, &who, link, res, &d, err) < 0)
         return -1;
     page.holder = (struct token_holder){.prefix = req->prefix, .key_id = auth_key_id(&who)};
     page.d = d;
     add_head(&page);
     add_form(&page, link);
-    if (add_result(&page, cached, err) < 0)
+    if (add_result(&page, http_notes(res)->cached, err) < 0)
         return -1;
     add_foot(&page, link);
     return send(res, &out, err);

@@ -10,6 +10,7 @@ const struct http_route serve_routes[] = {
     {"/livez", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_STREAM, serve_livez},
     {"/readyz", HTTP_GET, HTTP_ROUTE_INFO, serve_readyz},
     {"/health", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_health},
+    {"/metrics", HTTP_GET, HTTP_ROUTE_INFO, serve_metrics},
     /* Older clients: legacy.c. Their roots also stand in http/request.c. */
     {"/info", HTTP_GET | HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_info},
     {"/api/video", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_legacy_video},

@@ -72,8 +72,10 @@ int serve_thumbnail(struct app *app, const struct http_request *req, struct http
         return err_set(err, ERR_TOKEN_INVALID, "no data given");
     auth_address(app, req, address);
     if (token_read(app, data, address, &token, err) < 0 ||
-        auth_identify(app, req, token.key_id, &who, err) < 0 ||
-        serve_describe(app, token.link, NULL, &d, NULL, err) < 0 || auth_check_site(&who, d->site, err) < 0)
+        auth_identify(app, req, token.key_id, &who, err) < 0)
+        return -1;
+    auth_note(res, &who);
+    if (serve_describe_for(app, &who, token.link, res, &d, err) < 0)
         return -1;
     if (!d->thumbnail)
         return err_set(err, ERR_NOT_FOUND, "it has no thumbnail");

@@ -12,6 +12,7 @@
 #include "http/names.h"
 #include "http/range.h"
 #include "serve/auth.h"
+#include "serve/books.h"
 #include "serve/budget.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
@@ -132,10 +133,11 @@ static int prepare_made(struct stream *s, struct err *err)
 static int prepare(struct stream *s, struct err *err)
 {
     s->etag = "";
-    if (serve_describe(s->app, s->link, NULL, &s->description, NULL, err) < 0 ||
-        auth_check_site(&s->who, s->description->site, err) < 0 ||
+    if (serve_describe_for(s->app, &s->who, s->link, s->res, &s->description, err) < 0 || !s->description ||
         choice_find(s->description, s->wanted, &s->wish, &s->choice, err) < 0)
         return -1;
+    struct http_notes *notes = http_notes(s->res);
+    http_note(notes->choice, sizeof notes->choice, s->choice.id);
     if ((s->merge.start_ms || s->merge.end_ms) && s->choice.make != CHOICE_SPLICE)
         return err_set(err, ERR_BAD_REQUEST, "only files that are made here can be cut");
     if (s->subs && (s->choice.make != CHOICE_SPLICE || s->choice.kind != FORMAT_MUXED))
@@ -355,6 +357,7 @@ static void take(void *ctx, size_t bytes, bool slow)
     struct stream *s = ctx;
     shown_take(&s->shown, bytes);
     s->sent_bytes += bytes;
+    books_sent(s->app->books, bytes);
     if (s->made)
         made_take(s->made, bytes);
     else

@@ -125,8 +125,9 @@ int serve_subtitle(struct app *app, const struct auth *who, const char *link, co
     bool srt = format && strcmp(format, "srt") == 0;
     if (format && !srt && strcmp(format, "vtt") != 0)
         return err_set(err, ERR_BAD_REQUEST, "subtitles come as vtt or srt");
-    if (serve_describe(app, link, NULL, &d, NULL, err) < 0 || auth_check_site(who, d->site, err) < 0)
+    if (serve_describe_for(app, who, link, res, &d, err) < 0)
         return -1;
+    http_note(http_notes(res)->choice, sizeof http_notes(res)->choice, choice);
     const struct subtitle *track = find(d, choice);
     if (!track)
         return err_set(err, ERR_NO_SUCH_CHOICE, "no such subtitle track");

@@ -1,12 +1,16 @@
-/* GET /api/v1/usage: what whoever asks may still do. Costs nothing. */
+/* GET /api/v1/usage: what whoever asks may still do, and what a key was used for lately. Costs nothing. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "serve/auth.h"
+#include "serve/books.h"
 #include "serve/budget.h"
+#include "serve/report.h"
 #include "serve/serve.h"
+
+enum { HOURS = 24, DAYS = 30 };
 
 /* `unit`: how much one of the policy's is. */
 static json_t *quota_json(const struct gcra *p, int64_t unit, int64_t full_unix_us, int64_t now_unix_us)
@@ -74,11 +78,16 @@ int serve_usage(struct app *app, const struct http_request *req, struct http_res
     if ((who.policy.limit && store_rate_look(app->store, &rate, &full, err) < 0) ||
         budget_look(app, &who, &bytes_full, err) < 0)
         return -1;
+    auth_note(res, &who);
     auth_set_headers(res, &who, full, now);
-    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "key", key_json(&who), "requests",
+    books_tick(app->books); /* what this program has counted itself */
+    json_t *use = who.has_key ? report_lately(app->store, who.key.id, HOURS, DAYS, err) : json_null();
+    if (!use)
+        return -1;
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "key", key_json(&who), "requests",
                              quota_json(&who.policy, 1, full, now), "bytes",
                              quota_json(&who.bytes, BUDGET_UNIT_BYTES, bytes_full, now), "streams",
-                             streams_json(app, &who), "sites", sites_json(&who));
+                             streams_json(app, &who), "sites", sites_json(&who), "use", use);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)

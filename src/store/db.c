@@ -13,6 +13,37 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
     "id, secret_sha256, label, owner, state, rate_per_hour, expires_unix_s, addresses, created_unix_s, "     \
     "bytes_per_day, streams_max, sites"
 
+#define USAGE_COLUMNS                                                                                        \
+    "start_unix_s, key_id, route, site, choice, code, requests, bytes, cached, "                             \
+    "ttfb_10, ttfb_30, ttfb_100, ttfb_300, ttfb_1000, ttfb_3000, ttfb_10000, ttfb_more"
+#define USAGE_PLUS(table, column) column " = " table "." column " + excluded." column
+#define USAGE_ADD(table)                                                                                                                                                                                                     \
+    ("INSERT INTO " table " (" USAGE_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "                                                                                                                 \
+     "$13, $14, $15, $16, $17) ON CONFLICT (start_unix_s, key_id, route, site, choice, code) DO UPDATE SET " USAGE_PLUS(table, "requests") ", " USAGE_PLUS(table, "bytes") ", " USAGE_PLUS(table, "cached") ", " USAGE_PLUS( \
+         table,                                                                                                                                                                                                              \
+         "ttfb_10") ", " USAGE_PLUS(table,                                                                                                                                                                                   \
+                                    "ttfb_30") ", " USAGE_PLUS(table,                                                                                                                                                        \
+                                                               "ttfb_100") ", " USAGE_PLUS(table,                                                                                                                            \
+                                                                                           "ttfb_300") ", " USAGE_PLUS(table,                                                                                                \
+                                                                                                                       "ttfb_1000") ", " USAGE_PLUS(table,                                                                   \
+                                                                                                                                                    "ttfb_3000") ", " USAGE_PLUS(table,                                      \
+                                                                                                                                                                                 "ttfb_10000") ", " USAGE_PLUS(table,        \
+                                                                                                                                                                                                               "ttfb_more"))
+#define USAGE_OF(column) "CAST(sum(" column ") AS BIGINT)"
+#define USAGE_SUM(table, column, where, order)                                                                                                                                                                               \
+    ("SELECT " column                                                                                                                                                                                                        \
+     ", " USAGE_OF("requests") ", " USAGE_OF("CASE WHEN code = 'ok' THEN 0 ELSE requests END") ", " USAGE_OF("bytes") ", " USAGE_OF("cached") ", " USAGE_OF("ttfb_10") ", " USAGE_OF("ttfb_30") ", " USAGE_OF(               \
+         "ttfb_100") ", " USAGE_OF("ttfb_300") ", " USAGE_OF("ttfb_1000") ", " USAGE_OF("ttfb_3000") ", " USAGE_OF("ttfb_10000") ", " USAGE_OF("ttfb_more") " FROM " table                                                   \
+                                                                                                                                                            " WHERE " where                                                  \
+                                                                                                                                                            " AND start_unix_s >= $2 AND start_unix_s < $3 GROUP BY " column \
+                                                                                                                                                            " ORDER BY " order                                               \
+                                                                                                                                                            " LIMIT $4 OFFSET $5")
+#define USAGE_ANY_KEY      "($1 = '*' OR key_id = $1)"
+#define USAGE_MOST(column) USAGE_SUM("usage_day", column, USAGE_ANY_KEY, "sum(requests) DESC, " column)
+#define USAGE_FORGET(table)                                                                                  \
+    ("DELETE FROM " table " WHERE start_unix_s = (SELECT min(start_unix_s) FROM " table ") "                 \
+     "AND start_unix_s < $1")
+
 /* DB_CACHE_PRUNE and DB_CACHE_EVICT delete in portions, so that other writers get between. 300: a row's key,
  * twice, and what surrounds it. */
 static const char *const statements[DB_STMT_COUNT] = {
@@ -96,6 +127,19 @@ static const char *const statements[DB_STMT_COUNT] = {
         ("DELETE FROM extract_failure WHERE at_unix_us < (SELECT min(at_unix_us) FROM "
          "(SELECT at_unix_us FROM extract_failure ORDER BY at_unix_us DESC LIMIT $1) AS kept)"),
     [DB_DAY_KEY_FORGET] = "DELETE FROM day_key WHERE day < $1",
+    [DB_USAGE_ADD_HOUR] = USAGE_ADD("usage_hour"),
+    [DB_USAGE_ADD_DAY] = USAGE_ADD("usage_day"),
+    [DB_USAGE_BY_HOUR] = USAGE_SUM("usage_hour", "start_unix_s", USAGE_ANY_KEY, "start_unix_s"),
+    [DB_USAGE_BY_DAY] = USAGE_SUM("usage_day", "start_unix_s", USAGE_ANY_KEY, "start_unix_s"),
+    [DB_USAGE_BY_KEY] = USAGE_MOST("key_id"),
+    [DB_USAGE_BY_ROUTE] = USAGE_MOST("route"),
+    [DB_USAGE_BY_SITE] = USAGE_MOST("site"),
+    [DB_USAGE_BY_CHOICE] = USAGE_MOST("choice"),
+    [DB_USAGE_BY_CODE] = USAGE_MOST("code"),
+    [DB_USAGE_BY_HOUR_OF_KEY] = USAGE_SUM("usage_hour", "start_unix_s", "key_id = $1", "start_unix_s"),
+    [DB_USAGE_BY_DAY_OF_KEY] = USAGE_SUM("usage_day", "start_unix_s", "key_id = $1", "start_unix_s"),
+    [DB_USAGE_FORGET_HOURS] = USAGE_FORGET("usage_hour"),
+    [DB_USAGE_FORGET_DAYS] = USAGE_FORGET("usage_day"),
 };
 
 const char *db_stmt_text(enum db_stmt id)

@@ -60,6 +60,19 @@ enum db_stmt {
     DB_TOKEN_MARK_SENT,   /* bytes, at the end, of how many, now, id */
     DB_TOKEN_MARK_PRUNE,  /* now, how many at most */
 
+    DB_USAGE_ADD_HOUR, /* start, key, route, site, choice, code, and all counts, which are added */
+    DB_USAGE_ADD_DAY,  /* the same */
+    DB_USAGE_BY_HOUR,  /* key or "*", from, until, limit, offset → hour, requests, errors, bytes, … */
+    DB_USAGE_BY_DAY,   /* the same of days, as all that follow */
+    DB_USAGE_BY_KEY,
+    DB_USAGE_BY_ROUTE,
+    DB_USAGE_BY_SITE,
+    DB_USAGE_BY_CHOICE,
+    DB_USAGE_BY_CODE,
+    DB_USAGE_BY_HOUR_OF_KEY, /* by the index of keys, so without "*" */
+    DB_USAGE_BY_DAY_OF_KEY,
+    DB_USAGE_FORGET_HOURS, /* before: the oldest of them */
+    DB_USAGE_FORGET_DAYS,
     DB_STMT_COUNT
 };
 

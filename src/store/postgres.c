@@ -24,7 +24,7 @@
 
 enum {
     STATEMENT_TIMEOUT_MS = 120000, /* above whatever db_set_wait() is given */
-    PARAMETERS_MAX = 16,
+    PARAMETERS_MAX = 24,
     TRIES = 5,
     RETRY_PAUSE_MS = 5,
     SQL_MAX_BYTES = 65536,

@@ -1,0 +1,201 @@
+/* GET /metrics: what the programs of this host count, in the text format of Prometheus (0.0.4). For who knows
+ * metrics_token, and for clients on this machine. No label tells of a link, an address or a key. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/cidr.h"
+#include "base/hash.h"
+#include "serve/books.h"
+#include "serve/serve.h"
+
+enum { METRICS_MAX_BYTES = 1 << 20, US_PER_S = 1000000 };
+
+/* ---- Who may ---- */
+
+/* The client itself: where somebody passes requests on who is not trusted to say for whom, nobody is. */
+static bool is_local(const struct app *app, const struct http_request *req)
+{
+    struct cidr_address client, peer;
+    return cidr_client(req->remote_addr, req->forwarded_for, app->config.trusted_proxies, &client) == 0 &&
+           cidr_parse_address(req->remote_addr, strlen(req->remote_addr), &peer) == 0 &&
+           cidr_list_has("127.0.0.0/8,::1", &client) &&
+           (!req->forwarded_for ||
+            (*app->config.trusted_proxies && cidr_list_has(app->config.trusted_proxies, &peer)));
+}
+
+static int may(const struct app *app, const struct http_request *req, struct err *err)
+{
+    static const char scheme[] = "Bearer ";
+    const char *wanted = app->config.metrics_token;
+    const char *sent = req->authorization;
+    char hashes[2][HASH_HEX_LEN + 1];
+    if (is_local(app, req))
+        return 0;
+    if (!sent || strlen(sent) < sizeof scheme || strncasecmp(sent, scheme, sizeof scheme - 1) != 0)
+        return err_set(err, ERR_AUTH_REQUIRED, "metrics are for whoever has metrics_token");
+    sent += sizeof scheme - 1;
+    hash_sha256_hex(sent, strlen(sent), hashes[0]); /* of one length, and compared in constant time */
+    hash_sha256_hex(wanted, strlen(wanted), hashes[1]);
+    if (!*wanted || !hash_equal(hashes[0], hashes[1], HASH_HEX_LEN))
+        return err_set(err, ERR_BAD_KEY, "not the metrics_token");
+    return 0;
+}
+
+/* ---- The text ---- */
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    (void)buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void gauge(struct buf *out, const char *name, const char *help, int64_t value)
+{
+    head(out, name, "gauge", help);
+    (void)buf_addf(out, "%s %lld\n", name, (long long)value);
+}
+
+static const char *path_of(size_t route)
+{
+    return route < serve_route_count ? serve_routes[route].path : "other";
+}
+
+/* Exactly, as a double could not say microseconds of years. */
+static void seconds(struct buf *out, uint64_t us)
+{
+    (void)buf_addf(out, "%llu.%06llu\n", (unsigned long long)(us / US_PER_S),
+                   (unsigned long long)(us % US_PER_S));
+}
+
+static void requests(struct buf *out, const struct books *b)
+{
+    head(out, "sluice_http_requests_total", "counter", "Requests answered, by route and code.");
+    for (size_t r = 0; r <= serve_route_count; r++) {
+        for (int code = 0; code < ERR_CODE_COUNT; code++) {
+            uint64_t n = books_get(b, BOOKS_REQUESTS, r, (size_t)code);
+            if (n)
+                (void)buf_addf(out, "sluice_http_requests_total{route=\"%s\",code=\"%s\"} %llu\n", path_of(r),
+                               err_info((enum err_code)code)->name, (unsigned long long)n);
+        }
+    }
+    head(out, "sluice_cache_hits_total", "counter", "Requests answered from memory, by route.");
+    for (size_t r = 0; r < serve_route_count; r++) {
+        uint64_t n = books_get(b, BOOKS_CACHED, r, 0);
+        if (n)
+            (void)buf_addf(out, "sluice_cache_hits_total{route=\"%s\"} %llu\n", path_of(r),
+                           (unsigned long long)n);
+    }
+}
+
+/* Always all of them, so that a first failure is seen to rise from 0. */
+static void upstream_errors(struct buf *out, const struct books *b)
+{
+    static const enum err_code codes[] = {ERR_UPSTREAM_FAILED, ERR_RATE_LIMITED_UPSTREAM, ERR_BOT_CHECK,
+                                          ERR_GEO_BLOCKED, ERR_SOURCE_CHANGED};
+    head(out, "sluice_upstream_errors_total", "counter", "Requests that failed because of a site.");
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        uint64_t n = 0;
+        for (size_t r = 0; r <= serve_route_count; r++)
+            n += books_get(b, BOOKS_REQUESTS, r, codes[i]);
+        (void)buf_addf(out, "sluice_upstream_errors_total{reason=\"%s\"} %llu\n", err_info(codes[i])->name,
+                       (unsigned long long)n);
+    }
+}
+
+struct histogram {
+    const char *name, *help;
+    enum books_kind buckets, sum;
+    const int64_t *ends_ms;
+    size_t ends;
+};
+
+static void histogram_of(struct buf *out, const struct books *b, const struct histogram *h, size_t r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i <= h->ends; i++)
+        n += books_get(b, h->buckets, r, i);
+    if (n == 0)
+        return;
+    n = 0;
+    for (size_t i = 0; i < h->ends; i++) {
+        n += books_get(b, h->buckets, r, i);
+        (void)buf_addf(out, "%s_bucket{route=\"%s\",le=\"%g\"} %llu\n", h->name, path_of(r),
+                       (double)h->ends_ms[i] / 1000, (unsigned long long)n);
+    }
+    n += books_get(b, h->buckets, r, h->ends);
+    (void)buf_addf(
+        out, "%s_bucket{route=\"%s\",le=\"+Inf\"} %llu\n%s_count{route=\"%s\"} %llu\n%s_sum{route=\"%s\"} ",
+        h->name, path_of(r), (unsigned long long)n, h->name, path_of(r), (unsigned long long)n, h->name,
+        path_of(r));
+    seconds(out, books_get(b, h->sum, r, 0));
+}
+
+static void histograms(struct buf *out, const struct books *b)
+{
+    const struct histogram all[] = {
+        {"sluice_request_duration_seconds", "From the request to the end of its answer, by route.",
+         BOOKS_DURATION, BOOKS_DURATION_US, books_duration_ms, BOOKS_BUCKETS - 1},
+        {"sluice_time_to_first_byte_seconds", "From the request to the first byte of its answer, by route.",
+         BOOKS_TTFB, BOOKS_TTFB_US, store_usage_ttfb_ms, STORE_USAGE_BUCKETS - 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        head(out, all[i].name, "histogram", all[i].help);
+        for (size_t r = 0; r < serve_route_count; r++)
+            histogram_of(out, b, &all[i], r);
+    }
+}
+
+static void places(struct buf *out, const struct app *app)
+{
+    static const char *const states[] = {"max", "active", "waiting"};
+    struct gate *const gates[] = {app->gate, app->workers, app->plans};
+    static const char *const names[] = {"sluice_workers", "sluice_conversions", "sluice_plans"};
+    static const char *const helps[] = {"Places for streams.", "Places for files that are converted.",
+                                        "Places for plans being made."};
+    struct err ignored;
+    for (size_t i = 0; i < ARRAY_LEN(gates); i++) {
+        struct gate_counts c = {0};
+        (void)gate_count(gates[i], &c, &ignored);
+        const int64_t values[] = {c.max, c.active, c.waiting};
+        head(out, names[i], "gauge", helps[i]);
+        for (size_t k = 0; k < ARRAY_LEN(states); k++)
+            (void)buf_addf(out, "%s{state=\"%s\"} %lld\n", names[i], states[k], (long long)values[k]);
+    }
+}
+
+static void write_all(struct buf *out, struct app *app)
+{
+    struct err ignored = {0};
+    struct live_counts streams = {0};
+    struct tally_process memory;
+    size_t processes = books_processes(app->books, &memory);
+    (void)live_count(app->live, &streams, &ignored);
+    head(out, "sluice_build_info", "gauge", "The version that answers.");
+    (void)buf_adds(out, "sluice_build_info{version=\"" SLUICE_VERSION "\"} 1\n");
+    requests(out, app->books);
+    upstream_errors(out, app->books);
+    head(out, "sluice_stream_bytes_total", "counter", "Bytes of streams sent.");
+    (void)buf_addf(out, "sluice_stream_bytes_total %llu\n",
+                   (unsigned long long)books_get(app->books, BOOKS_SENT, 0, 0));
+    gauge(out, "sluice_streams_active", "Streams that move.", streams.streaming + streams.making);
+    gauge(out, "sluice_streams_waiting", "Streams that wait for a place.", streams.waiting);
+    places(out, app);
+    histograms(out, app->books);
+    gauge(out, "sluice_database_up", "1: the database can be written.",
+          store_check(app->store, &ignored) == 0);
+    gauge(out, "sluice_processes", "Programs of this host that answer.", (int64_t)processes);
+    gauge(out, "sluice_resident_memory_bytes", "Their memory, shared pages counted for each.",
+          (int64_t)memory.rss_bytes);
+}
+
+int serve_metrics(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    auto_(buf) struct buf out = BUF_INIT(METRICS_MAX_BYTES);
+    if (may(app, req, err) < 0)
+        return -1;
+    write_all(&out, app);
+    if (out.failed)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    (void)http_set_header(res, "Cache-Control", "no-store");
+    (void)http_send(res, "text/plain; version=0.0.4; charset=utf-8", buf_str(&out), out.len);
+    return 0;
+}
