@@ -436,6 +436,13 @@ function suite(row) {
     }
   });
 
+  test('metrics: for who asks on this machine', async () => {
+    const answer = await s.get('/metrics');
+    assert.equal(answer.status, 200, answer.text());
+    assert.match(answer.text(), /^sluice_http_requests_total\{route="\/livez",code="ok"\} [1-9]/m);
+    assertProblem(await s.get('/metrics', { headers: { 'X-Forwarded-For': '203.0.113.9' } }), 401, 'auth_required');
+  });
+
   test('no log has what was asked for', async () => {
     const file = `${s.scratch}/access.log`;
     const logged = existsSync(file) ? readFileSync(file, 'utf8') : '';
