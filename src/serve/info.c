@@ -244,8 +244,7 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
         return err_set(err, ERR_BAD_URL, "prefix too long");
     if (serve_link_key(link, "i3", buf_str(&holder), key, err) < 0)
         return -1;
-    if (may_keep(&parts.holder) &&
-        store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1) {
+    if (may_keep(&parts.holder) && store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1) {
         note_kept(res, buf_str(&kept));
         return send_answer(res, buf_str(&kept), kept.len);
     }
