@@ -206,7 +206,9 @@ static void failures_are_remembered(void **state)
         int ttl_s;
     } cases[] = {
         {"definite", {.code = ERR_PRIVATE, .text = "says \"no\" %s"}, CACHE_ERROR_TTL_S},
-        {"transient", {.code = ERR_BOT_CHECK, 429, 30, "a b\nc"}, CACHE_TRANSIENT_TTL_S},
+        {"transient",
+         {.code = ERR_BOT_CHECK, .upstream_status = 429, .retry_after_s = 30, .text = "a b\nc"},
+         CACHE_TRANSIENT_TTL_S},
         {"no text", {.code = ERR_UPSTREAM_FAILED}, CACHE_TRANSIENT_TTL_S},
     };
     auto_(both) struct both b = open_both(*state);
