@@ -47,11 +47,11 @@ UNITS     := $(patsubst tests/unit/%.c,%,$(UNIT_SRC))
 # test_work: the ring between a job and the loop
 TSAN_UNITS := test_gate test_live test_work
 FUZZERS   := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC))
-EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json \
+EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json src/site/engines/ytdlp.py \
              $(sort $(wildcard cgi-bin/*.conf cgi-bin/shared.* cgi-bin/*.socket cgi-bin/*.service))
 
 B := build
-HELPERS  := sluice-keep sluice-js
+HELPERS  := sluice-keep sluice-js sluice-dlp
 # `sluice`: whatever of cgi-bin/ is not a program of its own
 TOOL_SRC := $(filter-out $(patsubst %,cgi-bin/%.c,$(DOORS) $(HELPERS)),$(DOOR_SRC))
 PROGRAMS := $(DOORS:%=$(B)/cgi-bin/%.fcgi) $(B)/cgi-bin/sluice $(HELPERS:%=$(B)/cgi-bin/%)
@@ -178,6 +178,10 @@ $(1)/cgi-bin/sluice: $(TOOL_SRC:%.c=$(1)/obj/%.o) $(1)/libsluice.a
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'
 	@$$(CC) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+$(1)/cgi-bin/sluice-dlp: $(1)/obj/cgi-bin/sluice-dlp.o $(1)/obj/cgi-bin/dlp_relay.o $(1)/libsluice.a
+	@mkdir -p $$(@D)
+	@echo '  ld $$@'
+	@$$(CC) $(3) -Wl,--as-needed $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 $(1)/tests/test_%: $(1)/obj/tests/unit/test_%.o $(1)/libsluice.a
 	@mkdir -p $$(@D)
 	@echo '  ld $$@'
@@ -210,7 +214,7 @@ $(B)/cgi-bin/sluice-keep: $(B)/obj/cgi-bin/sluice-keep.o
 	@echo '  ld $@'
 	@$(CC) $(REL_LINK) $(LDFLAGS) -o $@ $^
 # JavaScriptCore and the sanitizers do not share an address space.
-$(HELPERS:%=$(B)/asan/cgi-bin/%): $(B)/asan/cgi-bin/%: $(B)/cgi-bin/%
+$(B)/asan/cgi-bin/sluice-keep $(B)/asan/cgi-bin/sluice-js: $(B)/asan/cgi-bin/%: $(B)/cgi-bin/%
 	@mkdir -p $(@D)
 	@cp $< $@
 

@@ -58,6 +58,7 @@ static int make_ready(void *ctx, struct err *err)
     bool stays = http_serves_on(d->socket);
     char abi[16];
     app_start_js(&d->app, NULL);
+    app_start_ytdlp(&d->app, NULL);
     if (app_confine(&d->app, d->socket && *d->socket != ':' ? d->socket : "", err) < 0)
         return -1;
     (void)snprintf(abi, sizeof abi, "%d", sandbox->landlock_abi);

@@ -9,7 +9,8 @@ build='gcc libc6-dev make pkg-config libfcgi-dev libcurl4-openssl-dev libjansson
 run="$build lighttpd lighttpd-mod-deflate nodejs npm clang lld"
 demo="$run ffmpeg openssl"
 test="$demo libcmocka-dev curl wget aria2 nginx-light apache2 libapache2-mod-fcgid spawn-fcgi systemd chromium
-  python3-requests python3-aiohttp jq fonts-dejavu-core procps sqlite3 postgresql util-linux"
+  python3-requests python3-aiohttp jq fonts-dejavu-core procps sqlite3 postgresql util-linux
+  python3 yt-dlp"
 bench="$demo curl wrk nginx-light procps"
 lint="$build nodejs npm lld clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck"
 

@@ -153,6 +153,7 @@ int extract_command(int argc, char **argv, const char *programs)
         return EXIT_FAILED;
     }
     app_start_js(&app, programs);
+    app_start_ytdlp(&app, programs);
     rc = check_client(&app, w.client);
     if (rc == 0)
         rc = extract(&app, &w);

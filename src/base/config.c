@@ -27,7 +27,10 @@ static const struct config_key keys[] = {
     TEXT(
         database, "",
         "sqlite:/path, or postgresql://user:password@host/name that several hosts share; empty: in data_dir."),
-    TEXT(engines, "native,invidious,resolver", "What tries to make something of a link, in this order."),
+    TEXT(engines, "native,yt-dlp,invidious,resolver",
+         "What tries to make something of a link, in this order."),
+    TEXT(ytdlp_python, "/usr/bin/python3", "The Python that runs yt-dlp, where that is installed."),
+    TEXT(ytdlp_path, "", "Directory or zip file with a newer yt-dlp than the installed one."),
     TEXT(invidious_instances, "",
          "Invidious servers to ask when YouTube itself does not answer: https://host, comma-separated."),
     TEXT(
@@ -103,6 +106,7 @@ static const struct config_key keys[] = {
         "Disk for plans of merged files, so that they start and resume at once; 0: none."),
     INT(prepare, "1", 0, 1, "",
         "1: while somebody reads what a video comes in, the choice they will most likely make is planned."),
+    INT(ytdlp_timeout_s, "40", 1, 600, "s", "Time limit for one question to yt-dlp."),
     INT(info_threads, "256", 1, 4096, "",
         "Requests at once in info.fcgi that wait for what is not remembered; more get 503."),
 };

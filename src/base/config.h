@@ -18,6 +18,8 @@ struct config {
     char *database; /* sqlite:/… or postgresql://…, which may hold a password; "" = in data_dir */
     char *engines;  /* names, comma-separated: the order in which a link is tried */
     char *invidious_instances;    /* base addresses, comma-separated; "" = none */
+    char *ytdlp_python;           /* the interpreter that yt-dlp runs in */
+    char *ytdlp_path;             /* directory or zip file of a newer yt-dlp; "" = the installed one */
     char *resolver_url;           /* template with {url} or {id}; "" = none */
     char *resolver_fields;        /* name=path pairs, comma-separated */
     char *resolver_key;           /* hex; "" = answers are not sealed */
@@ -61,6 +63,7 @@ struct config {
     int64_t progressive_max_s; /* longer videos are merged in the layout that needs fewer headers */
     int64_t plan_cache_bytes;  /* plans of merged files on disk; 0: none */
     int64_t prepare;           /* 1: plan the likely choice while its description is being read */
+    int64_t ytdlp_timeout_s;   /* of one question */
     int64_t info_threads;      /* requests at once in info.fcgi */
 };
 

@@ -27,6 +27,7 @@ enum {
     ASK_VERSION = 1,
     RULE_PATH = 1,
     RULE_PORT = 2,
+    FS_EXECUTE = 1 << 0,
     FS_WRITE_FILE = 1 << 1,
     FS_READ_FILE = 1 << 2,
     FS_READ_DIR = 1 << 3,
@@ -34,11 +35,11 @@ enum {
     FS_REMOVE_FILE = 1 << 5,
     FS_MAKE_DIR = 1 << 7,
     FS_MAKE_REG = 1 << 8,
-    FS_BEFORE_2 = (1 << 13) - 1, /* everything the first version knows, FS_EXECUTE (1 << 0) included */
+    FS_BEFORE_2 = (1 << 13) - 1, /* everything the first version knows */
     FS_REFER = 1 << 13,          /* from 2: rename from one directory to another; never allowed before */
     FS_TRUNCATE = 1 << 14,       /* from 3 */
     FS_IOCTL_DEV = 1 << 15,      /* from 5 */
-    FS_OF_A_FILE = FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE,
+    FS_OF_A_FILE = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE,
     NET_CONNECT_TCP = 1 << 1,       /* from 4 */
     SCOPE_ABSTRACT_SOCKET = 1 << 0, /* from 6 */
     SCOPE_SIGNAL = 1 << 1,          /* from 6 */
@@ -139,6 +140,9 @@ static void allow_path(struct rules *r, const struct sandbox_path *p)
     case SANDBOX_READ:
         allow(r, p->path, READ);
         return;
+    case SANDBOX_RUN:
+        allow(r, p->path, READ | FS_EXECUTE);
+        return;
     case SANDBOX_WRITE:
         allow(r, p->path, WRITE);
         return;
@@ -236,7 +240,7 @@ void sandbox_enter(struct sandbox *got, const struct sandbox_opts *opts)
         note_missing(got, "landlock", error);
     else
         got->layers |= SANDBOX_LANDLOCK;
-    error = sandbox_filter_install();
+    error = sandbox_filter_install(opts->program);
     if (error)
         note_missing(got, "seccomp", error);
     else

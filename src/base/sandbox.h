@@ -25,6 +25,7 @@
 #ifndef SLUICE_BASE_SANDBOX_H
 #define SLUICE_BASE_SANDBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,7 @@
 
 enum sandbox_right {
     SANDBOX_READ,  /* this file, or everything below this directory */
+    SANDBOX_RUN,   /* and started, see sandbox_opts.program */
     SANDBOX_WRITE, /* read, write, make, rename and remove files and directories below */
     /* A file that others replace, by renaming a new one over it: its directory is readable, and that of what
      * it links to. So it should lie in a directory of its own. Of a directory directly below the root (/etc,
@@ -62,6 +64,9 @@ struct sandbox_opts {
     size_t path_count;
     const uint16_t *tcp_ports; /* to connect to */
     size_t tcp_port_count;
+    /* What is entered here is for another program, which this process is about to become: it may be started
+     * (what has SANDBOX_RUN), and opens no socket of any kind; it has the descriptors that it was given. */
+    bool program;
 };
 
 enum { SANDBOX_NO_NEW_PRIVS = 1, SANDBOX_LANDLOCK = 2, SANDBOX_SECCOMP = 4 };

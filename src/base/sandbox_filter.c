@@ -36,8 +36,9 @@
 
 #ifndef ARCH
 
-int sandbox_filter_install(void)
+int sandbox_filter_install(bool program_follows)
 {
+    (void)program_follows;
     return ENOTSUP;
 }
 
@@ -67,9 +68,13 @@ enum {
     NR_LAST_WEIGHED = 456, /* futex_requeue, Linux 6.7 */
 };
 
-static const int killed[] = {
+/* Starting a program. */
+static const int starting[] = {
     SYS_execve,
     SYS_execveat,
+};
+
+static const int killed[] = {
 /* other processes' memory */
 #if !SANDBOX_SANITIZED
     SYS_ptrace,
@@ -296,8 +301,9 @@ static void put_socket_rule(struct program *p)
 }
 
 /* Calls whose arguments do not matter are decided by the kernel (from 5.11) without running this. */
-static void put_all(struct program *p)
+static void put_all(struct program *p, bool for_program)
 {
+    static const int reaching[] = {SYS_socket, SYS_connect, SYS_bind};
     PUT(p, LOAD(offsetof(struct seccomp_data, arch)), IF_EQUAL(ARCH, 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS));
     PUT(p, LOAD(NR), IF_GREATER(NR_LAST_WEIGHED, 0, 1), RETURN(SAY_UNKNOWN));
     for (size_t i = 0; i < ARRAY_LEN(argument_rules); i++)
@@ -308,17 +314,22 @@ static void put_all(struct program *p)
     };
     for (size_t i = 0; i < ARRAY_LEN(own_signals); i++)
         put_argument_rule(p, &own_signals[i]);
-    put_socket_rule(p);
+    if (for_program)
+        put_calls(p, reaching, ARRAY_LEN(reaching), REFUSE);
+    else
+        put_socket_rule(p);
     put_calls(p, unknown, ARRAY_LEN(unknown), SAY_UNKNOWN);
     put_calls(p, refused, ARRAY_LEN(refused), REFUSE);
     put_calls(p, killed, ARRAY_LEN(killed), SECCOMP_RET_KILL_PROCESS);
+    if (!for_program)
+        put_calls(p, starting, ARRAY_LEN(starting), SECCOMP_RET_KILL_PROCESS);
     PUT(p, RETURN(SECCOMP_RET_ALLOW));
 }
 
-int sandbox_filter_install(void)
+int sandbox_filter_install(bool program_follows)
 {
     struct program p = {.len = 0};
-    put_all(&p);
+    put_all(&p, program_follows);
     if (p.full)
         return E2BIG;
     struct sock_fprog program = {.len = p.len, .filter = p.code};

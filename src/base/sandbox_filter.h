@@ -2,8 +2,10 @@
 #ifndef SLUICE_BASE_SANDBOX_FILTER_H
 #define SLUICE_BASE_SANDBOX_FILTER_H
 
-/* For all threads of the process; needs no_new_privs. 0, or what errno says. ENOTSUP: the numbers of this
- * machine's system calls are not known here. */
-int sandbox_filter_install(void);
+#include <stdbool.h>
+
+/* For all threads of the process; needs no_new_privs. `program`: as in struct sandbox_opts. 0, or what errno
+ * says. ENOTSUP: the numbers of this machine's system calls are not known here. */
+int sandbox_filter_install(bool program);
 
 #endif

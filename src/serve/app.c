@@ -1,6 +1,7 @@
 /* See app.h. */
 #include "serve/app.h"
 
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "serve/budget.h"
 #include "serve/outcomes.h"
 #include "serve/pump.h"
+#include "site/engines/ytdlp.h"
 #include "site/youtube/challenges/js.h"
 #include "site/youtube/clients.h"
 
@@ -182,20 +184,65 @@ int app_open(struct app *app, struct config *config, struct err *err)
     return 0;
 }
 
+/* `directory`, or (NULL) that of this program. */
+static const char *find_directory(const char *directory, char own[PATH_MAX])
+{
+    if (directory)
+        return directory;
+    ssize_t n = readlink("/proc/self/exe", own, PATH_MAX - 1);
+    own[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(own, '/');
+    if (slash)
+        *slash = '\0';
+    return own;
+}
+
 void app_start_js(struct app *app, const char *directory)
 {
     struct err err;
     char own[PATH_MAX];
-    if (!directory) {
-        ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
-        own[n > 0 ? n : 0] = '\0';
-        char *slash = strrchr(own, '/');
-        if (slash)
-            *slash = '\0';
-        directory = own;
-    }
-    if (js_open(&app->site.js, directory, &err) < 0)
+    if (js_open(&app->site.js, find_directory(directory, own), &err) < 0)
         log_event(LOG_WARN, "no-player-scripts", "error", err.text, NULL);
+}
+
+/* Where Debian and pip put it. */
+static bool is_installed(const struct config *c)
+{
+    static const char *const places[] = {
+        "/usr/lib/python3*/dist-packages/yt_dlp",
+        "/usr/local/lib/python3*/dist-packages/yt_dlp",
+        "/usr/lib/python3*/site-packages/yt_dlp",
+        "/usr/local/lib/python3*/site-packages/yt_dlp",
+    };
+    bool found = *c->ytdlp_path && access(c->ytdlp_path, R_OK) == 0;
+    for (size_t i = 0; i < ARRAY_LEN(places) && !found; i++) {
+        glob_t found_there;
+        found = glob(places[i], GLOB_NOSORT, NULL, &found_there) == 0;
+        if (found)
+            globfree(&found_there);
+    }
+    return found && access(c->ytdlp_python, X_OK) == 0;
+}
+
+void app_start_ytdlp(struct app *app, const char *directory)
+{
+    struct err err;
+    char own[PATH_MAX];
+    const struct config *c = &app->config;
+    const struct ytdlp_opts opts = {
+        .directory = find_directory(directory, own),
+        .python = c->ytdlp_python,
+        .path = c->ytdlp_path,
+        .proxy_url = c->proxy_url,
+        .ca_file = c->upstream_ca_file,
+        .ports = c->upstream_ports,
+        .connect_ms = (int)c->upstream_connect_ms,
+        .timeout_s = (int)c->ytdlp_timeout_s,
+    };
+    if (!strstr(c->engines, "yt-dlp") || !is_installed(c))
+        return;
+    if (ytdlp_open(&app->engines.ytdlp, &opts, &err) < 0)
+        log_event(LOG_WARN, "no-yt-dlp", "error", err.text, NULL);
 }
 
 void app_limit(struct app *app, unsigned requests)
@@ -206,6 +253,7 @@ void app_limit(struct app *app, unsigned requests)
 void app_close(struct app *app)
 {
     js_close(app->site.js);
+    ytdlp_close(app->engines.ytdlp);
     free(app->players_dir);
     pumps_close(app->pumps);
     net_close(app->net);

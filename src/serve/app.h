@@ -61,6 +61,9 @@ void app_close(struct app *app);
  * that need one are not asked. Before app_confine(). */
 void app_start_js(struct app *app, const char *directory);
 
+/* Starts what asks yt-dlp, likewise, if it is among the engines. Before app_confine(). */
+void app_start_ytdlp(struct app *app, const char *directory);
+
 /* Leaves this process only what serving takes (base/sandbox.h), as the setting `sandbox` says; app->sandbox
  * tells what came of it. `socket`: the path of a Unix socket that the program opened itself and removes at
  * the end, or "". Before any thread is started, after everything is open. Error: not all of it can be had,

@@ -6,8 +6,18 @@
 #include "base/hash.h"
 #include "site/engines/invidious.h"
 #include "site/engines/resolver.h"
+#include "site/engines/ytdlp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Whatever manifests an answer names. */
+static int no_call(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
+{
+    (void)ctx;
+    (void)call;
+    *answer = (struct net_answer){.status = 0};
+    return err_set(err, ERR_UPSTREAM_FAILED, "not here");
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -18,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .resolver_key = "",
         .resolver_iv = "",
     };
+    const struct site_env env = {.call = no_call};
     struct err err = {.code = ERR_OK};
     auto_ptr(description) struct description *d = NULL;
     auto_ptr(description) struct description *back = NULL;
@@ -33,6 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'r':
         rc = resolver_read(&settings, &link, text, len, &d, &err);
+        break;
+    case 'y':
+        rc = ytdlp_read(&env, &link, text, len, &d, &err);
         break;
     default:
         rc = invidious_read("https://inv.example", link.id, text, len, &d, &err);

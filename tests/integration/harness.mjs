@@ -130,6 +130,7 @@ export function programEnv(dir, env = {}) {
     LANG: 'C.UTF-8',
     TMPDIR: os.tmpdir(),
     ASAN_OPTIONS: `${log}:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1`,
+    SLUICE_ENGINES: 'native', // what the others make of a link is in tests of their own
     UBSAN_OPTIONS: `${log}:print_stacktrace=1`,
     TSAN_OPTIONS: `${log}:suppressions=${path.join(root, 'tests/tsan.supp')}`,
     ...env,

@@ -4,7 +4,7 @@ import { createCipheriv } from 'node:crypto';
 
 import { answerFile, answerJson, answerText } from './answer.mjs';
 
-export const engineHost = /^(inv[12]\.example|resolver\.example)$/;
+export const engineHost = /^(inv[12]\.example|resolver\.example|(files\.)?sites\.example)$/;
 export const resolverKey = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
 
 const adaptive = { 137: 'short-137.mp4', 136: 'short-136.mp4', 140: 'short-140.m4a', 251: 'short-251.webm' };
@@ -88,11 +88,32 @@ function resolver(media, { url, headers }) {
   return answerText(404, 'text/plain', '');
 }
 
+// Pages of a site that nobody knows: only looking into them tells where the media are.
+const pages = {
+  '/watch/hls': '<video><source src="https://media.example/hls/master.m3u8" type="application/x-mpegURL"></video>',
+  '/watch/file': '<video src="https://files.sites.example/clip.mp4"></video>',
+  '/watch/plain': '<video src="http://media.example/clip.mp4"></video>',
+  '/watch/inward': '<video><source src="http://127.0.0.1/x.m3u8" type="application/x-mpegURL"></video>',
+  '/watch/names': '<video><source src="http://localhost/x.m3u8" type="application/x-mpegURL"></video>',
+  '/watch/scheme': '<video src="file:///etc/passwd"></video>',
+  '/watch/nothing': '<p>Nothing here.</p>',
+};
+function site(media, { host, url, headers }) {
+  const clip = media['short-18.mp4'];
+  if (host === 'files.sites.example')
+    return headers.referer?.startsWith('https://sites.example/') // they belong to its pages
+      ? answerFile({ file: clip.path, size: clip.size, type: 'video/mp4', rangeHeader: headers.range, headers: { ETag: '"v1"' } })
+      : answerText(403, 'text/plain', '');
+  if (!pages[url.pathname]) return answerText(404, 'text/plain', '');
+  return answerText(200, 'text/html; charset=utf-8', `<!doctype html><html lang="en"><title>A page &amp; its "title"</title>${pages[url.pathname]}`);
+}
+
 export function makeEngines({ media }) {
   return {
     answer(seen) {
       if (!engineHost.test(seen.host)) return undefined;
-      return seen.host === 'resolver.example' ? resolver(media, seen) : invidious(media, seen);
+      if (seen.host === 'resolver.example') return resolver(media, seen);
+      return seen.host.endsWith('sites.example') ? site(media, seen) : invidious(media, seen);
     },
   };
 }

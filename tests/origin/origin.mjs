@@ -131,11 +131,15 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     { cert: readFileSync(certFile), key: readFileSync(keyFile), keepAliveTimeout: 65000, maxHeaderSize: 65536 },
     serve(true),
   );
+  const plain = http.createServer((req, res) => {
+    req.url = `http://${req.headers.host}${req.url}`; // as the proxy gets them
+    return serve(false)(req, res);
+  });
   const proxies = [0, 1, 2].map(() => http.createServer({ keepAliveTimeout: 65000, maxHeaderSize: 65536 }, serve(false)));
   tls.on('secureConnection', quiet).on('tlsClientError', (_, socket) => socket.destroy());
   const tunnel = (req, socket, head) => {
     const [, host, portText] = /^(.*):(\d+)$/.exec(req.url) ?? [];
-    const known = portText === '443' && isKnown(host ?? '');
+    const known = ['80', '443'].includes(portText) && isKnown(host ?? '');
     note({ at: Date.now(), method: 'CONNECT', host, port: Number(portText), status: known ? 200 : 502, bytes: 0 });
     if (!known) return socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n');
     const ports = portsOf(socket);
@@ -143,7 +147,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     socket.on('close', () => tunnels.get(ports) === socket && tunnels.delete(ports));
     socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
     if (head.length) socket.unshift(head);
-    return tls.emit('connection', socket);
+    return (portText === '443' ? tls : plain).emit('connection', socket);
   };
 
   for (const [via, proxy] of proxies.entries()) {

@@ -412,7 +412,7 @@ static void enter(struct sandbox *reached)
         {"", SANDBOX_REMOVE},
         {"/nowhere/at/all", SANDBOX_WRITE},
     };
-    const struct sandbox_opts opts = {paths, ARRAY_LEN(paths), ports, 1};
+    const struct sandbox_opts opts = {paths, ARRAY_LEN(paths), ports, 1, false};
     sandbox_enter(reached, &opts);
 }
 

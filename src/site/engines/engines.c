@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "site/engines/invidious.h"
 #include "site/engines/resolver.h"
+#include "site/engines/ytdlp.h"
 
 static bool takes_all(const struct site_env *env, const struct link *link)
 {
@@ -16,6 +17,7 @@ static bool takes_all(const struct site_env *env, const struct link *link)
 
 static const struct engine engines[] = {
     {"native", takes_all, native_describe},
+    {"yt-dlp", ytdlp_takes, ytdlp_describe},
     {"invidious", invidious_takes, invidious_describe},
     {"resolver", resolver_takes, resolver_describe},
 };
