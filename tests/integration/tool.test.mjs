@@ -206,7 +206,7 @@ test('gc deletes what has expired, and only that', async (t) => {
   writeFileSync(path.join(plans, name), expired);
   writeFileSync(path.join(plans, 'e'.repeat(64)), 'no value at all');
   const counts = (await sluice(stack.dataDir, ['gc', '--json'])).json();
-  assert.deepEqual(counts, { ...counts, token_rows: 1, address_keys: 1, plans: 2, player_scripts: 1, remembered_bytes_over_limit: 0 });
+  assert.deepEqual(counts, { ...counts, link_rows: 1, address_keys: 1, plans: 2, player_scripts: 1, remembered_bytes_over_limit: 0 });
   assert.ok(counts.remembered_rows >= 2 && counts.rate_rows >= 1, JSON.stringify(counts));
   assert.deepEqual(readdirSync(plans).sort(), good.sort());
   assert.deepEqual(readdirSync(players), ['new-1.js']);
