@@ -8,10 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "store/sqlite.h"
-
-enum { COPY_PAGES = 256, COPY_PAUSE_MS = 5, COPY_WAIT_MS = 10000 };
 
 static sqlite3 *handle_of(struct db *db)
 {
@@ -43,20 +40,24 @@ int sqlite_verify(struct db *db, struct buf *findings, struct err *err)
     return sound;
 }
 
-/* Page by page, so that nobody waits for long; what is written meanwhile is copied again by SQLite. */
-static int copy_pages(sqlite3_backup *copy)
+/* A copy begins anew whenever somebody writes, and where they do all the time it would never end. A reader's
+ * transaction around it holds on to one moment: under WAL nobody notices, with a rollback journal writers
+ * wait for as long as the disk takes. */
+static int copy_all(sqlite3 *from, sqlite3 *to)
 {
-    int64_t until_us = clock_mono_us() + COPY_WAIT_MS * INT64_C(1000);
-    for (;;) {
-        int rc = sqlite3_backup_step(copy, COPY_PAGES);
-        bool waits = rc == SQLITE_BUSY || rc == SQLITE_LOCKED;
-        if (rc == SQLITE_OK)
-            until_us = clock_mono_us() + COPY_WAIT_MS * INT64_C(1000);
-        else if (!waits || clock_mono_us() > until_us)
-            return rc;
-        if (waits)
-            clock_sleep_ms(COPY_PAUSE_MS);
+    int rc = sqlite3_exec(from, "BEGIN; SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
+    if (copy) {
+        rc = sqlite3_backup_step(copy, -1);
+        int finished = sqlite3_backup_finish(copy);
+        rc = rc == SQLITE_DONE ? finished : rc;
+    } else {
+        rc = sqlite3_errcode(to);
     }
+    (void)sqlite3_exec(from, "COMMIT", NULL, NULL, NULL);
+    return rc;
 }
 
 /* The copy in its own right: one file, whatever the original's journal is. */
@@ -75,14 +76,8 @@ int sqlite_copy(struct db *db, const char *target, struct err *err)
         return err_set(err, ERR_INTERNAL, "%s: %s", target, strerror(errno));
     (void)close(fd);
     int rc = sqlite3_open_v2(target, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    sqlite3_backup *copy = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", handle_of(db), "main") : NULL;
-    if (copy) {
-        rc = copy_pages(copy);
-        int finished = sqlite3_backup_finish(copy);
-        rc = rc == SQLITE_DONE ? finished : rc;
-    } else if (rc == SQLITE_OK) {
-        rc = sqlite3_errcode(to);
-    }
+    if (rc == SQLITE_OK)
+        rc = copy_all(handle_of(db), to);
     if (rc == SQLITE_OK && (rc = finish(to)) == SQLITE_OK)
         return 0;
     (void)err_set(err, ERR_INTERNAL, "cannot copy %s to %s: %s", db->name, target, sqlite3_errstr(rc));

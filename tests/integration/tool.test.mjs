@@ -1,5 +1,6 @@
 // The command line: that help, manual and commands are the same; exit codes; looking after the database.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -131,21 +132,30 @@ test('a copy made while the database is written to is whole', async (t) => {
   const stack = await startStack({ origin, env: { SLUICE_RATE_ANONYMOUS: '100000' } });
   t.after(() => stack.stop());
   await stack.info(link);
+  // Large enough to take longer than the time between two writes.
+  await stack.sql("INSERT INTO media_cache SELECT 'big-' || value, 99999999999, zeroblob(60000) FROM generate_series(1, 500)");
   let going = true;
   const writers = Array.from({ length: 4 }, async () => {
     while (going) assert.equal((await stack.info(link)).status, 200);
   });
+  const hammer = spawn('sqlite3', [path.join(stack.dataDir, 'sluice.db')], { stdio: ['pipe', 'ignore', 'ignore'] });
+  hammer.stdin.on('error', () => {});
+  hammer.stdin.write("UPDATE media_cache SET expires_unix_s = expires_unix_s + 1 WHERE key = 'big-1';\n".repeat(200000));
   try {
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 3; i++) {
       const copy = path.join(scratch, `live-${i}.db`);
+      const started = Date.now();
       const done = await sluice(stack.dataDir, ['db', 'backup', copy, '--json']);
       assert.equal(done.exit, 0, done.stderr);
+      assert.ok(Date.now() - started < 10000, 'writers do not make it begin anew again and again');
       assert.equal(done.json().copy, copy);
-      const asked = await run('sqlite3', [copy, 'PRAGMA integrity_check; SELECT count(*) > 0 FROM media_cache']);
+      const asked = await run('sqlite3', [copy, 'PRAGMA integrity_check; SELECT count(*) >= 500 FROM media_cache']);
       assert.equal(asked.stdout.toString(), 'ok\n1\n');
     }
+    assert.equal(hammer.exitCode, null, 'it wrote all the time');
   } finally {
     going = false;
+    hammer.kill('SIGKILL');
     await Promise.all(writers);
   }
 });
