@@ -18,6 +18,7 @@ enum {
 struct job {
     struct app *app;
     struct link link;
+    const char *client; /* the only one to be asked; NULL: whoever answers */
 };
 
 static int64_t keep_until(const struct app *app, const struct description *d)
@@ -56,7 +57,7 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
     struct job *job = ctx;
     auto_ptr(description) struct description *d = NULL;
     json_t *steps = NULL;
-    int rc = serve_extract(job->app, &job->link, NULL, &d, &steps, err);
+    int rc = serve_extract(job->app, &job->link, job->client, &d, &steps, err);
     if (rc < 0)
         outcomes_failed(job->app->outcomes, &job->link, err, steps);
     json_decref(steps);
@@ -102,23 +103,36 @@ int serve_link_key(const char *link_text, const char *kind, const char *salt, ch
     return 0;
 }
 
-int serve_describe(struct app *app, const char *link_text, const struct description *stale,
-                   struct description **out, bool *cached, struct err *err)
+static int describe(struct job *job, const char *link_text, const struct description *stale,
+                    struct description **out, bool *cached, struct err *err)
 {
-    struct job job = {.app = app};
     char key[SERVE_KEY_MAX];
-    if (serve_parse_link(&job.link, link_text, err) < 0)
+    if (serve_parse_link(&job->link, link_text, err) < 0)
         return -1;
-    link_key(&job.link, "d4", "",
-             key); /* 4: the version of the private form; a changed form changes the key */
+    /* 4: the version of the private form; a changed form changes the key */
+    link_key(&job->link, "d4", job->client ? job->client : "", key);
 
     auto_(buf) struct buf old = BUF_INIT(DESCRIPTION_MAX_BYTES);
     if (stale && description_serialise(stale, &old) < 0)
         return err_set(err, ERR_INTERNAL, "description too large");
     auto_(buf) struct buf value = BUF_INIT(DESCRIPTION_MAX_BYTES);
-    if (cache_get(app->cache, key, stale ? &old : NULL, produce, &job, &value, cached, err) < 0)
+    if (cache_get(job->app->cache, key, stale ? &old : NULL, produce, job, &value, cached, err) < 0)
         return -1;
     return description_parse(out, buf_str(&value), value.len, err);
+}
+
+int serve_describe(struct app *app, const char *link_text, const struct description *stale,
+                   struct description **out, bool *cached, struct err *err)
+{
+    struct job job = {.app = app};
+    return describe(&job, link_text, stale, out, cached, err);
+}
+
+int serve_describe_by(struct app *app, const char *client, const char *link_text,
+                      const struct description *stale, struct description **out, struct err *err)
+{
+    struct job job = {.app = app, .client = client};
+    return describe(&job, link_text, stale, out, NULL, err);
 }
 
 int serve_describe_for(struct app *app, const struct auth *who, const char *link_text,

@@ -19,6 +19,10 @@ int serve_describe(struct app *app, const char *link_text, const struct descript
 int serve_extract(struct app *app, const struct link *link, const char *only_client, struct description **out,
                   json_t **steps, struct err *err);
 
+/* The same as one client of the site alone tells it (site_other_client()); remembered apart. */
+int serve_describe_by(struct app *app, const char *client, const char *link_text,
+                      const struct description *stale, struct description **out, struct err *err);
+
 /* What a pasted text leads to, if we can do anything with it. ERR_BAD_URL, ERR_UNSUPPORTED_SITE. */
 int serve_parse_link(struct link *link, const char *text, struct err *err);
 

@@ -3,11 +3,9 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "serve/lanes.h"
 
 enum {
-    RENEWALS_MAX = 4,
     SKIP_MAX_BYTES = 256 * 1024, /* a shorter gap is read over, a longer one is a new request */
     NOBODY = PLAN_SOURCES_MAX,
     SLOW_BYTES = 16 * 1024, /* in hand for a slow client */
@@ -25,6 +23,9 @@ struct renewal {
     struct pump_task task;
     struct feed_opts opts; /* whose functions are called */
     struct feed *feed;     /* NULL: closed */
+    unsigned source;       /* that has failed, … */
+    uint64_t at;           /* … here, … */
+    struct err why;        /* … with this */
     void *fresh;
     struct err err;
 };
@@ -37,8 +38,7 @@ struct feed {
     size_t segment;   /* that holds `at` */
     unsigned turn;    /* the source that is read ahead */
     bool slow;
-    bool started; /* the first source has answered */
-    unsigned renewals;
+    bool started;            /* the first source has answered */
     struct renewal *renewal; /* under way */
     bool over;               /* failed for good: */
     struct err err;
@@ -137,7 +137,7 @@ static void reader_take(struct reader *r, uint64_t to)
 static void renew(void *ctx)
 {
     struct renewal *n = ctx;
-    n->fresh = n->opts.renew(n->opts.ctx, &n->err);
+    n->fresh = n->opts.renew(n->opts.ctx, n->source, n->at, &n->why, &n->err);
 }
 
 static void renewed(void *ctx)
@@ -165,14 +165,6 @@ static void renewed(void *ctx)
         f->where.wake(f->where.wake_ctx);
 }
 
-/* A dead URL is renewed as often as allowed; any other failure, after the retries of fetch.h, only once: a
- * source that stalls for good must not be waited for five times. */
-static bool may_renew(const struct feed *f, const struct err *err)
-{
-    bool dead = err->upstream_status == 403 || err->upstream_status == 404 || err->upstream_status == 410;
-    return f->opts.renew && err->code == ERR_UPSTREAM_FAILED && f->renewals < (dead ? RENEWALS_MAX : 1);
-}
-
 /* This reader has failed with *why, at its turn. PUMP_LATER: there is hope. */
 static enum pump_state reader_failed(struct reader *r, struct err *why)
 {
@@ -183,16 +175,21 @@ static enum pump_state reader_failed(struct reader *r, struct err *why)
         if (outdated && lanes_mend(r->lanes, why) == 0)
             return PUMP_LATER; /* with what has been renewed meanwhile */
     }
-    struct renewal *n = may_renew(f, why) ? calloc(1, sizeof *n) : NULL;
+    struct renewal *n = f->opts.renew ? calloc(1, sizeof *n) : NULL;
     if (!n) {
         f->over = true;
         f->err = *why;
         return PUMP_FAILED;
     }
-    log_event(LOG_WARN, "source-renewed", "why", why->text, NULL);
-    f->renewals++;
     f->renewal = n;
-    *n = (struct renewal){.task = {.run = renew, .done = renewed, .ctx = n}, .opts = f->opts, .feed = f};
+    *n = (struct renewal){
+        .task = {.run = renew, .done = renewed, .ctx = n},
+        .opts = f->opts,
+        .feed = f,
+        .source = (unsigned)(r - f->readers),
+        .at = f->at,
+        .why = *why,
+    };
     f->opts.hold(f->opts.ctx);
     pump_run_task(&f->where, &n->task);
     return PUMP_LATER;

@@ -1,11 +1,10 @@
 /* Feeds of the pump that read sources: the bytes of a plan, from any offset, or one source of a size nobody
  * knows. (What libav makes is fed by made.h.)
  *
- * A source that dies under it (403, 404, 410, or a failing transfer) is renewed: extracted again, and gone on
- * with at the same byte, a bounded number of times. Sources are read ahead only as far as one ring each; the
- * one whose turn it is not, hardly at all. Where a client takes more than one connection brings, a source is
- * read over several (serve/lanes.h).
- * Threads: the loop's, except where it says otherwise. */
+ * A source that dies under it is renewed (serve/mend.h) and gone on with at the same byte. Sources are read
+ * ahead only as far as one ring each; the one whose turn it is not, hardly at all. Where a client takes more
+ * than one connection brings, a source is read over several (serve/lanes.h). Threads: the loop's, except
+ * where it says otherwise. */
 #ifndef SLUICE_SERVE_FEED_H
 #define SLUICE_SERVE_FEED_H
 
@@ -34,9 +33,10 @@ struct feed_opts {
     void *ctx;
     void (*hold)(void *ctx); /* ctx must outlive what runs on a task's thread */
     void (*drop)(void *ctx);
-    /* On a task's thread: the same content, extracted anew. NULL with *err: cannot. */
-    void *(*renew)(void *ctx, struct err *err);
-    /* The outcome of renew(): takes it, and fills in the fresh sources. */
+    /* On a task's thread: source number `source` has failed with *why when the output was at `at`. Where the
+     * same content is to be had from now on; NULL with *err: nowhere. Whoever gives it bounds how often. */
+    void *(*renew)(void *ctx, unsigned source, uint64_t at, const struct err *why, struct err *err);
+    /* The outcome of renew(): takes it, and fills in the sources. */
     void (*adopt)(void *ctx, void *fresh, struct pump_source sources[PLAN_SOURCES_MAX]);
     void (*discard)(void *fresh);
 };

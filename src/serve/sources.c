@@ -3,11 +3,9 @@
 
 #include <string.h>
 
-#include "base/log.h"
 #include "site/header_lines.h"
 
 enum {
-    RENEWALS_MAX = 4,
     SKIP_MAX_BYTES = 1 << 20, /* a shorter gap is read over, a longer one is a new request */
     JUMPS_MAX = 256,          /* a file whose picture and sound lie far apart would need thousands */
 };
@@ -43,17 +41,15 @@ static int source_open(struct source *s, uint64_t offset, struct err *err)
     return 0;
 }
 
-/* Extracts again and opens at `offset` with the fresh URL. *err says why the old one failed. */
+/* Finds the same content elsewhere and opens it at `offset`. *err says why it failed where it was. */
 static int source_renew(struct source *s, uint64_t offset, struct err *err)
 {
     struct sources *all = s->all;
-    while (all->job.renew && err->code == ERR_UPSTREAM_FAILED && all->renewals < RENEWALS_MAX &&
-           !atomic_load(all->cancelled)) {
-        all->renewals++;
-        log_event(LOG_WARN, "source-renewed", "why", err->text, NULL);
+    while (all->job.renew && !atomic_load(all->cancelled)) {
+        const struct source_failure failure = {(unsigned)(s - all->each), all->read_bytes, *err};
         for (size_t i = 0; i < ARRAY_LEN(all->each); i++)
             source_close(&all->each[i]); /* their URLs are borrowed from what renew replaces */
-        if (all->job.renew(all->job.renew_ctx, &all->job, err) < 0)
+        if (all->job.renew(all->job.renew_ctx, &all->job, &failure, err) < 0)
             return -1;
         if (source_open(s, offset, err) == 0)
             return 0;
@@ -127,6 +123,7 @@ static int read_at(void *ctx, uint64_t offset, void *to, size_t len, size_t *got
         size_t n = s->len < len - *got ? s->len : len - *got;
         memcpy((char *)to + *got, s->data, n);
         *got += n;
+        s->all->read_bytes += n;
     }
     return 0;
 }

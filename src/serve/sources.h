@@ -12,14 +12,19 @@
 #include "serve/feed.h"
 #include "serve/segments.h"
 
+struct source_failure {
+    unsigned source;
+    uint64_t at; /* bytes that had been read, of all sources together */
+    struct err why;
+};
+
 /* What a job reads. */
 struct source_job {
     struct net *net;
     struct pump_source sources[PLAN_SOURCES_MAX]; /* texts borrowed, or until renew() */
     size_t source_count;
-    /* On the job's thread: replaces the sources by fresh ones of the same content; -1: cannot. NULL: never
-     * renewed. */
-    int (*renew)(void *ctx, struct source_job *job, struct err *err);
+    /* On the job's thread: as feed_opts.renew and .adopt; -1: there is no way on. NULL: never renewed. */
+    int (*renew)(void *ctx, struct source_job *job, const struct source_failure *failure, struct err *err);
     void *renew_ctx;
 };
 
@@ -42,7 +47,7 @@ struct sources {
     const atomic_bool *cancelled;
     struct source each[CHOICE_FORMATS_MAX];
     struct media_reader readers[CHOICE_FORMATS_MAX]; /* for libav */
-    unsigned renewals;
+    uint64_t read_bytes;
 };
 
 /* `job` is copied; its plan and range do not matter. */

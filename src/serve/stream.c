@@ -18,6 +18,7 @@
 #include "serve/describe.h"
 #include "serve/feed.h"
 #include "serve/made.h"
+#include "serve/mend.h"
 #include "serve/planned.h"
 #include "serve/pump.h"
 #include "serve/serve.h"
@@ -60,6 +61,7 @@ struct stream {
     struct shown shown;
     struct auth who;
     struct budget budget;
+    struct mend mend;
     struct pump_place place;
     struct feed *feed;           /* of a plan or a source */
     struct loop_post made_moved; /* from the job's thread */
@@ -71,6 +73,7 @@ struct stream {
 static void forget(struct stream *s)
 {
     made_free(steal(&s->made));
+    mend_fini(&s->mend);
     planned_fini(&s->planned);
     subtitle_set_fini(&s->subtitles);
     description_free(steal(&s->description));
@@ -171,91 +174,30 @@ static int prepare(struct stream *s, struct err *err)
     return 0;
 }
 
-static void fill_sources(const struct choice *c, uint64_t length,
-                         struct pump_source sources[PLAN_SOURCES_MAX])
+/* ---- Renewal: see mend.h ---- */
+
+/* feed_opts.renew */
+static void *renew(void *ctx, unsigned source, uint64_t at, const struct err *why, struct err *err)
 {
-    uint64_t whole = c->make == CHOICE_AS_IS ? length : 0;
-    for (size_t i = 0; i < c->format_count; i++) {
-        const struct format *f = c->formats[i];
-        sources[i] = (struct pump_source){
-            .url = f->url,
-            .user_agent = f->user_agent,
-            .headers = f->headers,
-            .egress = f->egress,
-            .size = f->size_bytes ? f->size_bytes : whole,
-            .is_hls = choice_is_list(f),
-        };
-    }
+    struct stream *s = ctx;
+    return mend_renew(&s->mend, source, at, why, err);
 }
 
-/* ---- Renewal ---- */
-
-/* A description in which the choice is made of the very same bytes. */
-struct fresh {
-    struct description *description;
-    struct choice choice;
-};
-
-static void discard(void *ctx)
-{
-    struct fresh *f = ctx;
-    description_free(f->description);
-    free(f);
-}
-
-static bool same_urls(const struct choice *a, const struct choice *b)
-{
-    bool same = a->format_count == b->format_count;
-    for (size_t i = 0; same && i < a->format_count; i++)
-        same = strcmp(a->formats[i]->url, b->formats[i]->url) == 0;
-    return same;
-}
-
-/* feed_opts.renew. What is remembered may be newer than ours already; else it is extracted again. */
-static void *renew(void *ctx, struct err *err)
-{
-    const struct stream *s = ctx;
-    auto_ptr(description) struct description *d = NULL;
-    struct choice choice;
-    for (bool again = false;; again = true) {
-        auto_ptr(description) struct description *stale = steal(&d);
-        if (serve_describe(s->app, s->link, stale, &d, NULL, err) < 0 ||
-            choice_find(d, s->choice.id, &s->wish, &choice, err) < 0)
-            return NULL;
-        if (again || !same_urls(&choice, &s->choice))
-            break;
-    }
-    if (s->choice.make == CHOICE_MP4)
-        choice.make = CHOICE_MP4;
-    struct fresh *f = choice_same_sources(&s->choice, &choice) ? malloc(sizeof *f) : NULL;
-    if (!f) {
-        (void)err_set(err, ERR_SOURCE_CHANGED, "the source changed while it was being sent");
-        return NULL;
-    }
-    description_narrow(d, choice.formats, choice.format_count);
-    *f = (struct fresh){steal(&d), choice};
-    return f;
-}
-
-/* feed_opts.adopt. */
+/* feed_opts.adopt */
 static void adopt(void *ctx, void *fresh, struct pump_source sources[PLAN_SOURCES_MAX])
 {
     struct stream *s = ctx;
-    struct fresh *f = fresh;
-    description_free(s->description);
-    s->description = steal(&f->description);
-    s->choice = f->choice;
-    free(f);
-    fill_sources(&s->choice, s->length, sources);
+    mend_adopt(&s->mend, fresh, sources);
 }
 
 /* source_job.renew: on the thread of the job, which is then the only one to look at the description. */
-static int renew_job(void *ctx, struct source_job *job, struct err *err)
+static int renew_job(void *ctx, struct source_job *job, const struct source_failure *failure, struct err *err)
 {
-    void *fresh = renew(ctx, err);
+    struct stream *s = ctx;
+    void *fresh = mend_renew(&s->mend, failure->source, failure->at, &failure->why, err);
     if (!fresh)
         return -1;
-    adopt(ctx, fresh, job->sources);
+    mend_adopt(&s->mend, fresh, job->sources);
     return 0;
 }
 
@@ -310,7 +252,7 @@ static int start_made(struct stream *s, struct err *err)
         .renew = renew_job,
         .renew_ctx = s,
     };
-    fill_sources(&s->choice, s->length, job.sources);
+    mend_sources(&s->mend, job.sources);
     s->made_moved = (struct loop_post){.run = s->place.wake, .ctx = s->place.wake_ctx};
     return made_start(s->made, &job, made_changed, s, err);
 }
@@ -319,6 +261,14 @@ static int start(void *ctx, const struct pump_place *where, struct err *err)
 {
     struct stream *s = ctx;
     s->place = *where;
+    s->mend = (struct mend){
+        .app = s->app,
+        .link = s->link,
+        .wish = &s->wish,
+        .description = &s->description,
+        .choice = &s->choice,
+        .length = s->length,
+    };
     if (shown_run(&s->shown, err) < 0)
         return -1;
     if (s->made)
@@ -335,9 +285,9 @@ static int start(void *ctx, const struct pump_place *where, struct err *err)
         .drop = drop,
         .renew = s->planned.plan ? renew : NULL,
         .adopt = adopt,
-        .discard = discard,
+        .discard = mend_discard,
     };
-    fill_sources(&s->choice, s->length, opts.sources);
+    mend_sources(&s->mend, opts.sources);
     return feed_open(&s->feed, &opts, where, err);
 }
 

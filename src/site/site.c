@@ -1,9 +1,13 @@
 /* Which of our own extractors a link is for. See site.h. */
 #include "site/site.h"
 
+#include <string.h>
+
+#include "base/text.h"
 #include "site/direct.h"
 #include "site/engines/engines.h"
 #include "site/youtube/clients.h"
+#include "site/youtube/hosts.h"
 #include "site/youtube/youtube.h"
 
 int native_describe(const struct site_env *env, const struct link *link, const struct err *before,
@@ -27,6 +31,28 @@ int site_describe(const struct site_env *env, const struct link *link, struct de
         break;
     }
     return err_set(err, ERR_BAD_URL, "not a link");
+}
+
+int site_other_host(const struct site_env *env, const char *url, struct buf *out)
+{
+    auto_ptr(clients) struct clients *clients = clients_acquire(env->clients_file);
+    return clients ? hosts_other(&clients->media_hosts, url, out) : -1;
+}
+
+int site_other_client(const struct site_env *env, const char *engine, unsigned n,
+                      char client[SITE_CLIENT_MAX])
+{
+    static const char prefix[] = "youtube:";
+    auto_ptr(clients) struct clients *clients = clients_acquire(env->clients_file);
+    if (!clients || !text_starts_with(engine, prefix))
+        return -1;
+    for (size_t i = 0; i < clients->count; i++) {
+        const struct client *c = &clients->list[i];
+        if (strcmp(c->key, engine + sizeof prefix - 1) != 0 && !c->needs_po_token &&
+            (env->js || !c->needs_js) && n-- == 0)
+            return text_copy(client, SITE_CLIENT_MAX, c->key);
+    }
+    return -1;
 }
 
 int site_check(const struct site_env *env, struct err *err)

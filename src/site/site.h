@@ -62,6 +62,15 @@ struct site_env {
 int site_describe(const struct site_env *env, const struct link *link, struct description **out,
                   struct err *err);
 
+/* For when a source of a description dies. Neither asks anything of the network.
+ * Where else the file of this URL may be had with the same rights: appends that URL; -1: nowhere. */
+int site_other_host(const struct site_env *env, const char *url, struct buf *out);
+/* Who else may be asked about the video: the n-th client (for only_client) besides the one which a
+ * description's `engine` names. -1: there are no more. */
+enum { SITE_CLIENT_MAX = 33 };
+int site_other_client(const struct site_env *env, const char *engine, unsigned n,
+                      char client[SITE_CLIENT_MAX]);
+
 /* The extractor can work: its client profiles load. For readiness; asks nothing of the network. */
 int site_check(const struct site_env *env, struct err *err);
 

@@ -249,3 +249,90 @@ describe('sources that die', () => {
     assert.ok(calls <= 12, `${calls} descriptions for one request`);
   });
 });
+
+// What a media URL names besides its own host, and whom else the site may be asked as. Its own: rr4---sn-sluice01.
+describe('where else the bytes are', () => {
+  const own = { ...media, host: 'rr4---sn-sluice01.googlevideo.com' };
+  const other = 'rr3---sn-sluice02.googlevideo.com';
+  const played = async () => (await origin.requests()).filter((entry) => entry.path === media.path);
+  const asked = async () => (await origin.requests()).filter((entry) => entry.client).length;
+  before(async () => {
+    await origin.rotate(); // what is remembered is of another version: see above
+    await origin.reset();
+    await Promise.all([fetchSmall(), fetchBig()]);
+  });
+  beforeEach(() => origin.reset());
+
+  const deaths = {
+    'is refused': { type: 'status', status: 403 },
+    'is gone': { type: 'status', status: 410 },
+    'fails': { type: 'status', status: 500 },
+    'is told to wait': { type: 'status', status: 429, headers: { 'Retry-After': '60' } },
+    'stalls': { type: 'stall', after: 1000 },
+    'is reset': { type: 'reset', after: 0 },
+    'is lied to': { type: 'lie', start: 4096 },
+  };
+  for (const [what, action] of Object.entries(deaths))
+    test(`who ${what} by one host goes to the other, and asks nobody for it`, async () => {
+      await fetchSmall({ method: 'HEAD' });
+      await origin.reset();
+      await origin.script({ match: own, times: Infinity, action });
+      assertIdentical(await fetchSmall(), small);
+      assert.ok((await played()).some((entry) => entry.host === other));
+      assert.equal(await asked(), 0);
+    });
+
+  test('in the middle: at the same byte', async () => {
+    await fetchBig({ method: 'HEAD' });
+    await origin.reset();
+    await origin.script({ match: { ...own, range: /^bytes=[1-9]/ }, times: Infinity, action: { type: 'status', status: 404 } });
+    assertIdentical(await fetchBig(), big);
+    const moved = (await played()).filter((entry) => entry.host === other);
+    assert.match(moved[0].range, /^bytes=10485760-/);
+    assert.ok((await played()).reduce((sum, entry) => sum + entry.bytes, 0) < big.length * 1.1, 'nothing was read twice');
+  });
+
+  test('while it is converted', async () => {
+    await origin.script({ match: own, times: Infinity, action: deaths['is refused'] });
+    const answer = await stack.stream(watch('sluiceDemo1'), 'audio-mp3-128');
+    assert.equal(answer.status, 200);
+    assert.ok(answer.complete);
+    assert.ok((await played()).some((entry) => entry.host === other));
+  });
+
+  test('another client of the site, when all that one names is refused', async () => {
+    const fetch = () => stack.stream(watch('sluiceV4000'), 'format-136');
+    assertIdentical(await fetch(), small);
+    await origin.reset();
+    await origin.script({ match: { ...media, query: /[?&]c=VISIONOS(&|$)/ }, times: Infinity, action: deaths['is refused'] });
+    assertIdentical(await fetch(), small);
+    const clients = (await origin.requests()).filter((entry) => entry.client).map((entry) => entry.client);
+    assert.equal(clients[0], 'VISIONOS', 'first the same one');
+    assert.ok(clients.includes('WEB_EMBEDDED_PLAYER'), clients.join());
+    // What that client said is nobody else's description.
+    await origin.reset();
+    assertIdentical(await fetch(), small);
+    assert.ok((await played()).every((entry) => entry.query.includes('c=VISIONOS')));
+  });
+
+  test('several times in one download', async () => {
+    await fetchBig({ method: 'HEAD' });
+    await origin.reset();
+    for (const place of ['4', '9', '12', '18', '22', '26'])
+      await origin.script({ match: { ...media, range: new RegExp(`^bytes=${place}\\d{6}-`) }, action: deaths['is refused'] });
+    await origin.script({ match: media, times: Infinity, action: { type: 'truncate', after: 1100000 } });
+    assertIdentical(await fetchBig(), big);
+    assert.ok((await played()).filter((entry) => entry.status === 403).length >= 4);
+  });
+
+  test('nowhere: short, and the log says why', async () => {
+    await fetchBig({ method: 'HEAD' });
+    await origin.reset();
+    await origin.script({ match: { ...media, range: /^bytes=[1-9]/ }, times: Infinity, action: deaths['is refused'] });
+    const answer = await fetchBig();
+    assertHonest(answer, big);
+    assert.equal(answer.complete, false);
+    assert.match(stack.log(), /source-renewed why="[^"]*status 403" step="other-host" found="yes"/);
+    assert.match(stack.log(), /end="short" error="[^"]*status 403"/);
+  });
+});

@@ -109,6 +109,11 @@ static void slips_are_named(void **state)
         {"\"classes\": [\"age_restricted\"]", "\"classes\": [\"ok\"]", "fallback[0].classes[0]: not a class"},
         {"\"contains\": \"not a bot\", \"class\": \"bot_check\"", "\"contains\": 1, \"class\": \"bot_check\"",
          "reasons[1].contains: expected a string"},
+        {"\"suffix\": \".google", "\"suffix\": \"google",
+         "media_hosts.suffix: expected a host name that begins with a dot"},
+        {"{mn}.googlevideo.com", "{mn}.evil.example", "media_hosts.other: expected a host name that ends"},
+        {"rr{fvip}---", "rr{fvip}/", "media_hosts.other: expected a host name that ends"},
+        {"\"other\": ", "\"another\": ", "media_hosts.other: missing"},
         {"\"contains\": \"not a bot\", \"class\": \"bot_check\"", "\"class\": \"robot\"",
          "reasons[1].class: not a class"},
     };

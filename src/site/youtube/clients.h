@@ -65,8 +65,14 @@ struct client_adaptive {
     int half_life_s;           /* so long ago, an outcome counts half */
 };
 
+/* Where else a file may be had: see hosts.h. */
+struct client_media_hosts {
+    const char *suffix, *other;
+};
+
 struct clients {
     int visitor_ttl_s;
+    struct client_media_hosts media_hosts;
     struct client_adaptive adaptive;
     struct client list[CLIENTS_MAX];
     size_t count;

@@ -30,7 +30,7 @@ struct member {
 /* What is only walked, not kept. */
 struct root_members {
     int version, visitor_ttl_s;
-    const json_t *clients, *order, *fallback, *reasons, *adaptive;
+    const json_t *clients, *order, *fallback, *reasons, *adaptive, *media_hosts;
 };
 struct client_members {
     struct client client;
@@ -57,6 +57,12 @@ static const struct member root_table[] = {
     MEMBER(WANT_ARRAY, root_members, fallback),
     MEMBER(WANT_ARRAY, root_members, reasons),
     {"adaptive", WANT_OBJECT, true, offsetof(struct root_members, adaptive)},
+    {"media_hosts", WANT_OBJECT, true, offsetof(struct root_members, media_hosts)},
+};
+static const struct member media_hosts_table[] = {
+    NOTE,
+    MEMBER(WANT_TEXT, client_media_hosts, suffix),
+    MEMBER(WANT_TEXT, client_media_hosts, other),
 };
 static const struct member adaptive_table[] = {
     NOTE,
@@ -345,6 +351,21 @@ static int take_adaptive(struct clients *out, const json_t *object, struct err *
     return 0;
 }
 
+static int take_media_hosts(struct clients *out, const json_t *object, struct err *err)
+{
+    struct client_media_hosts *m = &out->media_hosts;
+    *m = (struct client_media_hosts){".googlevideo.com", "rr{fvip}---{mn}.googlevideo.com"}; /* the same */
+    if (object &&
+        take_members(media_hosts_table, ARRAY_LEN(media_hosts_table), object, m, "media_hosts", err) < 0)
+        return -1;
+    if (m->suffix[0] != '.' || !made_of(m->suffix, "abcdefghijklmnopqrstuvwxyz0123456789.-"))
+        return wrong(err, "media_hosts.suffix", "expected a host name that begins with a dot");
+    if (!made_of(m->other, "abcdefghijklmnopqrstuvwxyz0123456789.-{}_") ||
+        !text_ends_with(m->other, m->suffix))
+        return wrong(err, "media_hosts.other", "expected a host name that ends in the suffix");
+    return 0;
+}
+
 static int take_root(struct clients *out, struct err *err)
 {
     struct root_members m = {.version = 0};
@@ -355,7 +376,7 @@ static int take_root(struct clients *out, struct err *err)
     out->visitor_ttl_s = m.visitor_ttl_s;
     if (take_clients(out, m.clients, err) < 0 || take_order(out, m.order, err) < 0 ||
         take_rules(out, m.fallback, err) < 0 || take_reasons(out, m.reasons, err) < 0 ||
-        take_adaptive(out, m.adaptive, err) < 0)
+        take_adaptive(out, m.adaptive, err) < 0 || take_media_hosts(out, m.media_hosts, err) < 0)
         return -1;
     return 0;
 }
