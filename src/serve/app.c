@@ -206,7 +206,7 @@ void app_start_js(struct app *app, const char *directory)
 }
 
 /* Where Debian and pip put it. */
-static bool is_installed(const struct config *c)
+bool app_has_ytdlp(const struct config *c)
 {
     static const char *const places[] = {
         "/usr/lib/python3*/dist-packages/yt_dlp",
@@ -239,7 +239,7 @@ void app_start_ytdlp(struct app *app, const char *directory)
         .connect_ms = (int)c->upstream_connect_ms,
         .timeout_s = (int)c->ytdlp_timeout_s,
     };
-    if (!strstr(c->engines, "yt-dlp") || !is_installed(c))
+    if (!strstr(c->engines, "yt-dlp") || !app_has_ytdlp(c))
         return;
     if (ytdlp_open(&app->engines.ytdlp, &opts, &err) < 0)
         log_event(LOG_WARN, "no-yt-dlp", "error", err.text, NULL);

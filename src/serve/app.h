@@ -63,6 +63,8 @@ void app_start_js(struct app *app, const char *directory);
 
 /* Starts what asks yt-dlp, likewise, if it is among the engines. Before app_confine(). */
 void app_start_ytdlp(struct app *app, const char *directory);
+/* Whether yt-dlp and its Python are there. */
+bool app_has_ytdlp(const struct config *config);
 
 /* Leaves this process only what serving takes (base/sandbox.h), as the setting `sandbox` says; app->sandbox
  * tells what came of it. `socket`: the path of a Unix socket that the program opened itself and removes at

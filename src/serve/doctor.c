@@ -243,6 +243,7 @@ static void check_programs(struct doctor *d)
         {"stream.fcgi", "nothing is sent", DOCTOR_FAIL},
         {"sluice-keep", "player scripts are not run, and some of YouTube's clients not asked", DOCTOR_WARN},
         {"sluice-js", "player scripts are not run, and some of YouTube's clients not asked", DOCTOR_WARN},
+        {"sluice-dlp", "yt-dlp is not asked", DOCTOR_WARN},
     };
     const char *dir = d->opts->programs;
     bool fine = dir && *dir;
@@ -261,27 +262,19 @@ static void check_programs(struct doctor *d)
         doctor_say(d, DOCTOR_OK, NULL, "%s: all there", dir);
 }
 
-static bool in_path(const char *name, char *out, size_t room)
-{
-    const char *path = getenv("PATH");
-    while (path && *path) {
-        size_t len = strcspn(path, ":");
-        int n = snprintf(out, room, "%.*s/%s", (int)len, path, name);
-        if (n > 0 && (size_t)n < room && access(out, X_OK) == 0)
-            return true;
-        path += len + (path[len] == ':');
-    }
-    return false;
-}
-
-/* Nothing depends on it. */
 static void check_yt_dlp(struct doctor *d)
 {
-    char path[PATH_MAX];
-    if (in_path("yt-dlp", path, sizeof path))
-        doctor_say(d, DOCTOR_OK, NULL, "%s", path);
-    else
-        doctor_say(d, DOCTOR_OK, NULL, "not installed, and not needed for YouTube or for links to files");
+    const struct config *c = d->config;
+    if (!strstr(c->engines, "yt-dlp"))
+        doctor_say(d, DOCTOR_OK, NULL, "not among the engines");
+    else if (*c->ytdlp_path && access(c->ytdlp_path, R_OK) < 0)
+        doctor_say(d, DOCTOR_WARN, "ytdlp_path = (where it is; empty: the installed one)",
+                   "ytdlp_path %s: %s", c->ytdlp_path, strerror(errno));
+    else if (app_has_ytdlp(c))
+        doctor_say(d, DOCTOR_OK, NULL, "%s, run by %s", *c->ytdlp_path ? c->ytdlp_path : "installed",
+                   c->ytdlp_python);
+    else /* nothing else depends on it */
+        doctor_say(d, DOCTOR_OK, NULL, "not installed: sites other than YouTube are not read by it");
 }
 
 static void check_libraries(struct doctor *d)

@@ -122,6 +122,15 @@ test('settings that are dangerous, and that do not read', async () => {
     assert.equal(finding.grade, grade, JSON.stringify(env));
     assert.match(finding.text, says);
   }
+  for (const [settingsOf, grade, says] of [
+    [{ SLUICE_YTDLP_PATH: '/nowhere.zip' }, 'warn', /nowhere/],
+    [{ SLUICE_YTDLP_PYTHON: '/nowhere' }, 'ok', /not installed/],
+    [{ SLUICE_ENGINES: 'native' }, 'ok', /not among/],
+  ]) {
+    const [finding] = (await doctor(data, { env: settingsOf })).of('yt_dlp');
+    assert.equal(finding.grade, grade);
+    assert.match(finding.text, says);
+  }
   const env = programEnv(scratch, { SLUICE_DATA_DIR: data });
   for (const args of [['--url'], ['--url', 'ftp://x/'], ['--nothing'], ['x']])
     assert.equal((await run(path.join(programs, 'sluice'), ['doctor', ...args], { env })).exit, 2);
