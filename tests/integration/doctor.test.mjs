@@ -123,8 +123,8 @@ test('settings that are dangerous, and that do not read', async () => {
     assert.match(finding.text, says);
   }
   for (const [settingsOf, grade, says] of [
-    [{ SLUICE_YTDLP_PATH: '/nowhere.zip' }, 'warn', /nowhere/],
-    [{ SLUICE_YTDLP_PYTHON: '/nowhere' }, 'ok', /not installed/],
+    [{ SLUICE_ENGINES: 'native,yt-dlp', SLUICE_YTDLP_PATH: '/nowhere.zip' }, 'warn', /nowhere/],
+    [{ SLUICE_ENGINES: 'native,yt-dlp', SLUICE_YTDLP_PYTHON: '/nowhere' }, 'ok', /not installed/],
     [{ SLUICE_ENGINES: 'native' }, 'ok', /not among/],
   ]) {
     const [finding] = (await doctor(data, { env: settingsOf })).of('yt_dlp');
