@@ -61,7 +61,7 @@ static int stop_server(void **state)
     return system(command) | rc; // NOLINT(cert-env33-c)
 }
 
-static bool is_server(const char *where)
+static inline bool is_server(const char *where)
 {
     return where[0] != '/';
 }

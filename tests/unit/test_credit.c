@@ -187,6 +187,42 @@ static void never_more(void **state)
     (void)sqlite3_close(db);
 }
 
+/* The server goes under the load and comes back: in between only what was taken before is spent, callers are
+ * told soon, and no more than N get through in all. */
+static void server_goes(void **state)
+{
+    enum { LIMIT = 3000 };
+    const char *where = *state;
+    struct err err = {0};
+    struct store *s = NULL;
+    const struct gcra g = gcra_of(LIMIT, LIMIT * 36000);
+    int64_t full;
+    long admitted = 0;
+    assert_int_equal(hash_init(&err), 0);
+    assert_int_equal(store_open(&s, where, &err), 0);
+    for (int i = 0; i < LIMIT + 200; i++) {
+        const struct store_rate r = {"k:a", clock_unix_us(), g.interval_us, g.capacity_us};
+        if (i == 1000) {
+            assert_int_equal(server("kill"), 0);
+            int64_t began_us = clock_mono_us();
+            int rc = 1;
+            while (rc == 1)
+                admitted += rc = store_rate_admit(s, &r, &full, &err);
+            admitted += rc == -1; /* which was none */
+            assert_int_equal(rc, -1);
+            assert_int_equal(err.code, ERR_BUSY);
+            assert_true(clock_mono_us() - began_us < 4000000);
+            assert_int_equal(server("start"), 0);
+        }
+        int rc = store_rate_admit(s, &r, &full, &err);
+        assert_true(rc >= 0);
+        admitted += rc;
+    }
+    store_close(s);
+    if (admitted > LIMIT || admitted < LIMIT - LIMIT / CREDIT_SHARE)
+        fail_msg("%ld of %d admitted", admitted, LIMIT);
+}
+
 /* Under load there are far fewer writes than admissions, and what was not spent comes back by itself. */
 static void held_and_given_back(void **state)
 {
@@ -254,7 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DIR(held_and_given_back), ON_SERVER(held_and_given_back), IN_DIR(many_at_once),
         ON_SERVER(many_at_once),     IN_DIR(exactly_so_many),        ON_SERVER(exactly_so_many),
-        IN_DIR(never_more),          ON_SERVER(never_more),
+        IN_DIR(never_more),          ON_SERVER(never_more),          ON_SERVER(server_goes),
     };
     main_process = getpid();
     return cmocka_run_group_tests(tests, start_server, stop_server);
