@@ -61,7 +61,11 @@ static int serve_cgi(const struct http_server_opts *o, struct err *err)
     auto_(buf) struct buf body = BUF_INIT(HTTP_BODY_MAX_BYTES);
     struct cgi_output out;
     struct exchanges one;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
     int result = -1;
+    /* Web servers send it as soon as they have the last byte, or their client has left, which the output shows
+     * as well; what is noted then is still to be written. */
+    (void)sigaction(SIGTERM, &ignore, NULL);
     if (begin(o, err) < 0)
         return -1;
     if (cgi_read_body(&body) < 0)
