@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { programEnv, programs, root, run, startStack } from './harness.mjs';
+import { programEnv, programs, root, run, startStack, until } from './harness.mjs';
 
 const require = createRequire(path.join(root, 'www/package.json'));
 const Ajv = require('ajv/dist/2020').default;
@@ -115,6 +115,8 @@ describe('answers', () => {
     'alive': ['/livez', '', 200],
     'ready': ['/readyz', '', 200],
     'health': ['/health', '', 200],
+    'metrics': ['/metrics', '', 200],
+    'metrics for others': ['/metrics', '', 401, { headers: { 'X-Forwarded-For': '192.0.2.1' } }],
     'an older description': ['/info', query({ url: demo }), 200],
     'an older download': ['/download', query({ url: demo, quality: 'audio' }), 200],
     'an older download by POST': ['/stream_video', '', 200, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ url: demo, quality: 'audio' }) }],
@@ -131,7 +133,11 @@ describe('answers', () => {
 
   test('the usage of a key', async () => {
     const made = await makeKey('described', 5);
-    const answer = await stack.get('/api/v1/usage', { headers: { 'X-API-Key': made.key } });
+    const options = { headers: { 'X-API-Key': made.key } };
+    await stack.get(`/api/v1/info${query({ url: demo })}`, options);
+    await stack.get(`/api/v1/info${query({ url: demo })}`, options);
+    let answer;
+    await until(async () => (answer = await stack.get('/api/v1/usage', options)).json().use.hours.length > 0, 'its use');
     assert.equal(answer.status, 200);
     conforms('GET', '/api/v1/usage', answer);
     assert.equal(answer.json().requests.limit, 5);
