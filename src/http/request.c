@@ -111,8 +111,9 @@ static void add_path(struct buf *out, const char *s, size_t len, bool encoded)
 /* Where the route begins in an encoded path; NULL when it holds none of our roots. */
 static const char *find_root(const char *path)
 {
-    static const char *const last[] = {"/livez",    "/metrics", "/readyz",       "/health",   "/info",
-                                       "/download", "/stream",  "/stream_video", "/progress", "/api/video"};
+    static const char *const last[] = {"/livez",    "/metrics",   "/readyz", "/health",
+                                       "/info",     "/download",  "/stream", "/stream_video",
+                                       "/progress", "/api/video", "/tiktok"};
     for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
         if (text_starts_with(p, "/api/v1/"))
             return p;

@@ -154,6 +154,7 @@ static int fill_answer(struct call *c, const struct guard_url *url, struct err *
     memcpy(a->last_modified, c->head.last_modified, sizeof a->last_modified);
     time_t date = c->head.date[0] ? curl_getdate(c->head.date, NULL) : -1;
     a->date_unix_s = date > 0 ? (int64_t)date : 0;
+    a->cookies = steal(&c->head.cookies);
     a->final_url = strdup(url->text);
     if (!a->final_url)
         return err_set(err, ERR_INTERNAL, "no memory");
@@ -195,5 +196,6 @@ void net_answer_fini(struct net_answer *answer)
 {
     buf_fini(&answer->body);
     free(answer->final_url);
-    answer->final_url = NULL;
+    free(answer->cookies);
+    answer->final_url = answer->cookies = NULL;
 }

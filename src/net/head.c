@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-enum { RETRY_AFTER_MAX_S = 24 * 3600, LOCATION_MAX = 8192 };
+enum { RETRY_AFTER_MAX_S = 24 * 3600, LOCATION_MAX = 8192, COOKIES_MAX = 4096 };
 
 /* A field's value without surrounding blanks. */
 struct value {
@@ -110,6 +110,20 @@ static bool has_token(struct value v, const char *token)
     return false;
 }
 
+/* Its name and value, without what is said about it. */
+static void add_cookie(struct head *h, struct value v)
+{
+    const char *semicolon = memchr(v.s, ';', v.len);
+    size_t len = semicolon ? (size_t)(semicolon - v.s) : v.len;
+    size_t had = h->cookies ? strlen(h->cookies) : 0;
+    char *longer = NULL;
+    if (len == 0 || had + len > COOKIES_MAX ||
+        asprintf(&longer, "%s%s%.*s", had ? h->cookies : "", had ? "; " : "", (int)len, v.s) < 0)
+        return;
+    free(h->cookies);
+    h->cookies = longer;
+}
+
 static void read_field(struct head *h, const char *name, size_t name_len, struct value v)
 {
 #define IS(literal) (name_len == sizeof(literal) - 1 && name_is(name, name_len, literal))
@@ -133,6 +147,8 @@ static void read_field(struct head *h, const char *name, size_t name_len, struct
     } else if (IS("location") && v.len <= LOCATION_MAX) {
         free(h->location);
         h->location = strndup(v.s, v.len);
+    } else if (IS("set-cookie")) {
+        add_cookie(h, v);
     } else if (IS("etag")) {
         copy_value(h->etag, sizeof h->etag, v);
     } else if (IS("last-modified")) {
@@ -146,6 +162,7 @@ static void read_field(struct head *h, const char *name, size_t name_len, struct
 void head_clear(struct head *h)
 {
     free(h->location);
+    free(h->cookies);
     *h = (struct head){0};
 }
 

@@ -28,7 +28,8 @@ struct head {
     bool closes; /* the connection serves no further request */
     int retry_after_s;
     char *location; /* owned: head_clear() */
-    char date[64]; /* of the server's clock */
+    char *cookies;  /* owned likewise: what Set-Cookie gave, "a=1; b=2"; NULL: nothing */
+    char date[64];  /* of the server's clock */
 };
 
 void head_clear(struct head *h);

@@ -74,6 +74,7 @@ struct net_answer {
     uint64_t total_size;    /* from Content-Range or Content-Length; 0: unknown */
     uint64_t range_start;   /* from Content-Range of a 206 */
     int retry_after_s;      /* what the server asks for; 0: nothing */
+    char *cookies;          /* that it set, "a=1; b=2", after redirects; NULL: none */
     char content_type[128]; /* lower case, without parameters; "" when absent */
     char etag[128];
     char last_modified[64];

@@ -119,6 +119,40 @@ static int add_subtitles(const struct parts *p, json_t *root, struct err *err)
     return err->code ? -1 : 0;
 }
 
+static json_t *chapters_json(const struct description *d)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < d->chapter_count; i++)
+        (void)json_array_append_new(array,
+                                    json_pack("{s:f, s:s}", "start_s", (double)d->chapters[i].start_ms / 1000,
+                                              "title", d->chapters[i].title));
+    return array;
+}
+
+/* With the address of every sheet, so that nobody has to know templates. */
+static json_t *storyboard_json(const struct storyboard *b)
+{
+    enum { SHEETS_MAX = 200 };
+    json_t *urls = json_array();
+    const char *mark = strstr(b->url, "$M");
+    int sheets = (b->count + b->columns * b->rows - 1) / (b->columns * b->rows);
+    for (int i = 0; i < sheets && i < SHEETS_MAX && (mark || i == 0); i++)
+        (void)json_array_append_new(urls,
+                                    mark ? json_sprintf("%.*s%d%s", (int)(mark - b->url), b->url, i, mark + 2)
+                                         : json_string(b->url));
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "width", b->width, "height", b->height, "columns",
+                     b->columns, "rows", b->rows, "count", b->count, "interval_s",
+                     (double)b->interval_ms / 1000, "urls", urls);
+}
+
+static json_t *storyboards_json(const struct description *d)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < d->storyboard_count; i++)
+        (void)json_array_append_new(array, storyboard_json(&d->storyboards[i]));
+    return array;
+}
+
 static json_t *description_json(const struct parts *p, struct err *err)
 {
     const struct description *d = p->d;
@@ -144,6 +178,8 @@ static json_t *description_json(const struct parts *p, struct err *err)
         json_decref(root);
         return NULL;
     }
+    (void)json_object_set_new(root, "chapters", chapters_json(d));
+    (void)json_object_set_new(root, "storyboards", storyboards_json(d));
     (void)json_object_set_new(root, "engine", json_string(d->engine));
     (void)json_object_set_new(root, "cached", json_boolean(p->cached));
     (void)json_object_set_new(root, "expires_at", text_or_null(*expires ? expires : NULL));
@@ -242,7 +278,7 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
     if (buf_addf(&holder, "%s\n%s\n%s", req->prefix, parts.holder.key_id, who.has_key ? who.key.sites : "") <
         0)
         return err_set(err, ERR_BAD_URL, "prefix too long");
-    if (serve_link_key(link, "i3", buf_str(&holder), key, err) < 0)
+    if (serve_link_key(link, "i4", buf_str(&holder), key, err) < 0)
         return -1;
     if (may_keep(&parts.holder) && store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1) {
         note_kept(res, buf_str(&kept));

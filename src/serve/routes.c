@@ -17,6 +17,7 @@ const struct http_route serve_routes[] = {
     {"/progress", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_legacy_progress},
     {"/download", HTTP_GET, HTTP_ROUTE_STREAM | HTTP_ROUTE_HTML | HTTP_ROUTE_CORS, serve_legacy_download},
     {"/stream_video", HTTP_POST, HTTP_ROUTE_STREAM | HTTP_ROUTE_CORS, serve_legacy_download},
+    {"/tiktok", HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_tiktok},
     {"/stream", HTTP_GET, HTTP_ROUTE_STREAM | HTTP_ROUTE_HTML | HTTP_ROUTE_CORS, serve_stream},
 };
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "site/direct.h"
 #include "site/engines/engines.h"
+#include "site/tiktok.h"
 #include "site/youtube/clients.h"
 #include "site/youtube/hosts.h"
 #include "site/youtube/youtube.h"
@@ -14,8 +15,10 @@ int native_describe(const struct site_env *env, const struct link *link, const s
                     struct description **out, struct err *err)
 {
     (void)before;
-    return link->kind == LINK_YOUTUBE_VIDEO ? youtube_describe(env, link->id, out, err)
-                                            : direct_describe(env, link->url, out, err);
+    if (link->kind == LINK_YOUTUBE_VIDEO)
+        return youtube_describe(env, link->id, out, err);
+    return tiktok_is_link(link->url) ? tiktok_describe(env, link->url, out, err)
+                                     : direct_describe(env, link->url, out, err);
 }
 
 int site_describe(const struct site_env *env, const struct link *link, struct description **out,

@@ -7,6 +7,7 @@
 #include "site/engines/invidious.h"
 #include "site/engines/resolver.h"
 #include "site/engines/ytdlp.h"
+#include "site/tiktok.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,6 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'r':
         rc = resolver_read(&settings, &link, text, len, &d, &err);
+        break;
+    case 't':
+        rc = tiktok_read(text, len, "a=b", &d, &err);
         break;
     case 'y':
         rc = ytdlp_read(&env, &link, text, len, &d, &err);

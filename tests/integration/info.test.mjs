@@ -531,3 +531,19 @@ test('names that resolve to private addresses are refused, and nothing is connec
     await alone.stop();
   }
 });
+
+test('chapters and storyboards', async () => {
+  const d = await described(watch('sluiceChap1'));
+  assert.deepEqual(d.chapters, [
+    { start_s: 0, title: 'Intro' },
+    { start_s: 5, title: 'The <b>middle</b>' },
+    { start_s: 12, title: 'The end' },
+  ]);
+  const url = (level, name, sign) => `https://i.ytimg.com/sb/sluiceChap1/storyboard3_L${level}/${name}.jpg?sqp=x&sigh=${sign}`;
+  assert.deepEqual(d.storyboards, [
+    { width: 48, height: 27, columns: 10, rows: 10, count: 100, interval_s: 0.2, urls: [url(0, 'default', 'rs%24AOn4a')] },
+    { width: 80, height: 45, columns: 5, rows: 2, count: 21, interval_s: 1, urls: [0, 1, 2].map((sheet) => url(1, `M${sheet}`, 'rs%24AOn4b')) },
+  ]);
+  const plain = await described(watch('sluiceDemo1'));
+  assert.deepEqual([plain.chapters, plain.storyboards], [[], []]);
+});

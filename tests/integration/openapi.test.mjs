@@ -121,6 +121,8 @@ describe('answers', () => {
     'an older download': ['/download', query({ url: demo, quality: 'audio' }), 200],
     'an older download by POST': ['/stream_video', '', 200, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ url: demo, quality: 'audio' }) }],
     'no progress': ['/progress', query({ id: '0123456789abcdef' }), 404],
+    'an older question about TikTok': ['/tiktok', '', 200, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ url: 'https://www.tiktok.com/@sluice.demo/video/7000000000000000001' }) }],
+    'chapters and storyboards': ['/api/v1/info', query({ url: 'https://www.youtube.com/watch?v=sluiceChap1' }), 200],
     'an older short description': ['/api/video', query({ url: demo }), 200],
     'an older stream': ['/stream', () => new URL(info.choices[0].stream_url, stack.base).search, 200, { method: 'GET' }],
   };

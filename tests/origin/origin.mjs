@@ -13,13 +13,14 @@ import { answerText, makeRule, send, takeAction } from './answer.mjs';
 import { makeDirect } from './direct.mjs';
 import { engineHost, makeEngines } from './engines.mjs';
 import { prepare } from './prepare.mjs';
+import { makeTiktok, tiktokHost } from './tiktok.mjs';
 import { makeYoutube, mediaVideo } from './youtube.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const logMax = 20000;
 const knownHost =
   /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name|xn--bcher-kva\.media)\.example))$/;
-const isKnown = (host) => knownHost.test(host) || engineHost.test(host);
+const isKnown = (host) => knownHost.test(host) || engineHost.test(host) || tiktokHost.test(host);
 const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0, folder: '' };
 
 async function readBody(req) {
@@ -51,6 +52,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   const youtube = makeYoutube({ media, settings });
   const direct = makeDirect({ media, settings });
   const engines = makeEngines({ media });
+  const tiktok = makeTiktok({ media });
   const sockets = new Set();
   const portsOf = (socket) => `${socket.localPort}:${socket.remotePort}`;
   const tunnels = new Map(); // a connection's ports → the socket under TLS, which alone can be reset
@@ -111,7 +113,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     const full = { ...seen, headers: req.headers, body, address: via ? `192.0.2.${via}` : req.socket.remoteAddress };
     if (settings.latencyMs) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));
     const answer =
-      (isKnown(host) && (youtube.answer(full) ?? direct.answer(full) ?? engines.answer(full))) ||
+      (isKnown(host) && (youtube.answer(full) ?? direct.answer(full) ?? engines.answer(full) ?? tiktok.answer(full))) ||
       answerText(isKnown(host) ? 404 : 502, 'text/plain', '');
     const raw = tunnels.get(portsOf(req.socket)) ?? req.socket;
     await send(req, res, entry, answer, takeAction(rules, seen), () => raw.resetAndDestroy());

@@ -64,6 +64,15 @@ const dubs = [
 
 const videos = {
   sluiceDemo1: { title: 'Sluice demo: twenty seconds', author: 'Sluice', set: 'short', formats: adaptive, captions },
+  sluiceChap1: {
+    title: 'Sluice demo: chapters and storyboards',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['136', '140'],
+    about: 'What is in it:\n0:00 Intro\n(0:05) – The <b>middle</b>\n\u2022 00:12 | The end\nMore at 1:23.',
+    storyboards: (id) =>
+      `https://i.ytimg.com/sb/${id}/storyboard3_L$L/$N.jpg?sqp=x|48#27#100#10#10#0#default#rs$AOn4a|80#45#21#5#2#1000#M$M#rs$AOn4b|0#0#0#0#0#0#M$M#bad`,
+  },
   sluiceLong1: {
     title: 'Sluice demo: two minutes',
     author: 'Sluice',

@@ -182,7 +182,7 @@ export function makeYoutube({ media, settings }) {
         lengthSeconds: String(seconds),
         channelId: 'UCsluiceSluiceSluiceSlu',
         author: video.author,
-        shortDescription: `About ${video.title}`,
+        shortDescription: video.about ?? `About ${video.title}`,
         isOwnerViewing: false,
         isCrawlable: true,
         isPrivate: false,
@@ -230,6 +230,7 @@ export function makeYoutube({ media, settings }) {
       playabilityStatus: { status: 'OK', playableInEmbed: true },
       streamingData: streamingData(id, video, asker),
       ...captionsOf(id, video),
+      ...(video.storyboards && { storyboards: { playerStoryboardSpecRenderer: { spec: video.storyboards(id) } } }),
       ...details(id, video),
       trackingParams: 'CAAQu2kiEwj',
     };

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "site/youtube/extras.h"
 #include "site/youtube/path.h"
 
 enum { REFUSAL_TEXT_MAX = 4096, DURATION_MAX_S = 10 * 365 * 86400, EXPIRES_MAX_S = 7 * 86400 };
@@ -135,6 +136,16 @@ static int read_subtitles(const json_t *player, struct description *d)
     return 0;
 }
 
+/* Chapters are in the author's own words about the video. */
+static int read_extras(const json_t *player, struct description *d)
+{
+    const char *about = path_text(player, "videoDetails.shortDescription");
+    const char *spec = path_text(player, "storyboards.playerStoryboardSpecRenderer.spec");
+    return (about && extras_read_chapters(d, about) < 0) || (spec && extras_read_storyboards(d, spec) < 0)
+               ? -1
+               : 0;
+}
+
 static int read_details(const struct fill *asked, const json_t *details, struct description *d)
 {
     const char *id = asked->video_id;
@@ -189,7 +200,8 @@ enum youtube_class player_read(const struct clients *clients, const struct fill 
     }
     auto_ptr(description) struct description *d = description_new();
     uint64_t lives_s = path_number(player, "streamingData.expiresInSeconds", EXPIRES_MAX_S);
-    if (!d || read_details(asked, details, d) < 0 || read_subtitles(player, d) < 0) {
+    if (!d || read_details(asked, details, d) < 0 || read_subtitles(player, d) < 0 ||
+        read_extras(player, d) < 0) {
         (void)snprintf(why, PLAYER_WHY_MAX, "out of memory");
         return CLASS_FAILED;
     }
