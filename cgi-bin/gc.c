@@ -30,6 +30,7 @@ static int sweep_store(struct app *app, json_t *counts, struct err *err)
     (void)json_object_set_new(counts, "remembered_bytes_over_limit", json_integer(swept.evicted));
     (void)json_object_set_new(counts, "rate_rows", json_integer(swept.rate_rows));
     (void)json_object_set_new(counts, "link_rows", json_integer(swept.token_rows));
+    (void)json_object_set_new(counts, "jobs", json_integer(swept.jobs));
     (void)json_object_set_new(counts, "address_keys", json_integer(swept.address_keys));
     return 0;
 }

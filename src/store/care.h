@@ -31,6 +31,7 @@ struct store_swept {
     int64_t evicted;      /* bytes that were over the cache's limit */
     int64_t rate_rows;    /* limits that have all of their quota back */
     int64_t token_rows;   /* about links that have expired */
+    int64_t jobs;         /* that have been over for long enough */
     int64_t address_keys; /* of the days before */
 };
 /* Deletes at once what the programs delete now and then: all that has expired, and what is over

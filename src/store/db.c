@@ -44,7 +44,16 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
     ("DELETE FROM " table " WHERE start_unix_s = (SELECT min(start_unix_s) FROM " table ") "                 \
      "AND start_unix_s < $1")
 
-/* DB_CACHE_PRUNE and DB_CACHE_EVICT delete in portions, so that other writers get between. 300: a row's key,
+#define JOB_COLUMNS                                                                                          \
+    "id, kind, state, owner, input, result, error, message, done_bytes, total_bytes, attempts, "             \
+    "max_attempts, run_unix_ms, lease, lease_unix_ms, created_unix_ms, updated_unix_ms"
+#define JOB_IS_DUE(now)                                                                                      \
+    "((state IN ('queued', 'waiting') AND run_unix_ms <= " now                                               \
+    ") OR (state = 'running' AND lease_unix_ms <= " now "))"
+
+/* DB_JOB_CLAIM says twice what is due: where several ask at once, PostgreSQL looks only at the second again
+ * when it comes to a row that another one has just taken.
+ * DB_CACHE_PRUNE and DB_CACHE_EVICT delete in portions, so that other writers get between. 300: a row's key,
  * twice, and what surrounds it. */
 static const char *const statements[DB_STMT_COUNT] = {
     [DB_CACHE_GET] = "SELECT value, expires_unix_s FROM media_cache WHERE key = $1 AND expires_unix_s > $2",
@@ -140,6 +149,38 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_USAGE_BY_DAY_OF_KEY] = USAGE_SUM("usage_day", "start_unix_s", "key_id = $1", "start_unix_s"),
     [DB_USAGE_FORGET_HOURS] = USAGE_FORGET("usage_hour"),
     [DB_USAGE_FORGET_DAYS] = USAGE_FORGET("usage_day"),
+    [DB_JOB_ADD] =
+        ("INSERT INTO job VALUES ($1, $2, 'queued', $3, $4, '', '', '', 0, 0, 0, $5, $6, '', 0, $6, $6)"),
+    [DB_JOB_COUNT_OPEN] = ("SELECT count(*), count(CASE WHEN owner = $1 THEN 1 END) FROM job "
+                           "WHERE state IN ('queued', 'waiting', 'running')"),
+    [DB_JOB_GET] = ("SELECT " JOB_COLUMNS " FROM job WHERE id = $1"),
+    [DB_JOB_DUE] = ("SELECT 1 FROM job WHERE " JOB_IS_DUE("$1") " LIMIT 1"),
+    [DB_JOB_CLAIM] =
+        ("UPDATE job SET lease = $1, lease_unix_ms = $2, updated_unix_ms = $3, state = 'running', "
+         "attempts = attempts + 1 WHERE id = (SELECT id FROM job WHERE " JOB_IS_DUE(
+             "$3") " ORDER BY run_unix_ms LIMIT 1) AND " JOB_IS_DUE("$3") " RETURNING " JOB_COLUMNS),
+    [DB_JOB_RENEW] = "UPDATE job SET lease_unix_ms = $1 WHERE id = $2 AND lease = $3 AND state = 'running'",
+    [DB_JOB_PROGRESS] =
+        ("UPDATE job SET done_bytes = $1, total_bytes = $2, message = $3, updated_unix_ms = $4 "
+         "WHERE id = $5 AND lease = $6 AND state = 'running'"),
+    [DB_JOB_DONE] = ("UPDATE job SET state = 'done', result = $1, error = '', updated_unix_ms = $2 "
+                     "WHERE id = $3 AND lease = $4 AND state = 'running'"),
+    [DB_JOB_FAILED] = ("UPDATE job SET state = $1, error = $2, run_unix_ms = $3, updated_unix_ms = $4 "
+                       "WHERE id = $5 AND lease = $6 AND state = 'running'"),
+    [DB_JOB_RELEASE] = ("UPDATE job SET state = 'queued', attempts = attempts - 1, updated_unix_ms = $1 "
+                        "WHERE id = $2 AND lease = $3 AND state = 'running'"),
+    [DB_JOB_CANCEL] = ("UPDATE job SET state = 'cancelled', updated_unix_ms = $1 WHERE id = $2 "
+                       "AND state IN ('queued', 'waiting', 'running')"),
+    [DB_JOB_RETRY] =
+        ("UPDATE job SET state = 'queued', attempts = 0, error = '', message = '', done_bytes = 0, "
+         "run_unix_ms = $1, updated_unix_ms = $1 WHERE id = $2 "
+         "AND state IN ('failed', 'cancelled')"),
+    [DB_JOB_LIST] = ("SELECT " JOB_COLUMNS " FROM job WHERE ($1 = '' OR owner = $1) "
+                     "AND ($2 = '' OR state = $2) AND (created_unix_ms < $3 OR (created_unix_ms = $3 AND "
+                     "id < $4)) ORDER BY created_unix_ms DESC, id DESC LIMIT $5"),
+    [DB_JOB_COUNT] = "SELECT state, count(*) FROM job GROUP BY state",
+    [DB_JOB_PRUNE] = ("DELETE FROM job WHERE id IN (SELECT id FROM job WHERE updated_unix_ms <= $1 "
+                      "AND state IN ('done', 'failed', 'cancelled') LIMIT $2)"),
 };
 
 const char *db_stmt_text(enum db_stmt id)

@@ -73,6 +73,23 @@ enum db_stmt {
     DB_USAGE_BY_DAY_OF_KEY,
     DB_USAGE_FORGET_HOURS, /* before: the oldest of them */
     DB_USAGE_FORGET_DAYS,
+
+    DB_JOB_ADD,        /* id, kind, owner, input, max attempts, now */
+    DB_JOB_COUNT_OPEN, /* owner → how many are in hand, of all and of that owner */
+    DB_JOB_GET,        /* id → all columns */
+    DB_JOB_DUE,        /* now → a row when one is due */
+    DB_JOB_CLAIM,      /* lease, until, now → all columns of the one */
+    DB_JOB_RENEW,      /* until, id, lease */
+    DB_JOB_PROGRESS,   /* done, total, message, now, id, lease */
+    DB_JOB_DONE,       /* result, now, id, lease */
+    DB_JOB_FAILED,     /* state, code, again at, now, id, lease */
+    DB_JOB_RELEASE,    /* now, id, lease */
+    DB_JOB_CANCEL,     /* now, id */
+    DB_JOB_RETRY,      /* now, id */
+    DB_JOB_LIST,  /* owner or "", state or "", created before, and id, how many at most → all columns */
+    DB_JOB_COUNT, /* → state, how many */
+    DB_JOB_PRUNE, /* over since, how many at most */
+
     DB_STMT_COUNT
 };
 

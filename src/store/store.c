@@ -188,7 +188,9 @@ static int prune_all(struct store *s, int64_t now_unix_s, struct store_swept *ou
     return prune(s, DB_CACHE_PRUNE, now_unix_s, &out->cache_rows, err) < 0 ||
                    prune(s, DB_RATE_PRUNE, now_unix_s * 1000000, &out->rate_rows, err) < 0 ||
                    prune(s, DB_TOKEN_MARK_PRUNE, now_unix_s, &out->token_rows, err) < 0 ||
-                   store_token_key_prune(s, err) < 0
+                   store_token_key_prune(s, err) < 0 ||
+                   (s->keep_jobs_s &&
+                    prune(s, DB_JOB_PRUNE, (now_unix_s - s->keep_jobs_s) * 1000, &out->jobs, err) < 0)
                ? -1
                : 0;
 }
