@@ -12,6 +12,8 @@
 #include "serve/app.h"
 #include "serve/books.h"
 #include "serve/chores.h"
+#include "serve/events.h"
+#include "serve/jobs.h"
 #include "serve/prepare.h"
 #include "serve/pump.h"
 
@@ -71,9 +73,22 @@ static int make_ready(void *ctx, struct err *err)
         return -1;
     if (d->program == HTTP_ROUTE_INFO && stays && prepare_start(&d->app, err) < 0)
         log_event(LOG_WARN, "nothing-is-prepared", "error", err->text, NULL);
+    if (d->program == HTTP_ROUTE_INFO && events_open(&d->app.events, &d->app, err) < 0)
+        return -1;
+    if (d->program == HTTP_ROUTE_STREAM && stays && d->app.config.job_threads &&
+        jobs_start(&d->app, (unsigned)d->app.config.job_threads, err) < 0)
+        log_event(LOG_WARN, "no-jobs-are-run", "error", err->text, NULL);
     if (stays && chores_start(&d->app, err) < 0)
         log_event(LOG_WARN, "chores-are-not-done", "error", err->text, NULL);
     return 0;
+}
+
+/* What would go on by itself. */
+static void hush(void *ctx)
+{
+    struct door *d = ctx;
+    jobs_hush(&d->app);
+    events_hush(d->app.events);
 }
 
 static int serve(const char *name, unsigned program, const char *config_file, const char *socket)
@@ -108,12 +123,14 @@ static int serve(const char *name, unsigned program, const char *config_file, co
         .ended = books_note,
         .before_serving = make_ready,
         .before_serving_ctx = &door,
+        .stopping = hush,
     };
     int rc = http_serve(&opts, &err);
     if (rc < 0)
         log_event(LOG_ERROR, "cannot-serve", "error", err.text, NULL);
     chores_stop(app);
-    if (!prepare_stop(app) || (rc < 0 && err.code == ERR_BUSY))
+    bool ended = jobs_stop(app);
+    if (!prepare_stop(app) || !ended || (rc < 0 && err.code == ERR_BUSY))
         _exit(rc < 0 ? 1 : 0); /* something that did not end in time is still using the app */
     app_close(app);
     return rc < 0 ? 1 : 0;

@@ -13,6 +13,7 @@
 #include "doctor.h"
 #include "extract.h"
 #include "gc.h"
+#include "jobs.h"
 #include "key.h"
 #include "manual.h"
 #include "serve/app.h"
@@ -29,7 +30,7 @@ static const char usage[] =
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
-        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE DOCTOR_USAGE DB_USAGE GC_USAGE USAGE_USAGE
+        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE JOBS_USAGE DOCTOR_USAGE DB_USAGE GC_USAGE USAGE_USAGE
     "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key; --man: its manual\n"
@@ -292,6 +293,7 @@ int main(int argc, char **argv)
         {"extract", extract},
         {"clients", clients_command},
         {"token", token_command},
+        {"jobs", jobs_command},
         {"doctor", doctor},
         {"db", db_command},
         {"usage", usage_command},

@@ -60,11 +60,16 @@ struct config {
     int64_t queue_wait_s;           /* how long a stream waits for a place before 503 */
     int64_t plan_wait_s; /* how long the headers for a merged file may take before the layout that needs fewer
                             is used */
-    int64_t progressive_max_s; /* longer videos are merged in the layout that needs fewer headers */
-    int64_t plan_cache_bytes;  /* plans of merged files on disk; 0: none */
-    int64_t prepare;           /* 1: plan the likely choice while its description is being read */
-    int64_t ytdlp_timeout_s;   /* of one question */
-    int64_t info_threads;      /* requests at once in info.fcgi */
+    int64_t progressive_max_s;   /* longer videos are merged in the layout that needs fewer headers */
+    int64_t plan_cache_bytes;    /* plans of merged files on disk; 0: none */
+    int64_t prepare;             /* 1: plan the likely choice while its description is being read */
+    int64_t ytdlp_timeout_s;     /* of one question */
+    int64_t job_threads;         /* jobs at once in each stream.fcgi; 0: it runs none */
+    int64_t job_lease_s;         /* so long after a worker was killed its job is taken over */
+    int64_t job_keep_s;          /* jobs that are over are kept so long */
+    int64_t max_jobs;            /* queued, waiting and running */
+    int64_t max_jobs_per_client; /* of a key, or of an address without one; 0: no limit */
+    int64_t info_threads;        /* requests at once in info.fcgi */
 };
 
 enum config_kind { CONFIG_TEXT, CONFIG_INT };

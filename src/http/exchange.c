@@ -179,8 +179,8 @@ void http_exchange_slim(struct http_exchange *x)
     if (!x->fcgi)
         return;
     r->range = r->if_range = r->if_match = r->if_none_match = r->accept = r->accept_language =
-        r->authorization = r->api_key = r->content_type = r->host = r->origin = r->remote_addr =
-            r->forwarded_for = NULL;
+        r->authorization = r->api_key = r->content_type = r->host = r->origin = r->last_event_id =
+            r->remote_addr = r->forwarded_for = NULL;
     fcgi_slim(x->fcgi);
 }
 

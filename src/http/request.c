@@ -73,6 +73,7 @@ static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx
         {"CONTENT_TYPE", NULL, &req->content_type},
         {"HTTP_HOST", NULL, &req->host},
         {"HTTP_ORIGIN", NULL, &req->origin},
+        {"HTTP_LAST_EVENT_ID", NULL, &req->last_event_id},
         {"REMOTE_ADDR", NULL, &req->remote_addr},
         {"HTTP_X_FORWARDED_FOR", NULL, &req->forwarded_for},
     };

@@ -6,18 +6,22 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 /* What scripts of other origins may send and see. */
-#define CORS_REQUEST_HEADERS "Authorization, X-API-Key, Content-Type, Range, If-Range, If-None-Match"
-#define CORS_ANSWER_HEADERS                                                                                  \
-    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, RateLimit, RateLimit-Policy, " \
+#define CORS_REQUEST_HEADERS                                                                                 \
+    "Authorization, X-API-Key, Content-Type, Range, If-Range, If-None-Match, Last-Event-ID"
+#define CORS_ANSWER_HEADERS                                                                                            \
+    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, " \
     "Retry-After, X-Request-Id, X-Sluice-Choice"
 
 static const struct http_route *find(const struct http_route *routes, size_t count, unsigned program,
                                      const char *path)
 {
     for (size_t i = 0; i < count; i++) {
-        if ((routes[i].flags & program) && strcmp(routes[i].path, path) == 0)
+        if ((routes[i].flags & program) &&
+            (routes[i].flags & HTTP_ROUTE_BELOW ? text_starts_with(path, routes[i].path)
+                                                : strcmp(routes[i].path, path) == 0))
             return &routes[i];
     }
     return NULL;

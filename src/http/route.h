@@ -18,10 +18,11 @@ enum http_route_flag {
     HTTP_ROUTE_STREAM = 2, /* answered by stream.fcgi */
     HTTP_ROUTE_HTML = 4,   /* problems may be HTML pages */
     HTTP_ROUTE_CORS = 8,   /* any origin may read the answer (no cookies are involved) */
+    HTTP_ROUTE_BELOW = 16, /* also answers what begins with its path, which ends in '/' */
 };
 
 struct http_route {
-    const char *path; /* exact, after the prefix */
+    const char *path; /* after the prefix; exact but for HTTP_ROUTE_BELOW */
     unsigned methods; /* HTTP_GET | …; HEAD is allowed wherever GET is */
     unsigned flags;   /* enum http_route_flag */
     http_handler_fn *run;

@@ -222,6 +222,8 @@ static int stop(struct server *s, struct err *err)
     kept_stop(s->exchanges.kept);
     (void)snprintf(alive, sizeof alive, "%u", atomic_load(&s->alive));
     log_event(LOG_INFO, "stopping", "threads", alive, NULL);
+    if (s->opts.stopping)
+        s->opts.stopping(s->opts.before_serving_ctx);
     bool ended = wait_for_workers(s, s->opts.grace_s);
     if (!ended) {
         exchanges_cut(&s->exchanges);

@@ -22,6 +22,9 @@ struct http_server_opts {
      * has been started. -1: http_serve() ends with that error. */
     int (*before_serving)(void *ctx, struct err *err);
     void *before_serving_ctx;
+    /* NULL, or called once when it has been told to end, before it waits for the requests that run: those
+     * that would go on by themselves should be ended. With before_serving_ctx. */
+    void (*stopping)(void *ctx);
 };
 
 /* Whether http_serve() with this socket will serve request after request, or answer one as plain CGI. */

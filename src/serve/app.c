@@ -14,11 +14,13 @@
 #include "serve/auth.h"
 #include "serve/books.h"
 #include "serve/budget.h"
+#include "serve/events.h"
 #include "serve/outcomes.h"
 #include "serve/pump.h"
 #include "site/engines/ytdlp.h"
 #include "site/youtube/challenges/js.h"
 #include "site/youtube/clients.h"
+#include "store/jobs.h"
 
 static int call_net(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
 {
@@ -166,6 +168,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         app->players_dir = NULL;
     atomic_init(&app->parts, c->parallel_bytes);
     store_limit_cache(app->store, (uint64_t)c->cache_bytes);
+    store_jobs_keep(app->store, c->job_keep_s);
     store_token_keys_rotate(app->store, c->token_ttl_s, c->token_rotate_s);
     app->site = (struct site_env){
         .call = call_net,
@@ -255,6 +258,7 @@ void app_close(struct app *app)
     js_close(app->site.js);
     ytdlp_close(app->engines.ytdlp);
     free(app->players_dir);
+    events_close(app->events);
     pumps_close(app->pumps);
     net_close(app->net);
     gate_close(app->gate);

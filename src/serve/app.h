@@ -40,6 +40,8 @@ struct app {
     struct chores *chores;     /* NULL: this process does not stay; see chores.h */
     atomic_llong parts;        /* bytes that parallel connections may still read ahead (serve/lanes.h) */
     struct pumps *pumps;       /* NULL: this program sends no streams; see pump.h */
+    struct jobs *jobs;         /* NULL: this program runs none; see jobs.h */
+    struct events *events;     /* of jobs, to whoever listens; see events.h */
     struct prepare *prepare;   /* NULL: nothing is planned ahead; see prepare.h */
     struct sandbox sandbox;    /* what app_confine() reached */
 };
