@@ -11,7 +11,7 @@
 enum {
     EVENTS_LISTENERS_MAX = 1000, /* of a process; more get ERR_BUSY */
     EVENTS_LOOK_MS = 500,
-    EVENTS_COMMENT_S = 15, /* below what proxies wait for a byte, which is 30 s and more */
+    EVENTS_COMMENT_S = 10, /* below what proxies wait for a byte, which is 30 s and more */
 };
 
 /* The thread and the loop begin with the first listener. */
