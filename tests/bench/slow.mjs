@@ -28,18 +28,23 @@ const file = fileURLToPath(import.meta.url);
 class Client {
   constructor(port, target) {
     this.ended = null;
+    this.began = Date.now();
     this.socket = net.connect({ port, host: '127.0.0.1', readableHighWaterMark: 4096 });
-    this.socket.on('error', (error) => (this.ended ??= error.code));
-    this.socket.on('end', () => (this.ended ??= 'end'));
+    this.socket.on('error', (error) => this.end(error.code));
+    this.socket.on('end', () => this.end('end'));
     this.socket.on('readable', () => { if (!this.head) this.take(4096); });
     this.socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  }
+
+  end(why) {
+    this.ended ??= `${why} after ${((Date.now() - this.began) / 1000).toFixed(1)} s, ${this.socket.bytesRead} bytes`;
   }
 
   take(bytes) {
     const data = this.socket.read(Math.min(bytes, this.socket.readableLength));
     if (!data || this.head) return;
     this.head = data.toString('latin1');
-    if (!/^HTTP\/1.1 20[06] /.test(this.head)) this.ended ??= this.head.slice(0, 12);
+    if (!/^HTTP\/1.1 20[06] /.test(this.head)) this.end(this.head.slice(0, 12));
   }
 }
 
@@ -104,7 +109,7 @@ async function measure(sluice, port, target, count, before) {
 async function rows(table, what, target, many, limit, start) {
   for (const server of servers) {
     const sluice = await start();
-    const front = await startFront(server, sluice, { connections: 19990 });
+    const front = await startFront(server, sluice, { connections: 21000 });
     for (let i = 0; i < 20; i++) await get(front.base + target, { Range: 'bytes=0-99' });
     const before = held(sluice);
     for (const count of many) {
@@ -133,7 +138,7 @@ async function slowFiles(table) {
   const plain = await freePort();
   nginx(dir, 'origin', `
     server { listen 127.0.0.1:${plain} backlog=8192; root ${dir}; }
-    server { listen 127.0.0.1:${tls} ssl backlog=8192; ssl_certificate ${certificates.certFile}; ssl_certificate_key ${certificates.keyFile}; root ${dir}; }`, 19990);
+    server { listen 127.0.0.1:${tls} ssl backlog=8192; ssl_certificate ${certificates.certFile}; ssl_certificate_key ${certificates.keyFile}; root ${dir}; }`, 21000);
   for (const kind of ['http', 'https']) {
     // The origin takes requests as a proxy gets them; over TLS, the connection to the proxy is what costs.
     const proxy = kind === 'http' ? `http://127.0.0.1:${plain}` : `https://localhost:${tls}`;
@@ -153,7 +158,7 @@ async function slowMerged(table) {
   nginx(dir, 'origin', `
     map $arg_itag $media { 137 quarter-137.mp4; 140 quarter-140.m4a; }
     server { listen 127.0.0.1:${tls} ssl backlog=8192; ssl_certificate ${certificates.certFile}; ssl_certificate_key ${certificates.keyFile}; root ${dir};
-      location = /videoplayback { try_files /$media =404; } }`, 19990);
+      location = /videoplayback { try_files /$media =404; } }`, 21000);
   const env = { ...limits(mergedCounts), SLUICE_UPSTREAM_CA_FILE: origin.caFile, SLUICE_PREPARE: '0' };
   const fields = new URLSearchParams({ url: 'https://www.youtube.com/watch?v=sluiceQuar1', choice: '1080p-mp4' });
   const target = `/api/v1/stream?${fields}`;

@@ -97,8 +97,9 @@ export async function startTunnel(targetPort) {
 }
 
 // wrk's figures: { rps, p50_ms, p99_ms, errors }.
-export function wrk(url, { connections = 32, seconds = 8, threads = 2 } = {}) {
-  const text = execFileSync('wrk', ['-t', threads, '-c', connections, '-d', `${seconds}s`, '--latency', url].map(String)).toString();
+export function wrk(url, { connections = 32, seconds = 8, threads = 2, headers = {} } = {}) {
+  const extra = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const text = execFileSync('wrk', ['-t', threads, '-c', connections, '-d', `${seconds}s`, '--latency', ...extra, url].map(String)).toString();
   const ms = (s) => (s.endsWith('us') ? parseFloat(s) / 1000 : s.endsWith('ms') ? parseFloat(s) : parseFloat(s) * 1000);
   return {
     rps: parseFloat(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]),

@@ -408,6 +408,36 @@ function suite(row) {
     assert.equal((await s.streamOf(watch('sluiceDemo1'), 'format-136')).body.length, file.length);
   });
 
+  if (row.external) {
+    test('connections to the programs: those of nginx are kept and used again, the others end with their answer', async () => {
+      const connections = (name) => // accepted ones; by inode
+        readFileSync('/proc/net/unix', 'utf8').split('\n').map((line) => line.trim().split(/\s+/))
+          .filter((line) => line[5] === '03' && line[7] === path.join(s.spool, name)).map((line) => line[6]);
+      const { stream_url: link } = (await s.infoOf(watch('sluiceDemo1'))).json().choices.find(({ id }) => id === 'format-136');
+      const file = fileOf('short-136.mp4');
+      const askAll = async () => {
+        for (let i = 0; i < 10; i++) {
+          assert.equal((await s.get('/livez')).status, 200);
+          const headers = { Range: `bytes=${i * 1000}-${i * 1000 + 999}` };
+          assert.ok((await request(s.base, link, { headers })).body.equals(file.subarray(i * 1000, i * 1000 + 1000)));
+        }
+        assert.equal(sha256((await request(s.base, link)).body), sha256(file));
+      };
+      await askAll();
+      if (row.kind !== 'nginx') {
+        for (const name of ['info.sock', 'stream.sock']) await until(() => connections(name).length === 0, `the end of those to ${name}`);
+        return;
+      }
+      const before = { info: connections('info.sock'), stream: connections('stream.sock') };
+      assert.ok(before.info.length > 0 && before.stream.length > 0, JSON.stringify(before));
+      await askAll();
+      assert.deepEqual({ info: connections('info.sock'), stream: connections('stream.sock') }, before);
+      await s.streamOf(big, 'format-137', { keep: 100000 }); // left in the middle: that one is not used again
+      await idle();
+      await askAll();
+    });
+  }
+
   if (row.held) {
     test('systemctl reload: the program is replaced under a download', async () => {
       const file = fileOf('short-136.mp4');
