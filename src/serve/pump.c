@@ -1,6 +1,7 @@
 /* The loops, and the client's side of every stream; see pump.h. */
 #include "serve/pump.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ enum {
     TASK_THREADS_MAX = 16,        /* renewals are rare, and one serves all streams of a link */
     TURN_BYTES = 2 * 1024 * 1024, /* one stream sends at a time while others wait for their turn */
     FAST_BYTES_PER_S = 8 << 20,   /* a client that takes so much gets large pieces; others small buffers */
+    TRIM_ORDERS = 64,             /* what fewer leave behind is not worth looking for */
 };
 
 struct pump_loop {
@@ -31,6 +33,9 @@ struct pumps {
     pthread_mutex_t lock; /* guards what follows and next_loop */
     pthread_cond_t changed;
     unsigned orders; /* not released yet */
+    unsigned most;   /* of them, since memory was last given back */
+    struct pump_task trim;
+    bool trimming; /* it is under way */
     struct pump_task *first, **last;
     unsigned task_threads, idle_threads;
     bool closing;
@@ -109,21 +114,54 @@ static int start_thread(pthread_t *thread, bool detached, void *(*run)(void *), 
     return rc == 0 ? 0 : -1;
 }
 
-void pump_run_task(const struct pump_place *where, struct pump_task *task)
+/* With the lock. */
+static void queue_task(struct pumps *p, struct loop *loop, struct pump_task *task)
 {
-    struct pumps *p = where->pumps;
     pthread_t thread;
-    task->loop = where->loop;
+    task->loop = loop;
     task->post = (struct loop_post){.run = task->done, .ctx = task->ctx};
     task->next = NULL;
-    (void)pthread_mutex_lock(&p->lock);
     *p->last = task;
     p->last = &task->next;
     if (p->idle_threads == 0 && p->task_threads < TASK_THREADS_MAX &&
         start_thread(&thread, true, run_tasks, p) == 0)
         p->task_threads++;
     (void)pthread_cond_broadcast(&p->changed);
+}
+
+void pump_run_task(const struct pump_place *where, struct pump_task *task)
+{
+    struct pumps *p = where->pumps;
+    (void)pthread_mutex_lock(&p->lock);
+    queue_task(p, where->loop, task);
     (void)pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- Memory ---- */
+
+/* malloc keeps what thousands of streams have left behind, in holes; nobody needs it for hours perhaps. */
+static void trim_memory(void *ctx)
+{
+    (void)ctx;
+    (void)malloc_trim(0);
+}
+
+static void trimmed(void *ctx)
+{
+    struct pumps *p = ctx;
+    (void)pthread_mutex_lock(&p->lock);
+    p->trimming = false;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+/* With the lock: whether it is time, half of the streams having gone. */
+static bool is_time_to_trim(struct pumps *p)
+{
+    if (p->trimming || p->orders > p->most / 2)
+        return false;
+    p->trimming = p->most >= TRIM_ORDERS;
+    p->most = p->orders;
+    return p->trimming;
 }
 
 /* ---- One stream ---- */
@@ -131,6 +169,7 @@ void pump_run_task(const struct pump_place *where, struct pump_task *task)
 static void release(struct pump *s)
 {
     struct pumps *p = s->all;
+    struct loop *loop = s->home->loop;
     loop_unwatch(s->home->loop, &s->client);
     loop_timer_clear(s->home->loop, &s->timer);
     loop_unpost(s->home->loop, &s->post);
@@ -140,6 +179,8 @@ static void release(struct pump *s)
     (void)pthread_mutex_lock(&p->lock);
     if (--p->orders == 0)
         (void)pthread_cond_broadcast(&p->changed);
+    if (is_time_to_trim(p))
+        queue_task(p, loop, &p->trim);
     (void)pthread_mutex_unlock(&p->lock);
 }
 
@@ -370,6 +411,7 @@ void pump_submit(struct pumps *p, const struct pump_order *order)
     };
     (void)pthread_mutex_lock(&p->lock);
     p->orders++;
+    p->most = p->most > p->orders ? p->most : p->orders;
     s->home = &p->loops[p->next_loop++ % p->loop_count];
     (void)pthread_mutex_unlock(&p->lock);
     loop_post(s->home->loop, &s->post);
@@ -405,6 +447,7 @@ int pumps_open(struct pumps **out, struct net *net, struct gate *gate, unsigned 
     p->gate = gate;
     p->stall_us = (int64_t)stall_s * 1000000;
     p->last = &p->first;
+    p->trim = (struct pump_task){.run = trim_memory, .done = trimmed, .ctx = p};
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->changed, NULL);
     unsigned wanted = loops ? loops : cores > 0 ? (unsigned)cores : 1;

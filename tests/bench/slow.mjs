@@ -2,7 +2,9 @@
 // plain, over TLS, and two over TLS that are merged.
 //   make bench BENCH=slow    SLOW_CLIENTS=100,1000,9500 SLOW_MERGED=100,2000 SLOW_SECONDS=60 SLOW_SERVERS=lighttpd,nginx
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +14,7 @@ import { startOrigin } from '../origin/origin.mjs';
 import { prepare } from '../origin/prepare.mjs';
 import { startFront } from './fronts.mjs';
 import { makeWav, nginx } from './stream.mjs';
-import { atEnd, descendants, freePort, get, rssOf, startSluice, startTunnel, temporaryDirectory } from './tools.mjs';
+import { atEnd, descendants, freePort, get, rssOf, startSluice, temporaryDirectory } from './tools.mjs';
 
 const list = (text) => text.split(',').filter(Boolean);
 const counts = list(process.env.SLOW_CLIENTS ?? '100,1000,9500').map(Number);
@@ -65,10 +67,34 @@ async function beClients({ port, target, count }) {
   await new Promise((resolve) => process.once('message', resolve)); // they stay until all is measured
 }
 
-function startClients(options) {
+// A CONNECT proxy to one port, with no more than two descriptors for each connection (tunnel.c takes six).
+function beTunnel(target) {
+  const server = http.createServer().on('connect', (req, client, head) => {
+    const upstream = net.connect(target, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n');
+      upstream.write(head);
+      upstream.pipe(client).pipe(upstream);
+    });
+    for (const [one, other] of [[client, upstream], [upstream, client]]) one.on('error', () => {}).on('close', () => other.destroy());
+  });
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 8192 }, () => process.send({ port: server.address().port }));
+}
+
+function startOther(options) {
   const child = fork(file, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   atEnd(() => child.kill());
   child.send(options);
+  return child;
+}
+
+async function startManyTunnels(target) {
+  const child = startOther({ tunnel: target });
+  const [{ port }] = await once(child, 'message');
+  return `http://127.0.0.1:${port}`;
+}
+
+function startClients(options) {
+  const child = startOther(options);
   const gone = new Promise((resolve, reject) => child.once('exit', (code) => (code ? reject(new Error(`clients: exit ${code}`)) : resolve())));
   const said = (key) => Promise.race([
     new Promise((resolve) => child.on('message', (message) => { if (key in message) resolve(message[key]); })),
@@ -166,7 +192,7 @@ async function slowMerged(table) {
   const learner = await startSluice({ ...env, PROXY_URL: origin.proxyUrl });
   const known = await get(learner.base + target, { Range: 'bytes=0-0' });
   if (known.status !== 206) throw new Error(`the learner answers ${known.status}`);
-  const env2 = { ...env, PROXY_URL: await startTunnel(tls) };
+  const env2 = { ...env, PROXY_URL: await startManyTunnels(tls) };
   await rows(table, 'merged of two over TLS', target, mergedCounts, 200, () => startSluice(env2, learner.dataDir));
 }
 
@@ -175,4 +201,6 @@ export async function benchSlow(table) {
   if (mergedCounts.length) await slowMerged(table);
 }
 
-if (process.argv[1] === file) process.once('message', (options) => beClients(options).then(() => process.exit(0)));
+if (process.argv[1] === file) {
+  process.once('message', (options) => (options.tunnel ? beTunnel(options.tunnel) : beClients(options).then(() => process.exit(0))));
+}
