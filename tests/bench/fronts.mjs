@@ -13,10 +13,12 @@ const apacheModules = 'mpm_event authz_core authz_host dir mime alias headers en
 // CPU seconds of a process and all below it that are called `name`.
 const cpuOfAll = (pid, name) => cpuOf(pid) + descendants(pid, name).reduce((sum, child) => sum + cpuOf(child), 0);
 
+// Where its sockets are: several may run with the same data.
+const runDir = (sluice) => path.join(sluice.dataDir, fs.readdirSync(sluice.dataDir).find((entry) => entry.startsWith('run-') && entry.endsWith(`-${new URL(sluice.base).port}`)));
+
 // The snippet's text, for the sockets of this Sluice; `edit` tries another line in it.
 function snippet(sluice, name, port, edit) {
-  const run = fs.readdirSync(sluice.dataDir).find((entry) => entry.startsWith('run-'));
-  const values = { port, docroot: path.join(root, 'build/www'), programs: bin, 'run-dir': path.join(sluice.dataDir, run) };
+  const values = { port, docroot: path.join(root, 'build/www'), programs: bin, 'run-dir': runDir(sluice) };
   const text = execFileSync(path.join(bin, 'sluice'), ['snippet', name, ...Object.entries(values).flatMap(([key, value]) => [`--${key}`, String(value)])]);
   return edit ? edit(text.toString()) : text.toString();
 }
@@ -33,7 +35,7 @@ async function startApache(sluice, edit) {
   const port = await freePort();
   const conf = path.join(dir, 'apache.conf');
   if (asRoot) { // its children do not stay root: they have to reach the sockets
-    const run = path.join(sluice.dataDir, fs.readdirSync(sluice.dataDir).find((entry) => entry.startsWith('run-')));
+    const run = runDir(sluice);
     for (const [file, mode] of [[dir, 0o755], [sluice.dataDir, 0o755], [run, 0o755], [`${run}/info.sock`, 0o666], [`${run}/stream.sock`, 0o666]]) fs.chmodSync(file, mode);
   }
   fs.writeFileSync(conf, `

@@ -129,7 +129,8 @@ async function measure(sluice, port, target, count, before) {
   };
   await clients.leave();
   for (let i = 0; i < 300 && await active() > 0; i++) await sleep(100);
-  return result;
+  await sleep(1000);
+  return { ...result, kept: (held(sluice).rss - before.rss) / count };
 }
 
 async function rows(table, what, target, many, limit, start) {
@@ -144,6 +145,7 @@ async function rows(table, what, target, many, limit, start) {
       const measured = [
         [`${count} slow clients behind ${server}, ${what}: failed, lost`, `${r.failed.length}, ${r.lost}`, 'none', ''],
         [`  kB of memory each`, (r.rss / 1000).toFixed(0), `limit ${limit}`, (r.rss / 1000 / limit).toFixed(2)],
+        [`  kB kept of it when they have left`, (r.kept / 1000).toFixed(0), '', ''],
         [`  descriptors each`, r.fds.toFixed(2), '2', ''],
         [`  CPU ms per s each`, ((r.cpu / count) * 1000).toFixed(3), '', ''],
       ];
