@@ -235,15 +235,15 @@ static int write_last(void *ctx, const void *data, size_t len)
 
 /* --- sending without waiting --- */
 
-/* A message in the making: records whose payload lies in the caller's pieces. */
+/* A message in the making: records whose payload lies in the caller's pieces, perhaps the end behind them. */
 struct message {
-    struct iovec out[PIECES_MAX + 2 * RECORDS_PER_PUSH + 2];
+    struct iovec out[PIECES_MAX + 2 * RECORDS_PER_PUSH + 3];
     int count;
     size_t bytes;
-    struct { /* each record begun in it: where its header lies in the message, and its payload */
-        uint8_t header[HEADER_BYTES];
-        size_t at, payload;
-    } records[RECORDS_PER_PUSH];
+    struct { /* each record begun in it: where in the message its header lies (or the end), and its payload */
+        uint8_t frame[TAIL_BYTES];
+        size_t frame_len, at, payload;
+    } records[RECORDS_PER_PUSH + 1];
     int record_count;
 };
 
@@ -278,9 +278,10 @@ static void note_sent(struct fcgi *f, const struct message *m, size_t sent)
     f->record_left -= of_open;
     for (int i = 0; i < m->record_count && m->records[i].at < sent; i++) {
         size_t gone = sent - m->records[i].at;
-        memcpy(f->frame, m->records[i].header, HEADER_BYTES);
-        f->frame_len = HEADER_BYTES;
-        f->frame_at = gone < HEADER_BYTES ? gone : HEADER_BYTES;
+        memcpy(f->frame, m->records[i].frame, TAIL_BYTES);
+        f->frame_len = m->records[i].frame_len;
+        f->frame_at = gone < f->frame_len ? gone : f->frame_len;
+        f->ended = f->frame_len == TAIL_BYTES;
         size_t payload = gone - f->frame_at;
         f->record_left = payload < m->records[i].payload ? m->records[i].payload - payload : 0;
     }
@@ -291,8 +292,8 @@ static size_t payload_of(const struct message *m, size_t frame, size_t sent)
 {
     size_t other = sent < frame ? sent : frame;
     for (int i = 0; i < m->record_count && m->records[i].at < sent; i++) {
-        size_t of_header = sent - m->records[i].at;
-        other += of_header < HEADER_BYTES ? of_header : HEADER_BYTES;
+        size_t of_frame = sent - m->records[i].at;
+        other += of_frame < m->records[i].frame_len ? of_frame : m->records[i].frame_len;
     }
     return sent - other;
 }
@@ -321,6 +322,17 @@ static void frame_tail(struct fcgi *f)
     f->ended = f->begun = true;
 }
 
+/* Begins a record, or the end; what to fill in. */
+static uint8_t *add_frame(struct message *m, size_t frame_len, size_t payload)
+{
+    uint8_t *frame = m->records[m->record_count].frame;
+    m->records[m->record_count].frame_len = frame_len;
+    m->records[m->record_count].at = m->bytes;
+    m->records[m->record_count++].payload = payload;
+    add_bytes(m, frame, frame_len);
+    return frame;
+}
+
 static ssize_t push(void *ctx, struct iovec *iov, int count, bool last)
 {
     struct fcgi *f = ctx;
@@ -337,14 +349,14 @@ static ssize_t push(void *ctx, struct iovec *iov, int count, bool last)
     size_t in_message = open;
     while (in_message < all && open == f->record_left && m.record_count < RECORDS_PER_PUSH) {
         size_t n = all - in_message < f->record_max ? all - in_message : f->record_max;
-        uint8_t *header = m.records[m.record_count].header;
-        put_header(header, TYPE_STDOUT, f->id, n);
-        m.records[m.record_count].at = m.bytes;
-        m.records[m.record_count++].payload = n;
-        add_bytes(&m, header, HEADER_BYTES);
+        put_header(add_frame(&m, HEADER_BYTES, n), TYPE_STDOUT, f->id, n);
         add_payload(&m, iov, &piece, &into, n);
         in_message += n;
     }
+    /* In one message with the last bytes: a web server whose client has got those may close both connections
+     * before it looks for more. */
+    if (last && in_message == all && open == f->record_left && !f->ended)
+        put_tail(add_frame(&m, TAIL_BYTES, 0), f->id);
     f->begun |= m.bytes > 0;
     ssize_t sent = send_message(f, &m);
     if (sent < 0)

@@ -27,6 +27,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "http/edge.h"
 #include "http/server.h"
 
 /* --- the program under test --- */
@@ -632,6 +633,104 @@ static void threads_work_side_by_side(void **state)
     stop(pid);
 }
 
+/* --- sending without waiting, as the event loops do --- */
+
+/* Takes some of what has arrived. */
+static void read_some(int fd, struct buf *raw, size_t most)
+{
+    char *to = buf_reserve(raw, most + 1);
+    assert_non_null(to);
+    ssize_t n = recv(fd, to, most, MSG_DONTWAIT);
+    assert_true(n > 0 || errno == EAGAIN);
+    raw->len += n > 0 ? (size_t)n : 0;
+}
+
+/* Pushes `len` bytes in random pieces through a socket that takes little at a time; returns the answer. */
+static void push_all(unsigned seed, const struct ask *ask, const char *data, size_t len, struct reply *r)
+{
+    int fds[2];
+    int small = 4096 << rand_r(&seed) % 7;
+    struct fcgi *f = NULL;
+    auto_(buf) struct buf raw = BUF_INIT(4 << 20);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+    send_request(fds[1], ask);
+    assert_int_equal(fcgi_open(&f, fds[0], 5, false), 0);
+    const struct http_sink sink = fcgi_sink(f);
+    size_t at = 0;
+    while (at < len) {
+        struct iovec iov[3];
+        size_t offered = at;
+        int count = 1 + (int)(rand_r(&seed) % ARRAY_LEN(iov));
+        for (int i = 0; i < count; i++) {
+            size_t n = (unsigned)rand_r(&seed) % 100000;
+            n = n < len - offered ? n : len - offered;
+            iov[i] = (struct iovec){(char *)(uintptr_t)data + offered, n};
+            offered += n;
+        }
+        ssize_t gone = sink.push(sink.ctx, iov, count, offered == len);
+        assert_true(gone >= 0 && at + (size_t)gone <= offered);
+        at += (size_t)gone;
+        read_some(fds[1], &raw, 1 + (unsigned)rand_r(&seed) % 50000);
+    }
+    assert_true(len || sink.push(sink.ctx, NULL, 0, true) == 0);
+    while (sink.flush(sink.ctx) == 0)
+        read_some(fds[1], &raw, 1 + (unsigned)rand_r(&seed) % 5000);
+    int kept = fcgi_take_kept(f);
+    assert_true(ask->keep ? kept == fds[0] : kept == -1);
+    fcgi_close(f);
+    if (kept >= 0)
+        (void)close(kept);
+    for (ssize_t n = 1; n > 0;) {
+        char *to = buf_reserve(&raw, 65536);
+        assert_non_null(to);
+        n = recv(fds[1], to, 65536, 0);
+        raw.len += n > 0 ? (size_t)n : 0;
+    }
+    (void)close(fds[1]);
+    parse_reply(r, &raw, 1);
+}
+
+static void pushed_in_pieces(void **state)
+{
+    (void)state;
+    static char data[500000];
+    struct err err = {0};
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (char)(i * 2654435761u >> 24);
+    assert_int_equal(fcgi_init(&err), 0);
+    for (unsigned seed = 1; seed <= 400; seed++) {
+        unsigned random = seed;
+        size_t len = seed % 20 == 0 ? seed % 40 / 20 : (unsigned)rand_r(&random) % sizeof data;
+        const struct ask ask = {
+            .uri = "/", .keep = seed % 3 == 0, .software = seed % 2 ? "lighttpd/1.4" : "nginx"};
+        auto_(reply) struct reply r = REPLY_INIT;
+        push_all(random, &ask, data, len, &r);
+        if (!r.ended || r.text.len != len || memcmp(r.text.data ? r.text.data : "", data, len) != 0)
+            fail_msg("seed %u: %zu bytes of %zu", seed, r.text.len, len);
+        assert_true(r.longest <= (seed % 2 ? 12280 : 65528));
+    }
+}
+
+/* The end comes in the same message as the last bytes. */
+static void end_is_not_sent_behind(void **state)
+{
+    (void)state;
+    int fds[2];
+    char got[100];
+    struct fcgi *f = NULL;
+    struct iovec iov = {(char *)(uintptr_t) "hello", 5};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    send_request(fds[1], &(struct ask){.uri = "/"});
+    assert_int_equal(fcgi_open(&f, fds[0], 5, false), 0);
+    const struct http_sink sink = fcgi_sink(f);
+    assert_int_equal(sink.push(sink.ctx, &iov, 1, true), 5);
+    assert_int_equal(recv(fds[1], got, sizeof got, MSG_DONTWAIT), 8 + 5 + 24); /* before flush() */
+    assert_int_equal(sink.flush(sink.ctx), 1);
+    fcgi_close(f);
+    (void)close(fds[1]);
+}
+
 /* --- connections that are kept --- */
 
 /* One answer on a connection that stays: up to END_REQUEST, record by record. */
@@ -1166,6 +1265,8 @@ int main(void)
         cmocka_unit_test(nonsense_is_survived),
         cmocka_unit_test(clients_leave),
         cmocka_unit_test(threads_work_side_by_side),
+        cmocka_unit_test(pushed_in_pieces),
+        cmocka_unit_test(end_is_not_sent_behind),
         cmocka_unit_test(kept_connections),
         cmocka_unit_test(connections_that_are_not_kept),
         cmocka_unit_test(one_request_at_a_time),
