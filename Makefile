@@ -127,7 +127,8 @@ install: all ## Place files by the FHS below $(DESTDIR)$(prefix)
 	    > "$$to/share/doc/sluice/$$name" || exit 1; \
 	done && \
 	$(B)/cgi-bin/sluice config --example > "$$to/share/doc/sluice/sluice.conf.example" && \
-	install -d "$$to/share/man/man1" "$$to/share/man/man5" && \
+	install -d "$$to/share/bash-completion/completions" "$$to/share/man/man1" "$$to/share/man/man5" && \
+	install -m 644 cgi-bin/sluice.bash "$$to/share/bash-completion/completions/sluice" && \
 	$(B)/cgi-bin/sluice help --man > "$$to/share/man/man1/sluice.1" && \
 	$(B)/cgi-bin/sluice config --man > "$$to/share/man/man5/sluice.conf.5"
 
@@ -283,6 +284,7 @@ check-analyzer:
 	  'gcc $(subst ",\",$(subst ',,$(BASE_FLAGS))) -O1 -Werror -fanalyzer -Wno-analyzer-malloc-leak $(PKG_CFLAGS) -c "$$1" -o /dev/null' sh
 
 check-shell:
+	@shellcheck -s bash cgi-bin/sluice.bash
 	@shellcheck $(wildcard cgi-bin/*.sh tests/*.sh tests/*/*.sh www/*.sh) .ci/run
 
 check-js:

@@ -20,7 +20,7 @@ describe('make install', () => {
     for (const file of [
       'bin/sluice', 'lib/sluice/cgi-bin/info.fcgi', 'lib/sluice/cgi-bin/stream.fcgi', 'share/sluice/www/index.html',
       'share/sluice/www/vendor/bootstrap.min.css', 'share/sluice/www/docs/index.html', 'share/sluice/clients.json',
-      'share/man/man1/sluice.1', 'share/man/man5/sluice.conf.5', 'share/doc/sluice/README.md', 'share/doc/sluice/lighttpd.conf', 'share/doc/sluice/sluice.conf.example',
+      'share/man/man1/sluice.1', 'share/bash-completion/completions/sluice', 'share/man/man5/sluice.conf.5', 'share/doc/sluice/README.md', 'share/doc/sluice/lighttpd.conf', 'share/doc/sluice/sluice.conf.example',
     ])
       assert.ok(existsSync(path.join(dest, 'usr', file)), file);
   });

@@ -55,6 +55,19 @@ test('help, manual and commands are the same', async () => {
   assert.equal((await sluice(scratch, ['conjure'])).exit, 2);
 });
 
+test('bash completes commands and options', async () => {
+  const complete = async (...words) => {
+    const script = `source ${root}/cgi-bin/sluice.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sluice; echo "\${COMPREPLY[*]}"`;
+    const done = await run('bash', ['-c', script, 'bash', path.join(programs, 'sluice'), ...words], { cwd: scratch });
+    assert.equal(done.stderr, '');
+    return done.stdout.toString().trim();
+  };
+  assert.equal(await complete('d'), 'db doctor');
+  assert.equal(await complete('db', ''), '--json backup check migrate path');
+  assert.equal(await complete('serve', '--d'), '--data-dir --docroot');
+  assert.equal(await complete('hold', 'i'), 'info.fcgi');
+});
+
 test('the manual of the settings has every setting, and both are well-formed', async () => {
   const example = (await sluice(scratch, ['config', '--example'])).text;
   const keys = [...example.matchAll(/^#(\w+) = /gm)].map(([, key]) => key);
