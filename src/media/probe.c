@@ -74,6 +74,12 @@ static uint64_t duration_ms_of(const AVFormatContext *f)
     return us > 0 ? (uint64_t)us / 1000 : 0;
 }
 
+/* libav passes on what a file says, negative or not. */
+static int count_of(int n)
+{
+    return n > 0 ? n : 0;
+}
+
 static int describe(const struct input *in, struct media_probe *out, struct err *err)
 {
     const AVFormatContext *f = in->format;
@@ -93,19 +99,19 @@ static int describe(const struct input *in, struct media_probe *out, struct err 
     (void)text_copy(out->codecs, sizeof out->codecs, buf_str(&codecs));
     if (v) {
         out->has_video = true;
-        out->width = v->codecpar->width;
-        out->height = v->codecpar->height;
-        out->fps = v->avg_frame_rate.num > 0 ? av_q2d(v->avg_frame_rate) : 0;
+        out->width = count_of(v->codecpar->width);
+        out->height = count_of(v->codecpar->height);
+        out->fps = v->avg_frame_rate.num > 0 && v->avg_frame_rate.den > 0 ? av_q2d(v->avg_frame_rate) : 0;
     }
     if (a) {
         out->has_audio = true;
-        out->sample_rate = a->codecpar->sample_rate;
-        out->channels = a->codecpar->ch_layout.nb_channels;
+        out->sample_rate = count_of(a->codecpar->sample_rate);
+        out->channels = count_of(a->codecpar->ch_layout.nb_channels);
     }
     out->duration_ms = duration_ms_of(f);
     out->bitrate = f->bit_rate > 0 ? f->bit_rate : 0;
     uint64_t size = in->reader->size;
-    if (out->bitrate == 0 && out->duration_ms > 0 && size < UINT64_MAX / 8000)
+    if (out->bitrate == 0 && out->duration_ms > 0 && size < INT64_MAX / 8000)
         out->bitrate = (int64_t)(size * 8000 / out->duration_ms);
     copy_tag(out->title, sizeof out->title, f, a, "title");
     copy_tag(out->artist, sizeof out->artist, f, a, "artist");

@@ -1,5 +1,6 @@
 /* Whole media files from hostile servers, through libavformat. Its own bugs are its own; ours would be the
  * AVIO over the reader, the budget, and what is read out of the streams' parameters. */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int rc = media_probe(&reader, &out, &err);
     if (in.served > PROBE_READ_BUDGET || (rc == 0 && !out.has_video && !out.has_audio) ||
         (rc == 0 && (!memchr(out.codecs, 0, sizeof out.codecs) || !memchr(out.title, 0, sizeof out.title))))
+        abort();
+    if (rc == 0 && (out.width < 0 || out.height < 0 || out.sample_rate < 0 || out.channels < 0 ||
+                    out.bitrate < 0 || !isfinite(out.fps) || out.fps < 0))
         abort();
     return 0;
 }
