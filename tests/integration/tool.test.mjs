@@ -147,10 +147,6 @@ test('a copy made while the database is written to is whole', async (t) => {
   await stack.info(link);
   // Large enough to take longer than the time between two writes.
   await stack.sql("INSERT INTO media_cache SELECT 'big-' || value, 99999999999, zeroblob(60000) FROM generate_series(1, 500)");
-  let going = true;
-  const writers = Array.from({ length: 4 }, async () => {
-    while (going) assert.equal((await stack.info(link)).status, 200);
-  });
   const hammer = spawn('sqlite3', [path.join(stack.dataDir, 'sluice.db')], { stdio: ['pipe', 'ignore', 'ignore'] });
   hammer.stdin.on('error', () => {});
   hammer.stdin.write("UPDATE media_cache SET expires_unix_s = expires_unix_s + 1 WHERE key = 'big-1';\n".repeat(200000));
@@ -167,9 +163,7 @@ test('a copy made while the database is written to is whole', async (t) => {
     }
     assert.equal(hammer.exitCode, null, 'it wrote all the time');
   } finally {
-    going = false;
     hammer.kill('SIGKILL');
-    await Promise.all(writers);
   }
 });
 
