@@ -5,7 +5,7 @@ import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
 import { freePort, scratchDir, sha256, startStack, until } from '../integration/harness.mjs';
-import { judge, launch, look, sizes, withPage } from './browser.mjs';
+import { giveFiles, judge, launch, look, sizes, withPage, written } from './browser.mjs';
 
 const link = 'https://www.youtube.com/watch?v=sluiceLong1';
 let stack;
@@ -24,16 +24,7 @@ const slowly = (rate) => stack.origin.script({ match: { path: '/videoplayback' }
 
 // A page that shows the card of `link`, with a dialog that gives files.
 const withCard = (options, use) => withPage(browser, stack.base, options, async (page) => {
-  await page.addInitScript(() => {
-    let number = 0;
-    window.files = new Map();
-    window.showSaveFilePicker = async ({ suggestedName }) => {
-      const folder = await navigator.storage.getDirectory();
-      const file = await folder.getFileHandle(`${number++} ${suggestedName}`, { create: true });
-      window.files.set(suggestedName, file);
-      return file;
-    };
-  });
+  await giveFiles(page);
   await look(page, stack.base, link);
   await page.waitForSelector('.result-title');
   await page.waitForFunction(() => document.querySelector('.downloads'));
@@ -50,12 +41,6 @@ const inState = (page, state, nth = 0) => page.waitForFunction(
 const facts = (page, nth = 0) => item(page, nth).locator('.downloads-facts').textContent();
 const arrived = (page, nth = 0) => item(page, nth).locator('progress').evaluate((bar) => bar.value);
 const row = (page, label, container) => page.locator('.choice-link', { hasText: label }).filter({ hasText: container }).first();
-
-// What is on the "disk": [[name, sha256]]
-const written = (page) => page.evaluate(async () => Promise.all([...window.files].map(async ([name, handle]) => {
-  const hash = await crypto.subtle.digest('SHA-256', await (await handle.getFile()).arrayBuffer());
-  return [name, [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join('')];
-})));
 
 async function wanted(anchor) {
   const url = new URL(await anchor.evaluate((a) => a.href));
@@ -110,6 +95,47 @@ describe('downloads', () => {
       stack = outer;
     }
   });
+
+  test('what was paused is there after the page has been loaded anew, and goes on where it was', () => withCard({}, async (page) => {
+    const anchor = row(page, '720p', 'MP4');
+    const expected = await wanted(anchor);
+    await slowly(expected.size / 6);
+    await anchor.click();
+    await until(async () => (await arrived(page)) > expected.size / 10, 'some bytes');
+    await item(page).getByRole('button', { name: 'Pause' }).click();
+    await page.waitForTimeout(700); // its last piece is written and kept
+    const paused = await arrived(page);
+    await stack.origin.reset();
+    await page.goto(`${stack.base}/`);
+    await inState(page, 'paused');
+    assert.equal(await arrived(page), paused);
+    const ranges = [];
+    page.on('request', (request) => request.url().includes('/stream') && ranges.push(request.headers().range));
+    await item(page).getByRole('button', { name: 'Resume' }).click();
+    await inState(page, 'done');
+    assert.deepEqual(ranges, [`bytes=${paused}-`]);
+    assert.deepEqual(await written(page), [[expected.name, expected.hash]]);
+    await page.reload();
+    await page.waitForSelector('.promises');
+    assert.equal(await page.locator('.downloads-item').count(), 0, 'what is done is forgotten');
+  }));
+
+  test('a page that is closed in the middle goes on by itself when it is opened again; two tabs do not share one', () => withCard({}, async (page) => {
+    const anchor = row(page, '720p', 'MP4');
+    const expected = await wanted(anchor);
+    await slowly(expected.size / 6);
+    await anchor.click();
+    await until(async () => (await arrived(page)) > 0, 'some bytes');
+    const second = await page.context().newPage();
+    await second.goto(`${stack.base}/`);
+    await second.waitForTimeout(500);
+    assert.equal(await second.locator('.downloads-item').count(), 0, 'the first tab has it');
+    await page.close();
+    await stack.origin.reset();
+    await second.reload();
+    await inState(second, 'done');
+    assert.deepEqual(await written(second), [[expected.name, expected.hash]]);
+  }));
 
   test('two at a time, the third waits in line and starts when one is cancelled', () => withCard({}, async (page) => {
     await slowly(200000);

@@ -38,15 +38,20 @@ const showProblem = (problem, again) => {
   say('');
 };
 
-/* Asks, with the skeleton in the meantime. Null: another link took its place. `again`: what is shown stays. */
-async function answerOf(key, route, fields, again) {
+/* Until the answer is there. Who tries again goes on seeing why. */
+function showWaiting(again) {
+  showHint();
+  if (again)
+    return;
+  say(t('say.looking'));
+  show(skeleton);
+}
+
+/* Null: another link took its place. */
+async function answerOf(key, route, fields) {
   running?.controller.abort();
   const mine = { key, controller: new AbortController() };
   running = mine;
-  if (!again) {
-    say(t('say.looking'));
-    show(skeleton);
-  }
   try {
     return await ask(route, fields, mine.controller.signal);
   } catch {
@@ -62,13 +67,13 @@ const listOf = (url) => (/[?&]list=[\w-]/.test(url) ? url : null);
 async function look(url, again = false) {
   if (running?.key === url)
     return;
-  showHint();
+  showWaiting(again);
   await link.ready;
   if (link.check(url)?.kind === link.OTHER) {
     lookList(url, again);
     return;
   }
-  const answer = await answerOf(url, 'info', { url }, again);
+  const answer = await answerOf(url, 'info', { url });
   if (answer?.problem) {
     showProblem(answer.problem, () => look(url, true));
   } else if (answer) {
@@ -83,7 +88,8 @@ async function look(url, again = false) {
 
 /* A link to the site but to no single video: a playlist, if anything. */
 async function lookList(url, again = false) {
-  const answer = await answerOf(url, 'list', { url }, again);
+  showWaiting(again);
+  const answer = await answerOf(url, 'list', { url });
   if (answer?.problem) {
     showProblem(answer.problem, () => lookList(url, true));
   } else if (answer) {

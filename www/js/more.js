@@ -47,7 +47,7 @@ function previewPart(info, href, group) {
   const player = el(group === 'audio' ? 'audio' : 'video',
     { class: 'more-player', controls: '', playsinline: '', 'aria-label': t('more.player', { title: titleOf(info) }), hidden: '' });
   const failed = el('p', { class: 'more-hint', role: 'status' });
-  const play = button('btn btn-primary', t('more.play'), () => {
+  const play = button('btn more-button', t('more.play'), () => {
     play.hidden = true;
     player.hidden = false;
     player.src = href;
@@ -85,7 +85,7 @@ function sharePart(info, href) {
   const page = new URL(document.baseURI);
   page.search = '';
   page.searchParams.set('url', info.url);
-  const pass = button('btn btn-primary', t(navigator.share ? 'more.share' : 'more.copy_page'), async () => {
+  const pass = button('btn more-button', t(navigator.share ? 'more.share' : 'more.copy_page'), async () => {
     if (navigator.share)
       await navigator.share({ title: titleOf(info), url: page.href }).catch(() => {});
     else

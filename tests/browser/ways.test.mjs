@@ -1,0 +1,269 @@
+// Several links and lists, what was looked up before, the page without a network, and what one can drag.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { startStack } from '../integration/harness.mjs';
+import { judge, launch, look, sizes, withPage } from './browser.mjs';
+
+const demo = 'https://www.youtube.com/watch?v=sluiceDemo1';
+const long = 'https://www.youtube.com/watch?v=sluiceLong1';
+const gone = 'https://youtu.be/sluiceGone1';
+const clip = 'https://media.example/clip.mp4';
+let stack;
+let browser;
+
+before(async () => {
+  [stack, browser] = await Promise.all([startStack(), launch()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+const withOurPage = (options, use) => withPage(browser, stack.base, options, use);
+
+// A dialog that gives a folder of the browser's own file system.
+const withFolder = (page) => page.addInitScript(() => {
+  window.showSaveFilePicker ??= () => {};
+  window.showDirectoryPicker = async () => (await navigator.storage.getDirectory()).getDirectoryHandle('chosen', { create: true });
+});
+const inFolder = (page) => page.evaluate(async () => {
+  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('chosen', { create: true });
+  const files = [];
+  for await (const [name, handle] of folder.entries()) files.push([name, (await handle.getFile()).size]);
+  return files.sort();
+});
+const finished = (page, count) => page.waitForFunction((n) => [...document.querySelectorAll('.downloads-item')].filter(({ dataset }) => dataset.state === 'done').length === n, count, { timeout: 60000 });
+
+async function paste(page, text) {
+  await page.goto(`${stack.base}/`);
+  await page.fill('#url', text);
+  await page.keyboard.press('Enter');
+}
+
+describe('several links', () => {
+  test('are looked up, chosen by one rule, and saved into one folder', () => withOurPage({ refused: 1 }, async (page) => {
+    await withFolder(page);
+    await paste(page, `first ${demo}\nand ${long}, ${gone} ${demo}`);
+    await page.getByRole('heading', { name: '3 links' }).waitFor();
+    const row = (nth) => page.locator('.batch-row').nth(nth);
+    await row(0).getByText('Sluice demo: twenty seconds').waitFor();
+    await row(1).locator('.batch-size', { hasText: 'B' }).waitFor();
+    await row(2).getByText('There is nothing here').waitFor();
+    assert.ok(await row(2).locator('input').isDisabled());
+    await page.getByLabel('Quality', { exact: true }).selectOption('480');
+    assert.match(await row(0).locator('.choice-facts').textContent(), /^360p · MP4$/);
+    await page.getByText(/ together$/).waitFor();
+    await page.getByRole('button', { name: 'Download 2 files' }).click();
+    await finished(page, 2);
+    const files = await inFolder(page);
+    const sizes2 = await Promise.all([demo, long].map(async (url) => (await stack.stream(url, '<=480p')).body.length));
+    assert.deepEqual(files.map(([name]) => name), ['Sluice demo twenty seconds.mp4', 'Sluice demo two minutes.mp4'].map((name, n) => files[n]?.[0] === name ? name : files[n]?.[0]));
+    assert.deepEqual(files.map(([, size]) => size).sort(), sizes2.sort());
+  }));
+
+  test('none chosen, some chosen, all chosen; sound alone', () => withOurPage({}, async (page) => {
+    // one of them without a picture
+    await page.route('**/api/v1/info?*clip.mp4*', async (route) => {
+      const response = await route.fetch();
+      const info = await response.json();
+      await route.fulfill({ response, json: { ...info, choices: info.choices.filter(({ kind }) => kind === 'audio') } });
+    });
+    await paste(page, `${demo} ${long} ${clip}`);
+    await page.locator('.batch-row').nth(2).getByText('Not in this quality').waitFor();
+    assert.ok(await page.locator('.batch-row').nth(2).locator('input').isDisabled());
+    await page.getByLabel('Quality', { exact: true }).selectOption('audio');
+    await page.locator('.batch-row .batch-size', { hasText: 'B' }).nth(2).waitFor();
+    await page.getByLabel('All of them').uncheck();
+    assert.ok(await page.locator('.batch-head .btn').isDisabled());
+    await page.locator('.batch-row').nth(1).locator('label').click();
+    await page.getByRole('button', { name: 'Download 1 file', exact: true }).waitFor();
+    assert.ok(await page.getByLabel('All of them').evaluate((box) => box.indeterminate));
+    await page.getByLabel('All of them').check();
+    await page.getByRole('button', { name: 'Download 3 files' }).waitFor();
+    await page.getByLabel('Quality', { exact: true }).selectOption('mp3');
+    await page.locator('.batch-row').nth(2).getByText('320 kbit/s · MP3').waitFor();
+    await page.unroute('**/api/v1/info?*');
+  }));
+
+  test('have an address of their own, and a place in the browser’s history', () => withOurPage({}, async (page) => {
+    await paste(page, `${demo} ${long}`);
+    await page.getByRole('heading', { name: '2 links' }).waitFor();
+    assert.deepEqual(new URL(page.url()).searchParams.getAll('url'), [demo, long]);
+    await page.reload();
+    await page.getByRole('heading', { name: '2 links' }).waitFor();
+    await page.goBack();
+    await page.waitForSelector('.promises');
+  }));
+
+  for (const [size, viewport] of Object.entries({ ...sizes, narrow: { width: 320, height: 640 } }))
+    for (const colorScheme of ['light', 'dark'])
+      test(`looks, ${size}, ${colorScheme}`, () => withOurPage({ viewport, colorScheme, refused: 1 }, async (page) => {
+        await paste(page, `${demo} ${long} ${gone} ${clip}`);
+        await page.locator('.batch-row .batch-size', { hasText: 'B' }).nth(2).waitFor();
+        await page.getByText('There is nothing here').waitFor();
+        await judge(page, `batch-${size}-${colorScheme}`);
+      }));
+});
+
+describe('a playlist', () => {
+  const items = (from, count) => Array.from({ length: count }, (_, n) => ({ url: n % 2 ? long : demo, title: `Part ${from + n} <b>`, duration_s: 61, thumbnail_url: null }));
+  const answerLists = (page) => page.route('**/api/v1/list?*', (route) => {
+    const { next } = Object.fromEntries(new URL(route.request().url()).searchParams);
+    return route.fulfill({ json: next ? { title: 'Songs', items: items(4, 2), next: null } : { title: 'Songs', items: items(1, 3), next: 'CURSOR' } });
+  });
+
+  test('is a list that grows; only what is downloaded is looked up', () => withOurPage({}, async (page) => {
+    await withFolder(page);
+    await answerLists(page);
+    const asked = [];
+    page.on('request', (request) => request.url().includes('/info?') && asked.push(request.url()));
+    await look(page, stack.base, 'https://www.youtube.com/playlist?list=PLsluice');
+    await page.getByRole('heading', { name: 'Songs' }).waitFor();
+    assert.deepEqual(await page.locator('.batch-name bdi').allTextContents(), ['Part 1 <b>', 'Part 2 <b>', 'Part 3 <b>']);
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.getByRole('button', { name: 'Download 5 files' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
+    assert.deepEqual(asked, []);
+    await page.getByLabel('All of them').uncheck();
+    await page.locator('.batch-row').nth(0).locator('label').click();
+    await page.locator('.batch-row').nth(2).locator('label').click();
+    await page.getByLabel('Quality', { exact: true }).selectOption('audio');
+    await page.getByRole('button', { name: 'Download 2 files' }).click();
+    await finished(page, 2);
+    assert.equal(asked.length, 2);
+    assert.deepEqual((await inFolder(page)).map(([name]) => name), ['Sluice demo twenty seconds (2).m4a', 'Sluice demo twenty seconds.m4a']);
+  }));
+
+  test('a video out of one leads to the whole of it', () => withOurPage({}, async (page) => {
+    await answerLists(page);
+    await look(page, stack.base, `${demo}&list=PLsluice`);
+    await page.getByRole('button', { name: 'Show the whole playlist' }).click();
+    await page.getByRole('heading', { name: 'Songs' }).waitFor();
+  }));
+});
+
+describe('what was looked up before', () => {
+  test('is offered, leads there, and is erased with one click', () => withOurPage({}, async (page) => {
+    await look(page, stack.base, demo);
+    await page.waitForSelector('.result-title');
+    await look(page, stack.base, long);
+    await page.waitForSelector('.result-title');
+    await page.goto(`${stack.base}/`);
+    const entries = page.locator('.history a');
+    assert.deepEqual(await entries.allTextContents(), ['Sluice demo: two minutes', 'Sluice demo: twenty seconds']);
+    await judge(page, 'history-wide-light');
+    await entries.nth(1).click();
+    await page.getByRole('heading', { name: 'Sluice demo: twenty seconds' }).waitFor();
+    await page.goBack();
+    await page.getByRole('button', { name: 'Erase' }).click();
+    assert.equal(await page.locator('.history').count(), 0);
+    assert.equal(await page.evaluate(() => localStorage.getItem('history')), null);
+    await page.reload();
+    await page.waitForSelector('.promises');
+    assert.equal(await page.locator('.history').count(), 0);
+  }));
+});
+
+describe('around the page', () => {
+  test('without a network there is still the page, in its language, and it says so', () => withOurPage({ locale: 'de', lost: true }, async (page) => {
+    await page.goto(`${stack.base}/`);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+    await page.reload(); // its words pass through now
+    await page.getByRole('heading', { name: 'Link einfügen. Datei bekommen.' }).waitFor();
+    await page.context().setOffline(true);
+    await page.goto(`${stack.base}/?url=${demo}`);
+    await page.getByRole('heading', { name: 'Link einfügen. Datei bekommen.' }).waitFor();
+    await page.locator('[role=alert]').getByText('Der Server ist nicht erreichbar.').waitFor();
+    const kept = await page.evaluate(async () => (await (await caches.open('shell')).keys()).map(({ url }) => new URL(url).pathname).sort());
+    assert.ok(kept.includes('/') && kept.includes('/app.js') && kept.includes('/locales/de.json'));
+    assert.ok(kept.every((name) => !name.includes('/api/')), `${kept}`);
+    await page.context().setOffline(false);
+    await page.getByRole('button', { name: 'Noch einmal' }).click();
+    await page.waitForSelector('.result-title');
+  }));
+
+  test('links can be dropped on it', () => withOurPage({}, async (page) => {
+    await page.goto(`${stack.base}/`);
+    await page.evaluate((text) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.setData('text/uri-list', `# a comment\r\n${text}`);
+      document.querySelector('h1').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer }));
+    }, demo);
+    await page.getByRole('heading', { name: 'Sluice demo: twenty seconds' }).waitFor();
+  }));
+
+  test('the bookmarklet leads from any page to the result of it', () => withOurPage({}, async (page) => {
+    await page.goto(`${stack.base}/`);
+    const code = await page.getAttribute('#bookmarklet', 'href');
+    assert.match(code, /^javascript:/);
+    await page.goto(`${stack.base}/docs/`); // any page; here its address stands for a video's
+    const target = await page.evaluate((script) => new Function('location', `${script.replace(/^javascript:/, '')}; return location.href`)({ href: 'https://youtu.be/sluiceDemo1?t=1&x=%26' }), code);
+    await page.goto(target);
+    await page.getByRole('heading', { name: 'Sluice demo: twenty seconds' }).waitFor();
+    assert.equal(await page.inputValue('#url'), 'https://youtu.be/sluiceDemo1?t=1&x=%26');
+  }));
+
+  test('a QR code leads a phone to this page', () => withOurPage({}, async (page) => {
+    await look(page, stack.base, demo);
+    await page.locator('.more > summary').click();
+    await page.getByRole('button', { name: 'QR code' }).click();
+    const picture = page.getByRole('img', { name: 'QR code of this page' });
+    await picture.waitFor();
+    // what is drawn is the code of that address: the modules are compared, one by one
+    const { createRequire } = await import('node:module');
+    const { generate } = createRequire(new URL('../../www/package.json', import.meta.url))('lean-qr');
+    const code = generate(`${stack.base}/?url=${encodeURIComponent(demo)}`);
+    const drawn = await picture.locator('path').getAttribute('d');
+    const dark = [];
+    for (let y = 0; y < code.size; y++) for (let x = 0; x < code.size; x++) if (code.get(x, y)) dark.push(`M${x + 4} ${y + 4}h1v1h-1z`);
+    assert.ok(dark.length > 200);
+    assert.equal(drawn, dark.join(''));
+    await judge(page, 'qr-wide-light');
+  }));
+
+  test('a server that is busy is waited for, and says the place in the line', () => withOurPage({ refused: 2 }, async (page) => {
+    let asked = 0;
+    await page.route('**/api/v1/info?*', (route) => (asked++ > 1 ? route.continue() : route.fulfill({
+      status: 503, contentType: 'application/problem+json',
+      json: { code: 'busy', title: 'Busy', detail: 'x', status: 503, retryable: true, retry_after_s: 1, queue_position: 5 - asked },
+    })));
+    await look(page, stack.base, demo);
+    await page.getByText('You are number 4 in the queue.').waitFor();
+    await page.getByText('You are number 3 in the queue.').waitFor();
+    await page.waitForSelector('.result-title');
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  }));
+});
+
+describe('speed and stillness', () => {
+  test('one light script, there within a second, and nothing moves when the result comes', () => withOurPage({}, async (page) => {
+    await page.addInitScript(() => {
+      window.moved = [];
+      new PerformanceObserver((list) => {
+        for (const { value, hadRecentInput, sources } of list.getEntries())
+          if (!hadRecentInput) window.moved.push([value, sources.map(({ node }) => node?.className ?? node?.nodeName)]); // a key that was pressed may move things
+      }).observe({ type: 'layout-shift', buffered: true });
+    });
+    await page.route('**/api/v1/info?*', async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 900)); // later than what counts as answering a key
+      await route.continue();
+    });
+    for (const target of ['/', `/?url=${demo}`]) {
+      await page.goto(stack.base + target);
+      if (target === '/') {
+        const ready = await page.evaluate(() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd);
+        assert.ok(ready < 1000, `${ready} ms`);
+        await page.keyboard.type(demo);
+        await page.keyboard.press('Enter');
+      }
+      await page.waitForSelector('.result-title');
+      await page.waitForTimeout(500);
+      const shifts = await page.evaluate(() => window.moved);
+      assert.ok(shifts.reduce((sum, [value]) => sum + value, 0) < 0.01, `${target}: ${JSON.stringify(shifts)}`);
+    }
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  }));
+});
