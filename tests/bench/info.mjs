@@ -1,10 +1,10 @@
 // info.fcgi: cached answers per second beside an empty FastCGI program, and the CPU of a cold call beside yt-dlp.
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
 import { startOrigin } from '../origin/origin.mjs';
-import { atEnd, freePort, get, median, root, start, startSluice, temporaryDirectory, waitFor, wrk } from './tools.mjs';
+import { atEnd, bin, freePort, get, median, root, start, startSluice, temporaryDirectory, waitFor, wrk } from './tools.mjs';
 
 const video = 'https://www.youtube.com/watch?v=sluiceDemo1';
 
@@ -49,6 +49,35 @@ async function coldCpu(sluice, link, calls) {
   return ((sluice.cpu('info.fcgi') - before) * 1000) / calls;
 }
 
+// What quotas cost: CPU of info.fcgi per cached answer, without any limit and with them, one after the other several times.
+async function benchLimits(table, env, free) {
+  const limited = await startSluice({ ...env, SLUICE_RATE_ANONYMOUS: '1000000000' });
+  const made = execFileSync(path.join(bin, 'sluice'), ['key', 'create', '--label', 'bench', '--limit', '1000000000', '--json'], {
+    env: { ...process.env, SLUICE_DATA_DIR: limited.dataDir },
+  });
+  const { key } = JSON.parse(made);
+  const target = `/api/v1/info?url=${encodeURIComponent(video)}`;
+  const cases = [
+    ['none', free, {}],
+    ['an address', limited, {}],
+    ['a key', limited, { Authorization: `Bearer ${key}` }],
+  ].map(([name, sluice, headers]) => ({ name, sluice, headers, cpu: [] }));
+  for (const { sluice, headers } of cases) await get(sluice.base + target, headers);
+  for (let round = 0; round < 7; round++) {
+    for (const { sluice, headers, cpu } of cases) {
+      const before = sluice.cpu('info.fcgi');
+      const { requests, errors } = wrk(sluice.base + target, { seconds: 2, headers });
+      if (errors) throw new Error(`${errors} failed requests`);
+      cpu.push(((sluice.cpu('info.fcgi') - before) * 1e6) / requests);
+    }
+  }
+  const [none, ...checked] = cases;
+  for (const { name, cpu } of checked) {
+    const ratio = median(cpu.map((us, round) => us / none.cpu[round])); // neighbours in time: what else runs here matters less
+    table.push([`info cached, with the quota of ${name}, CPU us`, median(cpu).toFixed(1), `without ${median(none.cpu).toFixed(1)}`, ratio.toFixed(2)]);
+  }
+}
+
 export async function benchInfo(table) {
   const origin = await startOrigin();
   atEnd(() => origin.stop());
@@ -64,6 +93,8 @@ export async function benchInfo(table) {
   table.push(['info cached, requests/s behind lighttpd', cached.rps.toFixed(0), `empty libfcgi answer ${peer.rps.toFixed(0)}`, (cached.rps / peer.rps).toFixed(2)]);
   table.push(['info cached, p99 ms at full load', cached.p99_ms.toFixed(2), `empty libfcgi answer ${peer.p99_ms.toFixed(2)}`, (cached.p99_ms / peer.p99_ms).toFixed(2)]);
   if (cached.errors) throw new Error(`${cached.errors} failed requests`);
+
+  await benchLimits(table, env, sluice);
 
   const cold = await startSluice({ ...env, SLUICE_CACHE_TTL_S: '0' });
   const youtube = await coldCpu(cold, video, 200);

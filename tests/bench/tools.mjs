@@ -102,6 +102,7 @@ export function wrk(url, { connections = 32, seconds = 8, threads = 2, headers =
   const text = execFileSync('wrk', ['-t', threads, '-c', connections, '-d', `${seconds}s`, '--latency', ...extra, url].map(String)).toString();
   const ms = (s) => (s.endsWith('us') ? parseFloat(s) / 1000 : s.endsWith('ms') ? parseFloat(s) : parseFloat(s) * 1000);
   return {
+    requests: Number(/(\d+) requests in/.exec(text)[1]),
     rps: parseFloat(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]),
     p50_ms: ms(/50%\s+(\S+)/.exec(text)[1]),
     p99_ms: ms(/99%\s+(\S+)/.exec(text)[1]),

@@ -115,7 +115,7 @@ test('sites: a key for one of them is told so on every route, and links made bef
   const stack = await startStack({ origin });
   t.after(() => stack.stop());
   const mine = await key(stack, 'create', '--label', 'mine');
-  const before = (await stack.info(link, bearer(mine))).json();
+  const made = (await stack.info(link, bearer(mine))).json();
   assert.equal((await stack.info(link, bearer(mine))).json().cached, true);
   await key(stack, 'limits', mine.id, '--sites', 'direct,example');
   const query = new URLSearchParams({ url: link });
@@ -124,9 +124,9 @@ test('sites: a key for one of them is told so on every route, and links made bef
     `/api/v1/page?${query}`,
     `/api/v1/stream?choice=format-140&${query}`,
     `/api/video?${query}`,
-    before.choices[0].stream_url,
-    before.thumbnail_url,
-    before.subtitles[0].stream_url,
+    made.choices[0].stream_url,
+    made.thumbnail_url,
+    made.subtitles[0].stream_url,
   ];
   for (const target of targets) {
     const problem = assertProblem(await stack.get(target, bearer(mine)), 403, 'site_not_allowed');
@@ -138,5 +138,5 @@ test('sites: a key for one of them is told so on every route, and links made bef
   assert.equal((await stack.info(link)).status, 200, 'who has no key may');
   await key(stack, 'limits', mine.id, '--sites', 'youtube');
   assert.equal((await stack.info(link, bearer(mine))).json().cached, true);
-  assert.equal((await stack.get(before.choices[0].stream_url, { method: 'HEAD' })).status, 200);
+  assert.equal((await stack.get(made.choices[0].stream_url, { method: 'HEAD' })).status, 200);
 });
