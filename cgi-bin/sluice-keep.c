@@ -2,8 +2,11 @@
  *
  * The programs that serve cannot start a process once they serve (base/sandbox.h), and what a script does to
  * its child must not be theirs to clean up. So each has a keeper from its beginning: small, knowing nothing
- * but frames (frame.h) on descriptor 0, where the program asks and where its end is the keeper's. Usage:
- * sluice-keep PATH-OF-SLUICE-JS. A child is started when it is first needed. */
+ * but frames (frame.h) on descriptor 0, where the program asks and where its end is the keeper's. A child is
+ * started when it is first needed.
+ *
+ * A keeper that dies could not be started again by the program. So what the program starts is a guard, which
+ * does nothing but make a keeper when it is asked for one. Usage: sluice-keep [--guard] PATH-OF-SLUICE-JS. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -49,7 +52,8 @@ static void child_end(struct child *c)
     if (c->pid <= 0)
         return;
     (void)kill(c->pid, SIGKILL);
-    (void)close(c->fd);
+    if (c->fd >= 0)
+        (void)close(c->fd);
     while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     c->pid = 0;
@@ -198,14 +202,12 @@ static bool serve(struct child *resident)
     return there;
 }
 
-int main(int argc, char **argv)
+/* Answers questions on descriptor 0 until who asks is gone. */
+static void keep(void)
 {
     struct child resident = {.max_bytes = SOLVE_MAX_BYTES};
     struct pollfd p = {.fd = 0, .events = POLLIN};
     int n;
-    if (argc != 2)
-        return 2;
-    program = argv[1];
     while ((n = poll(&p, 1, resident.pid ? IDLE_MS : -1)) >= 0 || errno == EINTR) {
         if (n == 0)
             child_end(&resident);
@@ -213,5 +215,71 @@ int main(int argc, char **argv)
             break;
     }
     child_end(&resident);
+}
+
+/* ---- The guard ---- */
+
+static bool send_descriptor(int fd)
+{
+    char byte = 0;
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    memset(&control, 0, sizeof control);
+    control.head = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+    return sendmsg(0, &message, MSG_NOSIGNAL) == 1;
+}
+
+/* Makes a keeper with a socket of its own, whose other end goes to the program. */
+static bool make_keeper(struct child *keeper)
+{
+    int pair[2];
+    child_end(keeper);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return false;
+    keeper->pid = fork();
+    if (keeper->pid == 0) {
+        if (dup2(pair[1], 0) == 0 && close(pair[0]) == 0 && close(pair[1]) == 0)
+            keep();
+        _exit(0);
+    }
+    keeper->fd = -1;
+    (void)close(pair[1]); /* its end is the keeper's alone: its death shows */
+    bool sent = keeper->pid > 0 && send_descriptor(pair[0]);
+    (void)close(pair[0]);
+    return sent;
+}
+
+/* Each byte asks for a keeper. */
+static void guard(void)
+{
+    struct child keeper = {.pid = 0};
+    char byte;
+    for (;;) {
+        ssize_t n = read(0, &byte, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n != 1 || !make_keeper(&keeper))
+            break;
+    }
+    child_end(&keeper);
+}
+
+int main(int argc, char **argv)
+{
+    bool guards = argc == 3 && strcmp(argv[1], "--guard") == 0;
+    if (argc != 2 && !guards)
+        return 2;
+    program = argv[argc - 1];
+    if (guards)
+        guard();
+    else
+        keep();
     return 0;
 }

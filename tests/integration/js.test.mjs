@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import vm from 'node:vm';
 
 import { playerScript, scramble, solveN } from '../origin/player.mjs';
@@ -128,6 +129,30 @@ describe('videos that need the player script', () => {
     assert.equal(await fetched(stack.origin, '/base.js'), 1, 'nor is it fetched again');
   });
 
+  test('survive the death of the keeper, and of all that solves in the middle of it', async () => {
+    const keepers = () => stack.processes('sluice-keep').filter(({ parent }) => stack.processes('sluice-keep').some(({ pid }) => pid === parent));
+    assert.ok(keepers().length > 0);
+    for (const { pid } of keepers()) process.kill(pid, 'SIGKILL');
+    const answer = await stack.info(watch('sluiceJs003'));
+    assert.equal(answer.status, 200, answer.text() + stack.log());
+    assert.ok(keepers().length > 0);
+    // In the middle of solving: both at once, as often as it takes to hit it.
+    const asked = Promise.all([4, 5, 6, 7].map((n) => stack.info(watch(`sluiceJs00${n}`))));
+    for (let i = 0; i < 3; i++) {
+      await sleep(40);
+      for (const { pid } of [...keepers(), ...stack.processes('sluice-js')].slice(i % 2)) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // it has ended by itself
+        }
+      }
+    }
+    for (const one of await asked) assert.ok([200, 403, 502].includes(one.status), one.text());
+    const after_ = await stack.info(watch('sluiceJs008'));
+    assert.equal(after_.status, 200, after_.text() + stack.log());
+  });
+
   test('by a plain CGI process, which leaves nothing behind', async () => {
     const count = stack.processes().length;
     const { exit, stdout } = await run(path.join(programs, 'info.fcgi'), [], {
@@ -139,8 +164,8 @@ describe('videos that need the player script', () => {
         REQUEST_METHOD: 'GET',
         SERVER_PROTOCOL: 'HTTP/1.1',
         SCRIPT_NAME: '/api/v1/info',
-        REQUEST_URI: `/api/v1/info?url=${encodeURIComponent(watch('sluiceJs003'))}`,
-        QUERY_STRING: `url=${encodeURIComponent(watch('sluiceJs003'))}`,
+        REQUEST_URI: `/api/v1/info?url=${encodeURIComponent(watch('sluiceJs009'))}`,
+        QUERY_STRING: `url=${encodeURIComponent(watch('sluiceJs009'))}`,
       }),
     });
     assert.equal(exit, 0);

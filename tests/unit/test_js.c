@@ -1,5 +1,6 @@
 /* The processes that run player scripts: what a script can do, and what becomes of one that means harm. */
 #include <dirent.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "site/youtube/challenges/js.h"
 
 enum { LIMIT_US = 2 * 1000 * 1000 };
@@ -117,9 +119,6 @@ static void hostile_scripts(void **state)
     solves(state);
 }
 
-static pid_t child_of_keeper(const struct fixture *f);
-
-/* The process whose parent is a process whose parent we are, by /proc. */
 static pid_t parent_of(const char *pid)
 {
     char path[300];
@@ -131,17 +130,22 @@ static pid_t parent_of(const char *pid)
     return (pid_t)strtol(strrchr(buf_str(&text), ')') + 4, NULL, 10);
 }
 
-static pid_t child_of_keeper(const struct fixture *f)
+/* Our descendant of that generation, by /proc: 1 the guard, 2 the keeper, 3 the child. */
+static pid_t descendant(int generation)
 {
     DIR *proc = opendir("/proc");
     pid_t found = 0;
-    (void)f;
     for (struct dirent *e = readdir(proc); e; e = readdir(proc)) {
-        char keeper[32];
+        char above[32];
+        pid_t parent = 0;
         if (strspn(e->d_name, "0123456789") != strlen(e->d_name))
             continue;
-        (void)snprintf(keeper, sizeof keeper, "%d", (int)parent_of(e->d_name));
-        if (strcmp(keeper, "0") != 0 && parent_of(keeper) == getpid())
+        (void)text_copy(above, sizeof above, e->d_name);
+        for (int i = 0; i < generation; i++) {
+            parent = parent_of(above);
+            (void)snprintf(above, sizeof above, "%d", (int)parent);
+        }
+        if (parent == getpid())
             found = (pid_t)strtol(e->d_name, NULL, 10);
     }
     (void)closedir(proc);
@@ -153,11 +157,46 @@ static void killed_child_is_replaced(void **state)
 {
     auto_(buf) struct buf answer = BUF_INIT(FRAME_MAX_BYTES + 1);
     load_player(state);
-    pid_t child = child_of_keeper(*state);
+    pid_t child = descendant(3);
     assert_true(child > 0);
     assert_int_equal(kill(child, SIGKILL), 0);
     int first = ask(state, FRAME_SOLVE, "p1", "[[null,\"xyz\"]]", &answer);
     assert_int_equal(first, FRAME_DIED);
+    solves(state);
+}
+
+/* It is noticed at once, and the new one asked; it has no player yet. */
+static void killed_keeper_is_replaced(void **state)
+{
+    for (int i = 0; i < 3; i++) {
+        auto_(buf) struct buf answer = BUF_INIT(FRAME_MAX_BYTES + 1);
+        load_player(state);
+        pid_t keeper = descendant(2);
+        assert_true(keeper > 0);
+        assert_int_equal(kill(keeper, SIGKILL), 0);
+        assert_int_equal(ask(state, FRAME_SOLVE, "p1", "[[null,\"xyz\"]]", &answer), FRAME_MISSING);
+        solves(state);
+    }
+}
+
+/* In the middle of a question: another keeper is asked the same. */
+static void *kill_keeper(void *arg)
+{
+    (void)arg;
+    clock_sleep_ms(100);
+    (void)kill(descendant(2), SIGKILL);
+    return NULL;
+}
+
+static void keeper_killed_while_it_works(void **state)
+{
+    static const char endless[] = "for (;;);";
+    auto_(buf) struct buf answer = BUF_INIT(FRAME_MAX_BYTES + 1);
+    pthread_t thread;
+    load_player(state);
+    assert_int_equal(pthread_create(&thread, NULL, kill_keeper, NULL), 0);
+    assert_int_equal(ask(state, FRAME_LOAD, "p2", endless, &answer), FRAME_KILLED);
+    (void)pthread_join(thread, NULL);
     solves(state);
 }
 
@@ -167,6 +206,8 @@ int main(void)
         cmocka_unit_test(solves),
         cmocka_unit_test(hostile_scripts),
         cmocka_unit_test(killed_child_is_replaced),
+        cmocka_unit_test(killed_keeper_is_replaced),
+        cmocka_unit_test(keeper_killed_while_it_works),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

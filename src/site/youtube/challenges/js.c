@@ -15,15 +15,16 @@
 
 struct js {
     pthread_mutex_t lock; /* one question at a time */
-    int fd;               /* -1: the keeper is gone */
-    pid_t pid;
+    int guard;            /* where keepers are asked for */
+    int fd;               /* the keeper; -1: none */
+    pid_t pid;            /* of the guard */
 };
 
 /* Nothing of ours goes along but the one descriptor: a CGI's output, say, would stay open as long as the
  * keeper lives. */
 static int start(struct js *js, const char *keeper, const char *child, int end)
 {
-    char *argv[] = {(char *)keeper, (char *)child, NULL};
+    char *argv[] = {(char *)keeper, (char *)"--guard", (char *)child, NULL};
     char *none[] = {NULL};
     posix_spawn_file_actions_t actions;
     if (posix_spawn_file_actions_init(&actions) != 0)
@@ -51,7 +52,7 @@ int js_open(struct js **out, const char *directory, struct err *err)
         free(js);
         return err_set(err, ERR_INTERNAL, "a socket for sluice-keep: %s", strerror(errno));
     }
-    *js = (struct js){.lock = PTHREAD_MUTEX_INITIALIZER, .fd = pair[0]};
+    *js = (struct js){.lock = PTHREAD_MUTEX_INITIALIZER, .guard = pair[0], .fd = -1};
     int rc = start(js, keeper, child, pair[1]);
     (void)close(pair[1]);
     if (rc != 0) {
@@ -68,7 +69,8 @@ void js_close(struct js *js)
     if (!js)
         return;
     if (js->fd >= 0)
-        (void)close(js->fd); /* the keeper ends by that */
+        (void)close(js->fd);
+    (void)close(js->guard); /* the guard ends by that, and its keeper */
     while (waitpid(js->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     (void)pthread_mutex_destroy(&js->lock);
@@ -121,6 +123,36 @@ static int exchange(struct js *js, const struct frame *head, const char *id, con
     return (int)got.op;
 }
 
+/* The descriptor that the guard sends with a byte; -1: it does not. */
+static int receive_descriptor(int guard)
+{
+    char byte;
+    int fd = -1;
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t n;
+    while ((n = recvmsg(guard, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+        ;
+    const struct cmsghdr *head = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+        head->cmsg_len == CMSG_LEN(sizeof fd))
+        memcpy(&fd, CMSG_DATA(head), sizeof fd);
+    return fd;
+}
+
+static bool has_keeper(struct js *js)
+{
+    char byte = 0;
+    if (js->fd < 0 && send_all(js->guard, &byte, 1) == 0)
+        js->fd = receive_descriptor(js->guard);
+    return js->fd >= 0;
+}
+
 int js_ask(struct js *js, enum frame_op op, const char *id, const char *text, size_t len, struct buf *answer)
 {
     size_t id_len = op == FRAME_PREPARE ? 0 : strlen(id) + 1;
@@ -132,10 +164,16 @@ int js_ask(struct js *js, enum frame_op op, const char *id, const char *text, si
         .limit_ms = op == FRAME_PREPARE ? JS_PREPARE_MS : JS_RUN_MS,
     };
     (void)pthread_mutex_lock(&js->lock);
-    int rc = js->fd < 0 ? -1 : exchange(js, &head, id, text, len, answer);
-    if (rc < 0 && js->fd >= 0) { /* out of step for good */
-        (void)close(js->fd);
-        js->fd = -1;
+    int rc = -1;
+    size_t before = answer->len;
+    for (int tries = 0; tries < 2 && rc < 0 && has_keeper(js); tries++) {
+        if (tries > 0 && answer->data)
+            answer->len = before; /* the half of an answer */
+        rc = exchange(js, &head, id, text, len, answer);
+        if (rc < 0) { /* out of step for good */
+            (void)close(js->fd);
+            js->fd = -1;
+        }
     }
     (void)pthread_mutex_unlock(&js->lock);
     return rc;

@@ -1,5 +1,6 @@
-/* Asks the processes that run player scripts. The keeper (cgi-bin/sluice-keep.c) is started here, before the
- * program that serves gives up its right to start processes; children come and go without its doing.
+/* Asks the processes that run player scripts. Their guard (cgi-bin/sluice-keep.c) is started here, before the
+ * program that serves gives up its right to start processes; keepers and children come and go without its
+ * doing.
  * Threads: any; questions wait for each other. */
 #ifndef SLUICE_SITE_YOUTUBE_CHALLENGES_JS_H
 #define SLUICE_SITE_YOUTUBE_CHALLENGES_JS_H
@@ -23,7 +24,8 @@ void js_close(struct js *js);
 DEFINE_AUTO_PTR(js, js_close)
 
 /* Asks `op` about `id` (not sent with FRAME_PREPARE) and `text`; *answer gets what follows the head, which
- * may be an error's text. Returns the answer's op, or -1: the keeper is gone. */
+ * may be an error's text. A keeper that dies over it is replaced, and asked once more. Returns the answer's op,
+ * or -1: there is no keeper to be had. */
 int js_ask(struct js *js, enum frame_op op, const char *id, const char *text, size_t len, struct buf *answer);
 
 #endif

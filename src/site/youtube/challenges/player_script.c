@@ -154,16 +154,25 @@ static int load(const struct site_env *env, const char *user_agent, const char *
     return js_ask(env->js, FRAME_LOAD, id, buf_str(&text) + line + 1, text.len - line - 1, &answer);
 }
 
+static const char *reason_of(int op)
+{
+    return op == FRAME_THREW     ? "the script threw"
+           : op == FRAME_DIED    ? "the child died"
+           : op == FRAME_KILLED  ? "the child took too long or too much"
+           : op == FRAME_MISSING ? "the child has another one"
+                                 : "nobody runs it";
+}
+
 /* A child that has died, or knows another player, costs one round more. */
 static json_t *ask(const struct site_env *env, const char *user_agent, const char *id,
                    const json_t *questions, struct err *err)
 {
     char *text = json_dumps(questions, JSON_COMPACT);
     json_t *answers = NULL;
-    (void)err_set(err, ERR_UPSTREAM_FAILED, "player %s does not solve", id);
+    int op = -1;
     for (int left = 3; text && left > 0 && !answers; left--) {
         auto_(buf) struct buf answer = BUF_INIT(FRAME_MAX_BYTES + 1UL);
-        int op = js_ask(env->js, FRAME_SOLVE, id, text, strlen(text), &answer);
+        op = js_ask(env->js, FRAME_SOLVE, id, text, strlen(text), &answer);
         if (op == FRAME_TEXT)
             answers = json_loadb(buf_str(&answer), answer.len, 0, NULL);
         if (op == FRAME_THREW)
@@ -177,6 +186,7 @@ static json_t *ask(const struct site_env *env, const char *user_agent, const cha
     free(text);
     if (json_array_size(answers) == json_array_size(questions))
         return answers;
+    (void)err_set(err, ERR_UPSTREAM_FAILED, "player %s does not solve: %s", id, reason_of(op));
     json_decref(answers);
     return NULL;
 }
