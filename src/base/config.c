@@ -50,6 +50,12 @@ static const struct config_key keys[] = {
         ipv6_subnet, "",
         "Prefix that is routed to this machine (2001:db8:1:2::/64): each extraction and its media leave from a random address of it."),
     TEXT(
+        pot_provider_url, "",
+        "Server that makes proof-of-origin tokens (the bgutil provider's /get_pot), like http://127.0.0.1:4416: YouTube clients that need one are asked, too."),
+    TEXT(
+        po_tokens, "",
+        "Such tokens made by hand: CLIENT.CONTEXT+TOKEN, comma-separated, CONTEXT being gvs, player or subs."),
+    TEXT(
         cookies_dir, "",
         "Directory with cookies in files as browsers export them (*.txt): each goes to the hosts it is for, when a link leads there."),
     TEXT(upstream_ca_file, "", "PEM file with CA certificates to trust upstream besides the system's."),

@@ -27,6 +27,8 @@ struct config {
     char *clients_file;           /* YouTube client profiles; "" = the built-in ones */
     char *proxy_url;              /* upstream proxies: http://, https://, socks5h://; "" = none */
     char *ipv6_subnet;            /* addresses that are routed here, one for each extraction; "" = none */
+    char *pot_provider_url;       /* what makes proof-of-origin tokens; "" = none */
+    char *po_tokens;              /* CLIENT.CONTEXT+TOKEN, comma-separated; "" = none */
     char *cookies_dir;            /* the operator's cookies, in files as browsers export them; "" = none */
     char *upstream_ca_file;       /* additional CA certificates (PEM) for upstream TLS; "" = none */
     char *upstream_ports;         /* ports that links may name, comma-separated */

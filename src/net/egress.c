@@ -97,6 +97,8 @@ static int read_prefix(struct net *net, const char *text, struct err *err)
 
 int ways_init(struct net *net, const struct net_opts *opts, struct err *err)
 {
+    static char none[] = "";
+    net->own = (struct way){.name = "own", .url = none};
     return read_ways(net, opts->proxy_url ? opts->proxy_url : "", err) < 0 ||
                    read_prefix(net, opts->ipv6_subnet ? opts->ipv6_subnet : "", err) < 0
                ? -1

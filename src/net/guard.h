@@ -24,6 +24,7 @@ enum {
 struct guard {
     uint16_t ports[GUARD_PORTS_MAX];
     size_t port_count;
+    bool is_open;  /* the operator's own servers: any address, any port */
     locale_t utf8; /* libidn2 takes host names in the thread's character set; 0: no international names */
 };
 

@@ -64,7 +64,9 @@ struct net_call {
     bool compressed;       /* accept gzip (JSON, text); media is always identity */
     uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */
     uint64_t range_length;
-    const char *egress;   /* way out: see egress.h; NULL or "": the usual one */
+    const char *egress; /* way out: see egress.h; NULL or "": the usual one */
+    bool own; /* to a server of the operator's own, by a URL from the settings: any address and port,
+                 no proxy, no redirect */
     const char *asked_as; /* for whoever listens in between: as which client of a site; NULL: as none */
 };
 
@@ -87,6 +89,9 @@ struct net_answer {
  * cut there without error (status tells). */
 int net_call(struct net *net, const struct net_call *call, struct net_answer *answer, struct err *err);
 void net_answer_fini(struct net_answer *answer);
+
+/* The TCP port that a call to such a URL connects to; 0: it is none. */
+uint16_t net_url_port(const char *url);
 
 /* Appends what `reference`, found in what `base` answered, leads to. Nothing is checked: that is for the call
  * that fetches it. ERR_BAD_URL. */

@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "net/net.h"
 
 int net_url_join(const char *base, const char *reference, struct buf *out, struct err *err)
@@ -18,6 +19,19 @@ int net_url_join(const char *base, const char *reference, struct buf *out, struc
     curl_free(text);
     curl_url_cleanup(u);
     return good ? 0 : err_set(err, ERR_BAD_URL, "a reference that leads nowhere");
+}
+
+uint16_t net_url_port(const char *url)
+{
+    char *text = NULL;
+    uint64_t port = 0;
+    CURLU *u = curl_url();
+    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT) == CURLUE_OK)
+        (void)text_parse_u64(text, 1, UINT16_MAX, &port);
+    curl_free(text);
+    curl_url_cleanup(u);
+    return (uint16_t)port;
 }
 
 static bool is_ascii(const char *s, size_t len)

@@ -28,7 +28,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
         memcpy(&in, &address->addr, sizeof in);
         allowed = ntohs(in.sin_port) == proxy_port;
     } else if (tcp) {
-        allowed = !guard_sockaddr_refused(&address->addr);
+        allowed = w->egress.way == &w->net->own || !guard_sockaddr_refused(&address->addr);
     }
     if (!allowed) {
         w->refused++;

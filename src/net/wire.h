@@ -58,6 +58,7 @@ struct wire {
 struct net {
     struct guard guard;
     struct net_opts opts; /* strings owned, never NULL; those of ways out are not kept */
+    struct way own;       /* to the operator's own servers */
     struct way ways[EGRESS_WAYS_MAX];
     size_t way_count;
     uint8_t prefix[16]; /* of addresses that are ours */

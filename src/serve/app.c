@@ -20,6 +20,7 @@
 #include "site/engines/ytdlp.h"
 #include "site/youtube/challenges/js.h"
 #include "site/youtube/clients.h"
+#include "site/youtube/po_token.h"
 #include "store/jobs.h"
 
 static int call_net(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
@@ -128,7 +129,8 @@ int app_check(const struct config *c, struct err *err)
     struct net *net = NULL;
     auto_ptr(clients) struct clients *clients = NULL;
     auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
-    if (auth_check_config(c, err) < 0 || engines_check(&engines, err) < 0 || net_open(&net, &opts, err) < 0)
+    if (auth_check_config(c, err) < 0 || po_token_check(c->pot_provider_url, c->po_tokens, err) < 0 ||
+        engines_check(&engines, err) < 0 || net_open(&net, &opts, err) < 0)
         return -1;
     net_close(net);
     if (*c->database && store_try(c->database, err) < 0)
@@ -153,7 +155,8 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .max_active = c->max_active,
         .queue_wait_s = c->queue_wait_s,
     };
-    if (hash_init(err) < 0 || auth_check_config(c, err) < 0 || engines_check(&app->engines, err) < 0 ||
+    if (hash_init(err) < 0 || auth_check_config(c, err) < 0 ||
+        po_token_check(c->pot_provider_url, c->po_tokens, err) < 0 || engines_check(&app->engines, err) < 0 ||
         io_make_dirs(c->data_dir, err) < 0 ||
         store_open(&app->store, *c->database ? c->database : c->data_dir, err) < 0 ||
         cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
@@ -178,6 +181,8 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .memo_ctx = app->store,
         .clients_file = c->clients_file,
         .players_dir = app->players_dir,
+        .pot_provider_url = c->pot_provider_url,
+        .po_tokens = c->po_tokens,
         .note = outcomes_note,
         .note_ctx = app->outcomes,
         .score = outcomes_score,

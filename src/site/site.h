@@ -44,11 +44,13 @@ struct site_env {
     int (*get)(void *ctx, const char *key, struct buf *out);
     void (*put)(void *ctx, const char *key, const char *value, int64_t expires_unix_s);
     void *memo_ctx;
-    const char *clients_file; /* NULL or "": built-in client profiles */
-    struct js *js;            /* runs player scripts; NULL: clients that need one are not asked */
-    const char *players_dir;  /* keeps prepared player scripts; NULL: nothing is kept */
-    const char *way;          /* by which the calls leave: net/egress.h; NULL: there is but one */
-    const char *only_client;  /* the only one to be asked, whatever the order says; NULL: as it says */
+    const char *clients_file;     /* NULL or "": built-in client profiles */
+    struct js *js;                /* runs player scripts; NULL: clients that need one are not asked */
+    const char *players_dir;      /* keeps prepared player scripts; NULL: nothing is kept */
+    const char *pot_provider_url; /* youtube/po_token.h; NULL or "": none */
+    const char *po_tokens;        /* the same, made by hand; NULL or "": none */
+    const char *way;              /* by which the calls leave: net/egress.h; NULL: there is but one */
+    const char *only_client;      /* the only one to be asked, whatever the order says; NULL: as it says */
     void (*note)(void *ctx, const struct site_note *note); /* any thread; NULL: nobody listens */
     void *note_ctx;
     /* What of the notes is remembered; outcomes count half after `half_life_s`. NULL: nothing is. */

@@ -170,7 +170,7 @@ describe('videos that need the player script', () => {
     });
     assert.equal(exit, 0);
     assert.match(stdout.toString(), /"engine":\s*"youtube:web_embedded"/);
-    assert.equal(stack.processes().length, count);
+    assert.ok(stack.processes().length <= count); // what was killed above may have ended meanwhile
   });
 });
 

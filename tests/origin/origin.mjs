@@ -43,6 +43,8 @@ async function readBody(req) {
 //   script(rule)         adds a rule, see answer.mjs
 //   configure({expiresInS: of media URLs, latencyMs: before every answer, version: added to every lastModified,
 //              folder: whose files https://media.example/made/ has})
+//   acceptToken(token)   a proof-of-origin token that is good for everything. A server that makes others is at proxyUrl
+//                        itself: POST /get_pot
 //   rotate()             refuses every media URL given out so far; forgetVisitors()
 //   reset()              forgets log, rules and settings (not visitors)
 //   stop()
@@ -68,7 +70,8 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   };
 
   async function handle(req, res, secure) {
-    const url = new URL(secure ? `https://${req.headers.host}${req.url}` : req.url);
+    // Asked not as a proxy but by itself: see `provide` in youtube.mjs.
+    const url = new URL(secure ? `https://${req.headers.host}${req.url}` : req.url, 'http://provider.invalid');
     const host = url.hostname;
     const others = underWay.get(url.href) ?? 0;
     underWay.set(url.href, others + 1);
@@ -113,6 +116,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     const full = { ...seen, headers: req.headers, body, address: via ? `192.0.2.${via}` : req.socket.remoteAddress };
     if (settings.latencyMs) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));
     const answer =
+      (host === 'provider.invalid' && youtube.provide(full)) ||
       (isKnown(host) && (youtube.answer(full) ?? direct.answer(full) ?? engines.answer(full) ?? tiktok.answer(full))) ||
       answerText(isKnown(host) ? 404 : 502, 'text/plain', '');
     const raw = tunnels.get(portsOf(req.socket)) ?? req.socket;
@@ -167,6 +171,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     script: (rule) => void rules.push(makeRule(rule)),
     configure: (changes) => void Object.assign(settings, changes),
     rotate: () => void youtube.rotate(),
+    acceptToken: (token) => youtube.acceptToken(token),
     forgetVisitors: () => youtube.forgetVisitors(),
     reset() {
       log = [];
@@ -204,7 +209,7 @@ export async function forkOrigin() {
         waiting.set(++next, { resolve, reject });
         child.send({ id: next, name, args });
       });
-  const names = ['requests', 'script', 'configure', 'rotate', 'forgetVisitors', 'reset'];
+  const names = ['acceptToken', 'requests', 'script', 'configure', 'rotate', 'forgetVisitors', 'reset'];
   return {
     ...facts,
     ...Object.fromEntries(names.map((name) => [name, call(name)])),

@@ -135,6 +135,15 @@ const videos = {
     set: 'short',
     formats: [],
     visionos: unplayable('This video is not available'),
+    embeddable: false,
+  },
+  // The same, and other pages may show it.
+  sluiceKids2: {
+    title: 'Sluice demo: for children, embeddable',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['136', '140'],
+    visionos: unplayable('This video is not available'),
   },
   sluiceDubs1: {
     title: 'Sluice demo: three languages',

@@ -82,9 +82,31 @@ export function makeYoutube({ media, settings }) {
       ),
     );
     // Clients that run the player have to prove it.
-    if (asker.client === 'WEB_EMBEDDED_PLAYER') url.searchParams.set('n', rawN(url));
+    if (needsPlayer(asker.client)) url.searchParams.set('n', rawN(url));
+    if (needsToken(asker.client)) bindings.set(url.searchParams.get('ei'), asker.visitor);
     url.searchParams.set('sig', signature(url, asker.agent));
     return url.href;
+  }
+
+  const needsPlayer = (client) => ['WEB_EMBEDDED_PLAYER', 'MWEB', 'WEB'].includes(client);
+  const needsToken = (client) => ['MWEB', 'WEB'].includes(client);
+  const bindings = new Map(); // a media URL's ei → the visitor it was given to
+  const tokens = new Map(); // proof-of-origin token → what it is bound to; '*': anything
+
+  // What stands in for a server that makes proof-of-origin tokens.
+  function provide({ path: where, method, body }) {
+    if (where === '/ping') return answerJson(200, { server_uptime: 1, version: '1.2.2' });
+    if (where !== '/get_pot' || method !== 'POST') return answerJson(404, { error: 'not found' });
+    if (typeof body?.content_binding !== 'string' || !body.content_binding) return answerJson(400, { error: 'no content_binding' });
+    const token = randomBytes(48).toString('base64url');
+    tokens.set(token, body.content_binding);
+    return answerJson(200, { poToken: token, contentBinding: body.content_binding, expiresAt: new Date(Date.now() + 6 * 3600e3).toISOString() });
+  }
+
+  // Without the right token media end after a megabyte.
+  function tokenIsGood(url) {
+    const bound = tokens.get(url.searchParams.get('pot'));
+    return bound === '*' || (bound !== undefined && bound === bindings.get(url.searchParams.get('ei')));
   }
 
   const rawN = (url) => createHash('sha256').update(url.searchParams.get('ei')).digest('base64url').slice(0, 15);
@@ -140,11 +162,11 @@ export function makeYoutube({ media, settings }) {
   // The visionOS client gets URLs of adaptive formats, and the embedded one such as need the player script; the Android one gets itag 18; others get neither.
   function streamingData(id, video, asker) {
     const rows = rowsOf(video);
-    const withUrls = asker.client === 'VISIONOS' || asker.client === 'WEB_EMBEDDED_PLAYER';
+    const withUrls = ['VISIONOS', 'WEB_EMBEDDED_PLAYER', 'MWEB'].includes(asker.client);
     const muxed = format(id, video, { itag: '18', without: ['contentLength', 'initRange', 'indexRange'] }, asker);
     return {
       expiresInSeconds: String(settings.expiresInS),
-      ...(asker.client === 'ANDROID' && !video.live && { formats: [muxed] }),
+      ...(['ANDROID', 'WEB'].includes(asker.client) && !video.live && { formats: [muxed] }),
       adaptiveFormats: rows.map((row) =>
         format(id, video, withUrls ? row : { ...row, without: [...(row.without ?? []), 'url'] }, asker),
       ),
@@ -215,8 +237,10 @@ export function makeYoutube({ media, settings }) {
     if (!asker.known) return { ...context, playabilityStatus: botCheck };
     if (video?.empty || (!video && asker.client === 'ANDROID')) return {};
     if (!video) return { ...context, playabilityStatus: { status: 'ERROR', reason: 'This video is unavailable' } };
-    if (asker.client === 'WEB_EMBEDDED_PLAYER' && asker.signatureTimestamp !== signatureTimestamp)
+    if (needsPlayer(asker.client) && asker.signatureTimestamp !== signatureTimestamp)
       return { ...context, playabilityStatus: { status: 'UNPLAYABLE', reason: 'The page needs to be reloaded.' } };
+    if (video.embeddable === false && asker.client === 'WEB_EMBEDDED_PLAYER')
+      return { ...context, playabilityStatus: { status: 'UNPLAYABLE', reason: 'Video unavailable' } };
     const refused =
       video.error ??
       (asker.client === 'VISIONOS' ? video.visionos : undefined) ??
@@ -281,7 +305,8 @@ export function makeYoutube({ media, settings }) {
       next.searchParams.set('cms_redirect', 'yes');
       return { status: 302, headers: { Location: next.href, 'Content-Type': 'text/html' }, body: '' };
     }
-    if (param('c') === 'WEB_EMBEDDED_PLAYER' && param('n') !== solveN(rawN(url))) return refuse;
+    if (needsPlayer(param('c')) && param('n') !== solveN(rawN(url))) return refuse;
+    if (needsToken(param('c')) && !tokenIsGood(url) && !(Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1]) < 1024 * 1024)) return refuse;
     const file = fileOf(video, row);
     return answerFile({
       file: file.path,
@@ -325,6 +350,8 @@ export function makeYoutube({ media, settings }) {
     // Every URL given out before is refused from now on, as when the site changes its keys.
     rotate: () => (secret = randomBytes(16)),
     forgetVisitors: () => visitors.clear(),
+    acceptToken: (token) => void tokens.set(token, '*'),
+    provide,
     answer(seen) {
       const { host, url, method } = seen;
       if (host.endsWith('.googlevideo.com')) return url.pathname === '/videoplayback' ? playback(seen) : undefined;
@@ -333,7 +360,7 @@ export function makeYoutube({ media, settings }) {
         const file = media['thumbnail.jpg'];
         return known && answerFile({ file: file.path, size: file.size, type: 'image/jpeg', rangeHeader: seen.headers.range });
       }
-      const apiHost = ['www.youtube.com', 'youtubei.googleapis.com'].includes(host);
+      const apiHost = ['www.youtube.com', 'm.youtube.com', 'youtubei.googleapis.com'].includes(host);
       if (apiHost && url.pathname.startsWith('/youtubei/v1/'))
         return method === 'POST' ? api(seen) : answerText(405, 'text/plain', '');
       if (host === 'www.youtube.com' && url.pathname === '/iframe_api') return answerText(200, 'text/javascript', iframeApi);

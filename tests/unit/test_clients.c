@@ -49,9 +49,12 @@ static void built_in_profiles(void **state)
     auto_ptr(clients) struct clients *c = clients_acquire(NULL);
     assert_non_null(c);
     assert_string_equal(c->order[0]->key, "visionos");
-    assert_string_equal(c->order[1]->key, "android");
-    for (size_t i = 0; i < c->order_count; i++)
-        assert_false(c->order[i]->needs_js || c->order[i]->needs_po_token);
+    for (size_t i = 0; i < c->order_count; i++) {
+        const struct client *one = c->order[i];
+        bool plain = strcmp(one->key, "visionos") == 0 || strcmp(one->key, "android") == 0;
+        assert_int_equal(plain, !one->needs_js && !one->needs_po_token);
+        assert_int_equal(one->needs_po_token, one->po_contexts != 0);
+    }
     assert_true(c->visitor_ttl_s >= 600);
     auto_ptr(clients) struct clients *same = clients_acquire("");
     assert_ptr_equal(c, same);
@@ -69,8 +72,10 @@ static void slips_are_named(void **state)
         {"\"version\": 1,", "", "version: missing"},
         {"\"order\": [", "\"ordre\": [], \"order\": [", "ordre: not a known member"},
         {"\"order\": [", "\"order\": [], \"order\": [", "line "},
-        {"\"order\": [\"visionos\", \"android\"]", "\"order\": {}", "order: expected a list"},
-        {"\"order\": [\"visionos\", \"android\"]", "\"order\": []", "order: expected 1 to 16"},
+        {"\"order\": [\"visionos\", \"mweb\", \"web\", \"android\"]", "\"order\": {}",
+         "order: expected a list"},
+        {"\"order\": [\"visionos\", \"mweb\", \"web\", \"android\"]", "\"order\": []",
+         "order: expected 1 to 16"},
         {"\"order\": [\"visionos\"", "\"order\": [\"ios\"", "order[0]: expected the key of a client"},
         {"\"order\": [\"visionos\"", "\"order\": [7", "order[0]: expected the key of a client"},
         {"\"version\": \"21.03.36\"", "\"version\": 21", "clients[1].version: expected a string"},
@@ -101,7 +106,18 @@ static void slips_are_named(void **state)
         {"\"deviceMake\": \"Apple\"", "\"deviceMake\": [[[[[[[[[[[[[[[]]]]]]]]]]]]]]]",
          "clients[0].context.client.deviceMake: nested too deeply"},
         {"\"then\": \"android\"", "\"then\": \"ios\"",
-         "fallback[1].then: expected the key of a client, next or stop"},
+         "fallback[2].then: expected the key of a client, a list of up to 4, next or stop"},
+        {"\"then\": \"android\"", "\"then\": 7", "fallback[2].then: expected the key"},
+        {"[\"web_embedded\", \"android\"]", "[\"web_embedded\", \"ios\"]",
+         "fallback[1].then: expected the key"},
+        {"[\"web_embedded\", \"android\"]", "[]", "fallback[1].then: expected the key"},
+        {"\"contexts\": [\"gvs\"]", "\"contexts\": [\"gsv\"]",
+         "clients[3].po_token.contexts[0]: expected gvs, player or subs"},
+        {"\"contexts\": [\"gvs\"]", "\"contexts\": \"gvs\"", "clients[3].po_token.contexts: expected a list"},
+        {"\"media_binding\": \"visitor\"", "\"media_binding\": \"session\"",
+         "clients[3].po_token.media_binding: expected visitor or video"},
+        {"\"explore_percent\": 10", "\"explore_percent\": 101", "adaptive: more than 100 percent"},
+        {"\"half_life_s\": 900", "\"half_life_s\": 0", "adaptive.half_life_s: expected 1 to 86400"},
         {"\"client\": \"visionos\"", "\"client\": \"ios\"",
          "fallback[1].client: expected the key of a client, or *"},
         {"\"classes\": [\"age_restricted\"]", "\"classes\": [\"old\"]",
@@ -150,15 +166,15 @@ static void templates_are_filled(void **state)
     struct fill f;
     struct fill other;
     auto_(buf) struct buf out = BUF_INIT(1000);
-    assert_int_equal(fill_init(&f, c->order[1], "dQw4w9WgXcQ", ""), 0);
-    assert_int_equal(fill_init(&other, c->order[1], "dQw4w9WgXcQ", ""), 0);
+    assert_int_equal(fill_init(&f, clients_find(c, "android"), "dQw4w9WgXcQ", ""), 0);
+    assert_int_equal(fill_init(&other, clients_find(c, "android"), "dQw4w9WgXcQ", ""), 0);
     assert_int_equal(strlen(f.cpn), 16);
     assert_int_equal(strlen(f.nonce), 12);
     assert_string_not_equal(f.cpn, other.cpn);
     assert_int_equal(fill_text(&f, text, &out), 0);
     assert_int_equal(strncmp(buf_str(&out), "ANDROID-3-21.03.36||dQw4w9WgXcQ|", 32), 0);
     assert_int_equal(out.len, 32 + 16 + 1 + 12 + 3);
-    json_t *body = fill_json(&f, c->order[1]->body);
+    json_t *body = fill_json(&f, f.client->body);
     json_t *client = json_object_get(json_object_get(body, "context"), "client");
     assert_string_equal(json_string_value(json_object_get(client, "clientName")), "ANDROID");
     assert_int_equal(json_integer_value(json_object_get(client, "androidSdkVersion")), 36);

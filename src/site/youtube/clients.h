@@ -19,6 +19,7 @@ enum {
     CLIENTS_MAX = 16,
     CLIENT_HEADERS_MAX = 16,
     CLIENTS_RULES_MAX = 64,
+    CLIENT_NEXT_MAX = 4,
     CLIENTS_DEPTH_MAX = 12, /* of context and body */
 };
 
@@ -34,7 +35,9 @@ struct client {
     const char *visitor_path; /* where visitorData comes from */
     const char *user_agent;   /* also for the media it names */
     bool needs_js;            /* what it gives has to be transformed (challenges/) */
-    bool needs_po_token;      /* proof-of-origin token: not to be had here */
+    bool needs_po_token;      /* proof-of-origin tokens: see po_token.h */
+    unsigned po_contexts;     /* for what: bits 1 << enum po_context */
+    bool po_binds_video;      /* tokens for media are bound to the video, not to the visitor */
     const json_t *headers;
     const json_t *context;
     const json_t *body;
@@ -46,7 +49,8 @@ struct client_rule {
     const struct client *client;
     unsigned classes;
     enum { RULE_STOP, RULE_NEXT, RULE_CLIENT } then;
-    const struct client *next; /* of RULE_CLIENT */
+    const struct client *next[CLIENT_NEXT_MAX]; /* of RULE_CLIENT: the first that can be asked */
+    size_t next_count;
 };
 
 /* A refusal is of `class` where all members that are not NULL hold. */

@@ -7,8 +7,9 @@
 #include "base/text.h"
 #include "site/youtube/clients.h"
 #include "site/youtube/fill.h"
+#include "site/youtube/po_token.h"
 
-enum want { WANT_TEXT, WANT_COUNT, WANT_BOOL, WANT_OBJECT, WANT_ARRAY, WANT_NOTHING };
+enum want { WANT_ANY, WANT_TEXT, WANT_COUNT, WANT_BOOL, WANT_OBJECT, WANT_ARRAY, WANT_NOTHING };
 
 /* One member of an object: what it must be and where it goes. Optional ones stay NULL. */
 struct member {
@@ -34,14 +35,18 @@ struct root_members {
 };
 struct client_members {
     struct client client;
-    const json_t *needs;
+    const json_t *needs, *po_token;
 };
 struct needs_members {
     bool js, po_token;
 };
+struct po_token_members {
+    const json_t *contexts;
+    const char *media_binding;
+};
 struct rule_members {
-    const char *client, *then;
-    const json_t *classes;
+    const char *client;
+    const json_t *classes, *then;
 };
 struct reason_members {
     struct client_reason reason;
@@ -86,6 +91,12 @@ static const struct member client_table[] = {
     MEMBER(WANT_OBJECT, client, body),
     MEMBER(WANT_TEXT, client, answer),
     MEMBER(WANT_OBJECT, client_members, needs),
+    {"po_token", WANT_OBJECT, true, offsetof(struct client_members, po_token)},
+};
+static const struct member po_token_table[] = {
+    NOTE,
+    MEMBER(WANT_ARRAY, po_token_members, contexts),
+    MEMBER(WANT_TEXT, po_token_members, media_binding),
 };
 static const struct member needs_table[] = {
     MEMBER(WANT_BOOL, needs_members, js),
@@ -95,7 +106,7 @@ static const struct member rule_table[] = {
     NOTE,
     MEMBER(WANT_TEXT, rule_members, client),
     MEMBER(WANT_ARRAY, rule_members, classes),
-    MEMBER(WANT_TEXT, rule_members, then),
+    MEMBER(WANT_ANY, rule_members, then),
 };
 static const struct member reason_table[] = {
     NOTE,
@@ -116,6 +127,9 @@ static int take_member(const struct member *m, const json_t *value, void *to, co
 {
     void *at = (char *)to + m->offset;
     switch (m->want) {
+    case WANT_ANY:
+        *(const json_t **)at = value;
+        return 0;
     case WANT_TEXT:
         *(const char **)at = json_string_value(value);
         return json_is_string(value) ? 0 : wrong(err, where, "expected a string");
@@ -245,6 +259,26 @@ static int check_client(const struct clients *all, const struct client *c, const
     return fill_check(c, where, err);
 }
 
+static int take_po_token(struct client *c, const json_t *object, const char *client, struct err *err)
+{
+    char where[64];
+    struct po_token_members m = {.contexts = NULL};
+    (void)snprintf(where, sizeof where, "%s.po_token", client);
+    if (take_members(po_token_table, ARRAY_LEN(po_token_table), object, &m, where, err) < 0)
+        return -1;
+    for (size_t i = 0; i < json_array_size(m.contexts); i++) {
+        const char *name = json_string_value(json_array_get(m.contexts, i));
+        int context = name ? po_context_of(name, strlen(name)) : -1;
+        if (context < 0)
+            return err_set(err, ERR_INTERNAL, "%s.contexts[%zu]: expected gvs, player or subs", where, i);
+        c->po_contexts |= 1U << context;
+    }
+    c->po_binds_video = strcmp(m.media_binding, "video") == 0;
+    if (!c->po_binds_video && strcmp(m.media_binding, "visitor") != 0)
+        return err_set(err, ERR_INTERNAL, "%s.media_binding: expected visitor or video", where);
+    return 0;
+}
+
 static int take_clients(struct clients *out, const json_t *list, struct err *err)
 {
     if (json_array_size(list) == 0 || json_array_size(list) > CLIENTS_MAX)
@@ -261,6 +295,8 @@ static int take_clients(struct clients *out, const json_t *list, struct err *err
         if (take_members(needs_table, ARRAY_LEN(needs_table), m.needs, &needs, needs_where, err) < 0)
             return -1;
         if (check_client(out, &m.client, where, err) < 0)
+            return -1;
+        if (m.po_token && take_po_token(&m.client, m.po_token, where, err) < 0)
             return -1;
         m.client.needs_js = needs.js;
         m.client.needs_po_token = needs.po_token;
@@ -295,13 +331,33 @@ static int take_classes(const json_t *list, unsigned *bits, const char *where, s
     return 0;
 }
 
+/* "next", "stop", a key, or a list of keys. */
+static int take_then(const struct clients *all, struct client_rule *rule, const json_t *value)
+{
+    const char *word = json_string_value(value);
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    rule->then = word && strcmp(word, "stop") == 0   ? RULE_STOP
+                 : word && strcmp(word, "next") == 0 ? RULE_NEXT
+                                                     : RULE_CLIENT;
+    if (rule->then != RULE_CLIENT)
+        return 0;
+    for (size_t i = 0; i < count && i < CLIENT_NEXT_MAX; i++) {
+        const char *key = word ? word : json_string_value(json_array_get(value, i));
+        const struct client *c = key ? clients_find(all, key) : NULL;
+        if (!c)
+            return -1;
+        rule->next[rule->next_count++] = c;
+    }
+    return count > 0 && count <= CLIENT_NEXT_MAX ? 0 : -1;
+}
+
 static int take_rules(struct clients *out, const json_t *list, struct err *err)
 {
     if (json_array_size(list) > CLIENTS_RULES_MAX)
         return err_set(err, ERR_INTERNAL, "fallback: more than %d", CLIENTS_RULES_MAX);
     for (size_t i = 0; i < json_array_size(list); i++) {
         char where[40];
-        struct rule_members m = {NULL, NULL, NULL};
+        struct rule_members m = {.client = NULL};
         struct client_rule *rule = &out->rules[out->rule_count];
         (void)snprintf(where, sizeof where, "fallback[%zu]", i);
         if (take_members(rule_table, ARRAY_LEN(rule_table), json_array_get(list, i), &m, where, err) < 0 ||
@@ -310,10 +366,10 @@ static int take_rules(struct clients *out, const json_t *list, struct err *err)
         rule->client = clients_find(out, m.client);
         if (!rule->client && strcmp(m.client, "*") != 0)
             return err_set(err, ERR_INTERNAL, "%s.client: expected the key of a client, or *", where);
-        rule->next = clients_find(out, m.then);
-        rule->then = rule->next ? RULE_CLIENT : strcmp(m.then, "stop") == 0 ? RULE_STOP : RULE_NEXT;
-        if (rule->then == RULE_NEXT && strcmp(m.then, "next") != 0)
-            return err_set(err, ERR_INTERNAL, "%s.then: expected the key of a client, next or stop", where);
+        if (take_then(out, rule, m.then) < 0)
+            return err_set(err, ERR_INTERNAL,
+                           "%s.then: expected the key of a client, a list of up to %d, next or stop", where,
+                           CLIENT_NEXT_MAX);
         out->rule_count++;
     }
     return 0;

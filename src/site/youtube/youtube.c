@@ -11,6 +11,7 @@
 #include "site/youtube/innertube.h"
 #include "site/youtube/order.h"
 #include "site/youtube/player.h"
+#include "site/youtube/po_token.h"
 
 enum { MEASURE_MAX = 4, MEASURE_TIMEOUT_MS = 8000 };
 
@@ -35,6 +36,19 @@ static void outcome_failed(struct outcome *o, const struct err *err)
     o->err = *err;
 }
 
+/* Media and subtitles are fetched with the tokens of the client that names them. */
+static int add_tokens(const struct site_env *env, const struct fill *ask, json_t *player, struct err *err)
+{
+    static const enum po_context contexts[] = {PO_GVS, PO_SUBS};
+    for (size_t i = 0; i < ARRAY_LEN(contexts); i++) {
+        auto_(buf) struct buf token = BUF_INIT(PO_TOKEN_MAX);
+        if (po_token_get(env, ask->client, contexts[i], ask->visitor_data, ask->video_id, &token, err) < 0)
+            return -1;
+        po_token_apply(player, contexts[i], buf_str(&token));
+    }
+    return 0;
+}
+
 /* One question. *player: what the site answered, the caller's (NULL: nothing). */
 static void ask_once(const struct site_env *env, const struct clients *clients, const struct fill *ask,
                      const struct player_script *script, json_t **player, struct description **out,
@@ -44,7 +58,8 @@ static void ask_once(const struct site_env *env, const struct clients *clients, 
     char why[PLAYER_WHY_MAX];
     if (innertube_player(env, ask, player, &err) < 0 ||
         (*player && ask->client->needs_js &&
-         challenges_solve(env, ask->user_agent, script, *player, &err) < 0)) {
+         challenges_solve(env, ask->user_agent, script, *player, &err) < 0) ||
+        (*player && add_tokens(env, ask, *player, &err) < 0)) {
         outcome_failed(o, &err);
     } else if (!*player) {
         outcome_set(o, ask->client, CLASS_NOT_FOUND, "empty answer");
@@ -64,6 +79,7 @@ static void ask(const struct site_env *env, const struct clients *clients, const
     struct err err = {.code = ERR_OK};
     struct player_script script = {.signature_timestamp = 0};
     json_t *player = NULL;
+    auto_(buf) struct buf token = BUF_INIT(PO_TOKEN_MAX);
     if (client->needs_js && challenges_player(env, client->user_agent, &script, &err) < 0) {
         outcome_failed(o, &err);
         return;
@@ -78,6 +94,11 @@ static void ask(const struct site_env *env, const struct clients *clients, const
         return;
     }
     fill.signature_timestamp = script.signature_timestamp;
+    if (po_token_get(env, client, PO_PLAYER, visitor.data, id, &token, &err) < 0) {
+        outcome_failed(o, &err);
+        return;
+    }
+    fill.po_token = buf_str(&token);
     ask_once(env, clients, &fill, &script, &player, out, o);
     if (o->class == CLASS_BOT_CHECK && innertube_visitor_adopt(&visitor, player)) {
         log_event(LOG_INFO, "bot_check", "client", client->key, "action", "asking again", NULL);
@@ -105,7 +126,8 @@ struct round {
 /* What a client needs and we do not have rules it out. */
 static bool may_ask(const struct round *r, const struct client *c)
 {
-    return (r->env->js || !c->needs_js) && !c->needs_po_token && !r->asked[c - r->clients->list];
+    return !r->asked[c - r->clients->list] && (r->env->js || !c->needs_js) &&
+           (!c->needs_po_token || po_token_obtainable(r->env, c));
 }
 
 static const struct client *next_in_order(const struct round *r)
@@ -139,7 +161,11 @@ static const struct client *next_client(const struct round *r, const struct clie
             continue;
         if (rule->then == RULE_NEXT)
             break;
-        return rule->then == RULE_CLIENT && may_ask(r, rule->next) ? rule->next : NULL;
+        for (size_t k = 0; k < rule->next_count; k++) {
+            if (may_ask(r, rule->next[k]))
+                return rule->next[k];
+        }
+        return NULL;
     }
     return next_in_order(r);
 }
