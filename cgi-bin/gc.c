@@ -13,10 +13,11 @@
 #include "base/hash.h"
 #include "serve/app.h"
 #include "store/care.h"
+#include "store/usage.h"
 #include "tool.h"
 
 /* A player is in use for days; one that is needed after all is prepared again. */
-enum { PLAYER_KEPT_S = 30 * 86400, PATH_ROOM = 4096 };
+enum { DAY_S = 86400, PLAYER_KEPT_S = 30 * DAY_S };
 
 /* Adds what it has deleted to `counts`, by name. */
 typedef int sweep_fn(struct app *app, json_t *counts, struct err *err);
@@ -33,6 +34,15 @@ static int sweep_store(struct app *app, json_t *counts, struct err *err)
     (void)json_object_set_new(counts, "jobs", json_integer(swept.jobs));
     (void)json_object_set_new(counts, "address_keys", json_integer(swept.address_keys));
     return 0;
+}
+
+static int sweep_usage(struct app *app, json_t *counts, struct err *err)
+{
+    const struct config *c = &app->config;
+    int64_t now = clock_unix_s();
+    (void)counts;
+    return store_usage_forget(app->store, now - c->usage_hours_days * DAY_S, now - c->usage_days * DAY_S,
+                              err);
 }
 
 static int sweep_plans(struct app *app, json_t *counts, struct err *err)
@@ -65,6 +75,7 @@ static const struct {
     sweep_fn *run;
 } sweeps[] = {
     {"the database", sweep_store},
+    {"usage", sweep_usage},
     {"plans", sweep_plans},
     {"player scripts", sweep_players},
 };

@@ -204,6 +204,7 @@ test('gc deletes what has expired, and only that', async (t) => {
   t.after(() => stack.stop());
   await stack.stream(link, '720p-mp4', { keep: 1000 });
   await stack.sql(`INSERT INTO media_cache VALUES ('old-1', 5, x'00'), ('old-2', 6, x'00');
+    INSERT INTO usage_hour VALUES (3600, '', 'old', '', '', '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     INSERT INTO token_mark VALUES ('${'0'.repeat(32)}', 8, 1, '', 0, 0, 0, 0);
     INSERT INTO rate (subject, full_unix_us) VALUES ('a:gone', 7); INSERT INTO day_key VALUES (1, zeroblob(32))`);
   const players = path.join(stack.dataDir, 'players');
@@ -225,6 +226,7 @@ test('gc deletes what has expired, and only that', async (t) => {
   const counts = (await sluice(stack.dataDir, ['gc', '--json'])).json();
   assert.deepEqual(counts, { ...counts, link_rows: 1, address_keys: 1, plans: 2, player_scripts: 1, remembered_bytes_over_limit: 0 });
   assert.ok(counts.remembered_rows >= 2 && counts.rate_rows >= 1, JSON.stringify(counts));
+  assert.equal(await stack.sql("SELECT count(*) FROM usage_hour WHERE route = 'old'"), '0\n');
   assert.deepEqual(readdirSync(plans).sort(), good.sort());
   assert.deepEqual(readdirSync(players), ['new-1.js']);
   assert.match(await stack.sql('SELECT count(*) > 0 FROM media_cache'), /1/);
