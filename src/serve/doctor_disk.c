@@ -50,13 +50,21 @@ void doctor_data_dir(struct doctor *d)
         return;
     }
     if (why) {
-        doctor_say(d, DOCTOR_FAIL, "data_dir = /var/lib/sluice", "%s: %s", dir, strerror(why));
+        doctor_say(d, DOCTOR_FAIL,
+                   why == EACCES ? "runuser -u (whom the programs run as) -- sluice doctor"
+                                 : "data_dir = /var/lib/sluice",
+                   "%s: %s", dir, strerror(why));
         return;
     }
     bool fine = true;
     if (access(dir, W_OK | X_OK | R_OK) < 0) {
-        (void)snprintf(text, sizeof text, "%s cannot be written by %s: %s", dir, user, strerror(errno));
-        doctor_say_fix(d, DOCTOR_FAIL, text, "chown -R %s %s", user, dir);
+        char owner[64];
+        user_name(st.st_uid, owner, sizeof owner);
+        (void)snprintf(text, sizeof text, "%s belongs to %s and cannot be written by %s: %s", dir, owner,
+                       user, strerror(errno));
+        doctor_say_fix(d, DOCTOR_FAIL, text,
+                       "runuser -u %s -- sluice doctor; or, if the programs run as %s: chown -R %s %s", owner,
+                       user, user, dir);
         fine = false;
     }
     if (st.st_mode & (S_IRWXG | S_IRWXO)) {
