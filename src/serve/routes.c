@@ -10,6 +10,8 @@ const struct http_route serve_routes[] = {
     {"/api/v1/jobs", HTTP_GET | HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_jobs},
     {"/api/v1/jobs/", HTTP_GET | HTTP_DELETE, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS | HTTP_ROUTE_BELOW,
      serve_job},
+    {"/api/v1/list", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_list},
+    {"/api/v1/search", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_search},
     {"/livez", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_STREAM, serve_livez},
     {"/readyz", HTTP_GET, HTTP_ROUTE_INFO, serve_readyz},
     {"/health", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_health},

@@ -8,6 +8,7 @@
 #include "site/engines/resolver.h"
 #include "site/engines/ytdlp.h"
 #include "site/tiktok.h"
+#include "site/youtube/listing.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +39,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *text = size ? (const char *)data + 1 : "";
     size_t len = size ? size - 1 : 0;
     int rc;
+    if (size && data[0] == 'l') {
+        auto_(listing) struct listing list = {.title = NULL};
+        json_t *answer = json_loadb(text, len, 0, NULL);
+        rc = answer ? listing_read(answer, &list, &err) : -1;
+        if (rc == 0 && json_array_size(list.items) > LISTING_ITEMS_MAX)
+            abort();
+        json_decref(answer);
+        return 0;
+    }
     switch (size ? data[0] : 0) {
     case 's':
         settings.resolver_key = "000102030405060708090a0b0c0d0e0f";

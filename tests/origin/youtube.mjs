@@ -4,6 +4,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 import { answerFile, answerJson, answerText } from './answer.mjs';
+import { listing } from './listing.mjs';
 import { iframeApi, playerId, playerScript, scramble, signatureTimestamp, solveN } from './player.mjs';
 import { botCheck, videoOf } from './videos.mjs';
 
@@ -287,7 +288,7 @@ export function makeYoutube({ media, settings }) {
       const playerResponse = playerAnswer(seen.body.playerRequest?.videoId, asker);
       return answerJson(200, Object.keys(playerResponse).length ? { playerResponse } : {});
     }
-    return answerJson(404, { error: { code: 404, status: 'NOT_FOUND' } });
+    return listing(seen) ?? answerJson(404, { error: { code: 404, status: 'NOT_FOUND' } });
   }
 
   function playback({ url, headers, address, host }) {

@@ -74,8 +74,16 @@ struct client_media_hosts {
     const char *suffix, *other;
 };
 
+/* How lists are asked for: see listing.h. */
+struct client_lists {
+    const char *client;                    /* the key of the one to ask as */
+    const char *browse, *search, *resolve; /* paths */
+    const char *search_params;             /* videos only */
+};
+
 struct clients {
     int visitor_ttl_s;
+    struct client_lists lists;
     struct client_media_hosts media_hosts;
     struct client_adaptive adaptive;
     struct client list[CLIENTS_MAX];

@@ -31,7 +31,7 @@ struct member {
 /* What is only walked, not kept. */
 struct root_members {
     int version, visitor_ttl_s;
-    const json_t *clients, *order, *fallback, *reasons, *adaptive, *media_hosts;
+    const json_t *clients, *order, *fallback, *reasons, *adaptive, *media_hosts, *lists;
 };
 struct client_members {
     struct client client;
@@ -63,6 +63,15 @@ static const struct member root_table[] = {
     MEMBER(WANT_ARRAY, root_members, reasons),
     {"adaptive", WANT_OBJECT, true, offsetof(struct root_members, adaptive)},
     {"media_hosts", WANT_OBJECT, true, offsetof(struct root_members, media_hosts)},
+    {"lists", WANT_OBJECT, true, offsetof(struct root_members, lists)},
+};
+static const struct member lists_table[] = {
+    NOTE,
+    MEMBER(WANT_TEXT, client_lists, client),
+    MEMBER(WANT_TEXT, client_lists, browse),
+    MEMBER(WANT_TEXT, client_lists, search),
+    MEMBER(WANT_TEXT, client_lists, resolve),
+    MEMBER(WANT_TEXT, client_lists, search_params),
 };
 static const struct member media_hosts_table[] = {
     NOTE,
@@ -422,6 +431,26 @@ static int take_media_hosts(struct clients *out, const json_t *object, struct er
     return 0;
 }
 
+static int take_lists(struct clients *out, const json_t *object, struct err *err)
+{
+    struct client_lists *l = &out->lists;
+    *l = (struct client_lists){
+        .client = "web",
+        .browse = "/youtubei/v1/browse?prettyPrint=false",
+        .search = "/youtubei/v1/search?prettyPrint=false",
+        .resolve = "/youtubei/v1/navigation/resolve_url?prettyPrint=false",
+        .search_params = "EgIQAQ%3D%3D",
+    }; /* the same */
+    if (object && take_members(lists_table, ARRAY_LEN(lists_table), object, l, "lists", err) < 0)
+        return -1;
+    const char *const paths[] = {l->browse, l->search, l->resolve};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        if (paths[i][0] != '/' || !is_plain(paths[i], false))
+            return wrong(err, "lists", "expected paths that begin with /");
+    }
+    return 0;
+}
+
 static int take_root(struct clients *out, struct err *err)
 {
     struct root_members m = {.version = 0};
@@ -432,7 +461,8 @@ static int take_root(struct clients *out, struct err *err)
     out->visitor_ttl_s = m.visitor_ttl_s;
     if (take_clients(out, m.clients, err) < 0 || take_order(out, m.order, err) < 0 ||
         take_rules(out, m.fallback, err) < 0 || take_reasons(out, m.reasons, err) < 0 ||
-        take_adaptive(out, m.adaptive, err) < 0 || take_media_hosts(out, m.media_hosts, err) < 0)
+        take_adaptive(out, m.adaptive, err) < 0 || take_media_hosts(out, m.media_hosts, err) < 0 ||
+        take_lists(out, m.lists, err) < 0)
         return -1;
     return 0;
 }

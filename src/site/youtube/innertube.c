@@ -44,7 +44,9 @@ static int add_header(struct request *r, size_t *count, const struct fill *f, co
     return 0;
 }
 
-static int request_init(struct request *r, const struct fill *f, const char *path, const json_t *body)
+/* `more`: what is added to the body once that is filled; NULL: nothing. */
+static int request_init(struct request *r, const struct fill *f, const char *path, const json_t *body,
+                        const json_t *more)
 {
     const char *name;
     json_t *value;
@@ -58,6 +60,8 @@ static int request_init(struct request *r, const struct fill *f, const char *pat
             return -1;
     }
     json_t *filled = fill_json(f, body);
+    if (filled && more)
+        (void)json_object_update(filled, (json_t *)(uintptr_t)more);
     r->body = json_dumps(filled, JSON_COMPACT);
     json_decref(filled);
     return r->body ? 0 : -1;
@@ -75,11 +79,11 @@ static json_t *parse(const struct buf *body)
 
 /* Posts `body` filled to `path` of the client's host; *answer is a JSON object, the caller's. */
 static int post(const struct site_env *env, const struct fill *f, const char *path, const json_t *body,
-                json_t **answer, struct err *err)
+                const json_t *more, json_t **answer, struct err *err)
 {
     auto_(request) struct request request = {.body = NULL};
     auto_(net_answer) struct net_answer got = {.status = 0};
-    if (request_init(&request, f, path, body) < 0)
+    if (request_init(&request, f, path, body, more) < 0)
         return err_set(err, ERR_INTERNAL, "%s: the request cannot be built", f->client->key);
     struct net_call call = {
         .url = buf_str(&request.url),
@@ -108,7 +112,7 @@ static int post(const struct site_env *env, const struct fill *f, const char *pa
 int innertube_player(const struct site_env *env, const struct fill *ask, json_t **player, struct err *err)
 {
     json_t *root = NULL;
-    if (post(env, ask, ask->client->path, ask->client->body, &root, err) < 0)
+    if (post(env, ask, ask->client->path, ask->client->body, NULL, &root, err) < 0)
         return -1;
     const json_t *found = json_object_size(root) > 0 ? path_get(root, ask->client->answer) : root;
     int rc = json_is_object(found) ? 0 : -1;
@@ -149,7 +153,7 @@ int innertube_visitor_get(const struct site_env *env, const struct clients *clie
     if (fill_init(&f, client, "", "") < 0)
         return err_set(err, ERR_INTERNAL, "%s: the request cannot be built", client->key);
     json_t *body = json_pack("{s:s}", "context", "{context}");
-    int rc = post(env, &f, client->visitor_path, body, &answer, err);
+    int rc = post(env, &f, client->visitor_path, body, NULL, &answer, err);
     json_decref(body);
     if (rc == 0 && innertube_visitor_adopt(visitor, answer))
         innertube_visitor_put(env, clients, client, visitor);
@@ -169,4 +173,20 @@ void innertube_visitor_put(const struct site_env *env, const struct clients *cli
     memo_key(env, client, key);
     if (env->put)
         env->put(env->memo_ctx, key, visitor->data, clock_unix_s() + clients->visitor_ttl_s);
+}
+
+int innertube_ask(const struct site_env *env, const struct clients *clients, const struct client *client,
+                  const char *path, const json_t *more, json_t **answer, struct err *err)
+{
+    struct visitor visitor;
+    struct fill f;
+    if (innertube_visitor_get(env, clients, client, &visitor, err) < 0)
+        return -1;
+    *err = (struct err){.code = ERR_OK};
+    if (fill_init(&f, client, "", visitor.data) < 0)
+        return err_set(err, ERR_INTERNAL, "%s: the request cannot be built", client->key);
+    json_t *body = json_pack("{s:s}", "context", "{context}");
+    int rc = post(env, &f, path, body, more, answer, err);
+    json_decref(body);
+    return rc;
 }

@@ -20,6 +20,11 @@ struct visitor {
  * JSON), ERR_RATE_LIMITED_UPSTREAM. */
 int innertube_player(const struct site_env *env, const struct fill *ask, json_t **player, struct err *err);
 
+/* Posts {context} and `more` to a path, as the client with its visitorData; *answer is an object, the
+ * caller's. Nothing in `more` is a template. Errors as above; ERR_RATE_LIMITED_UPSTREAM. */
+int innertube_ask(const struct site_env *env, const struct clients *clients, const struct client *client,
+                  const char *path, const json_t *more, json_t **answer, struct err *err);
+
 /* Finds the family's visitorData: remembered, else asked for; "" where the site does not give one (the first
  * answer to a question then brings it). Errors: the transport's, so that a dead host is not waited for twice.
  */
