@@ -228,7 +228,7 @@ static int limits(struct store *s, const struct wish *w)
     int rc = apply(w, &key);
     if (rc)
         return rc;
-    return store_key_update(s, &key, &err) < 0 ? tool_failed(&err) : print_key(w, &key);
+    return auth_update_key(s, &key, &err) < 0 ? tool_failed(&err) : print_key(w, &key);
 }
 
 static int set_state(struct store *s, const struct wish *w, enum store_key_state state)

@@ -233,6 +233,36 @@ int auth_admit(struct app *app, const struct http_request *req, struct auth *out
     return auth_identify(app, req, NULL, out, err) < 0 || auth_charge(app, out, NULL, res, err) < 0 ? -1 : 0;
 }
 
+/* `limit` 0: none; then there is nothing to go by. */
+static int rescale(struct store *s, const char *subject, const struct gcra *before, const struct gcra *now,
+                   struct err *err)
+{
+    const int64_t now_us = clock_unix_us();
+    const struct store_rate rates[] = {{subject, now_us, before->interval_us, before->capacity_us},
+                                       {subject, now_us, now->interval_us, now->capacity_us}};
+    if (before->limit == now->limit || before->limit == 0 || now->limit == 0)
+        return 0;
+    return store_rate_rescale(s, &rates[0], &rates[1], err);
+}
+
+int auth_update_key(struct store *s, const struct store_api_key *key, struct err *err)
+{
+    struct store_api_key old;
+    struct auth before, now;
+    char bytes[STORE_SUBJECT_MAX];
+    int rc = store_key_get(s, key->id, &old, err);
+    if (rc <= 0 || (rc = store_key_update(s, key, err)) <= 0)
+        return rc;
+    set_policy(&before, old.rate_per_hour, old.bytes_per_day, 0);
+    set_policy(&now, key->rate_per_hour, key->bytes_per_day, 0);
+    (void)snprintf(now.subject, sizeof now.subject, "k:%s", key->id);
+    budget_subject(now.subject, bytes);
+    return rescale(s, now.subject, &before.policy, &now.policy, err) < 0 ||
+                   rescale(s, bytes, &before.bytes, &now.bytes, err) < 0
+               ? -1
+               : 1;
+}
+
 int auth_check_config(const struct config *c, struct err *err)
 {
     if (strcmp(c->anonymous, "on") != 0 && strcmp(c->anonymous, "off") != 0)

@@ -57,6 +57,10 @@ const char *auth_key_id(const struct auth *who);
 void auth_set_headers(struct http_response *res, const struct auth *who, int64_t full_unix_us,
                       int64_t now_unix_us);
 
+/* store_key_update(), and what was used of the old limits is used of the new ones: who raises a limit that is
+ * used up lets requests through at once. 1 done, 0 there is no such key, -1 error. */
+int auth_update_key(struct store *s, const struct store_api_key *key, struct err *err);
+
 /* Whether the settings that concern this read. */
 int auth_check_config(const struct config *c, struct err *err);
 

@@ -37,10 +37,15 @@ static struct store_rate rate_of(const struct budget *b)
     return (struct store_rate){b->subject, clock_unix_us(), b->policy.interval_us, b->policy.capacity_us};
 }
 
+void budget_subject(const char *subject, char out[STORE_SUBJECT_MAX])
+{
+    (void)snprintf(out, STORE_SUBJECT_MAX, "b:%s", subject);
+}
+
 static void name(const struct auth *who, struct budget *out)
 {
     *out = (struct budget){.policy = who->bytes};
-    (void)snprintf(out->subject, sizeof out->subject, "b:%s", who->subject);
+    budget_subject(who->subject, out->subject);
 }
 
 int budget_look(struct app *app, const struct auth *who, int64_t *full_unix_us, struct err *err)

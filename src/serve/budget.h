@@ -21,6 +21,8 @@ struct budget {
 
 /* How many bytes a day, 0: no limit. */
 struct gcra budget_of(int64_t bytes_per_day);
+/* The row it is counted in, of auth.subject. */
+void budget_subject(const char *subject, char out[STORE_SUBJECT_MAX]);
 /* What there is of it now: `full` as in gate/gcra.h. */
 int budget_look(struct app *app, const struct auth *who, int64_t *full_unix_us, struct err *err);
 /* `length` 0: not known. ERR_QUOTA_EXCEEDED, and the headers say of what. */

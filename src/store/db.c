@@ -93,6 +93,10 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_RATE_GIVE_BACK] = ("UPDATE rate SET full_unix_us = full_unix_us - $1, "
                            "lent = CASE WHEN lent > 0 THEN lent - 1 ELSE 0 END WHERE subject = $2"),
     [DB_RATE_REFUND] = "UPDATE rate SET full_unix_us = full_unix_us - $1 WHERE subject = $2",
+    [DB_RATE_RESCALE] =
+        ("UPDATE rate SET full_unix_us = $1 + $2 * CASE WHEN (full_unix_us - $1) / $3 > $4 "
+         "THEN $4 ELSE (full_unix_us - $1) / $3 END "
+         "WHERE subject = $5 AND full_unix_us > $1 AND (lent = 0 OR lent_until_unix_us <= $1)"),
     [DB_RATE_NOTE] = ("INSERT INTO rate (subject, full_unix_us) VALUES ($1, $2) ON CONFLICT (subject) "
                       "DO UPDATE SET full_unix_us = excluded.full_unix_us WHERE rate.full_unix_us <= $3"),
     [DB_RATE_PRUNE] = ("DELETE FROM rate WHERE subject IN "

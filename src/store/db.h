@@ -40,6 +40,7 @@ enum db_stmt {
     DB_RATE_TAKE,      /* subject, now, cost, more lenders, lent until, capacity → full; no row: refused */
     DB_RATE_GIVE_BACK, /* cost, subject; with that a lender less */
     DB_RATE_REFUND,    /* cost, subject */
+    DB_RATE_RESCALE,   /* now, interval, the one before, limit, subject; not while something is lent */
     DB_RATE_NOTE,      /* subject, until, now */
     DB_RATE_PRUNE,     /* now, how many at most */
     DB_DAY_KEY_ADD,    /* day, key; nothing happens when there is one */

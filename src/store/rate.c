@@ -8,6 +8,8 @@
 #include "store/internal.h"
 #include "store/rate_row.h"
 
+enum { RESCALE_PAUSE_MS = 20 };
+
 /* ---- Rows ---- */
 
 int rate_row_look(struct db *db, const char *subject, int64_t now_unix_us, struct rate_row *out,
@@ -130,6 +132,35 @@ int store_rate_take(struct store *s, const struct store_rate *rate, int64_t coun
         return -1;
     *full_unix_us = row.full_unix_us;
     return 0;
+}
+
+static int rescale(struct store *s, const struct db_value *values, const struct store_rate *now,
+                   struct rate_row *row, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0 ||
+        db_run(l.db, DB_RATE_RESCALE, values, err) < 0)
+        return -1;
+    *row = (struct rate_row){0};
+    return db_changes(l.db) > 0 ? 0 : rate_row_look(l.db, now->subject, now->now_unix_us, row, err);
+}
+
+int store_rate_rescale(struct store *s, const struct store_rate *before, const struct store_rate *now,
+                       struct err *err)
+{
+    const struct db_value values[] = {
+        DB_INT_VALUE(now->now_unix_us),    DB_INT_VALUE(now->interval_us),
+        DB_INT_VALUE(before->interval_us), DB_INT_VALUE(now->capacity_us / now->interval_us),
+        DB_TEXT_VALUE(now->subject),
+    };
+    for (int waited_ms = 0;; waited_ms += RESCALE_PAUSE_MS) {
+        struct rate_row row;
+        if (rescale(s, values, now, &row, err) < 0)
+            return -1;
+        if (row.lent == 0 || waited_ms >= CREDIT_LENT_MS)
+            return 0;
+        clock_sleep_ms(RESCALE_PAUSE_MS);
+    }
 }
 
 int store_rate_refund(struct store *s, const struct store_rate *rate, int64_t count, struct err *err)

@@ -34,6 +34,10 @@ int store_rate_noted(struct store *s, const char *subject, int64_t now_unix_us, 
 /* Takes `count` at once or none: 1, 0, -1. */
 int store_rate_take(struct store *s, const struct store_rate *rate, int64_t count, int64_t *full_unix_us,
                     struct err *err);
+/* A subject's limit has changed from `before` to `now`: as many as were used are used of the new one, all of
+ * it at most. Waits for what processes hold: CREDIT_LENT_MS at most. */
+int store_rate_rescale(struct store *s, const struct store_rate *before, const struct store_rate *now,
+                       struct err *err);
 /* Gives as many back. */
 int store_rate_refund(struct store *s, const struct store_rate *rate, int64_t count, struct err *err);
 

@@ -65,6 +65,10 @@ test('bytes per day: taken when a download begins, exact also all at once, given
   assert.match(refused.headers.ratelimit, /^"bytes";r=\d+;t=8\d{4}$/);
   assert.ok((await usage(stack, bearer(mine))).bytes.remaining < MiB);
   assert.equal((await stack.get(url, { method: 'HEAD' })).status, 200, 'a head is free');
+  // Who raises a limit that is used up lets more through at once; what was used stays used.
+  await key(stack, 'limits', mine.id, '--bytes', String(12 * MiB));
+  const more = await Promise.all(Array.from({ length: 4 }, () => stack.get(url, { headers: part(MiB) })));
+  assert.equal(more.filter((answer) => answer.status === 206).length, 2);
   // One that is left early, and more than there ever is.
   const other = await key(stack, 'create', '--label', 'other', '--bytes', String(3 * MiB));
   await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: 200000 } });

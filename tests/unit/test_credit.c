@@ -285,12 +285,40 @@ static void many_at_once(void **state)
     store_close(s);
 }
 
+/* What was used of the old limit is used of the new one. */
+static void another_limit(void **state)
+{
+    struct store *s = NULL;
+    struct err err = {0};
+    static const struct {
+        int64_t before, used, now, left;
+    } cases[] = {{10, 10, 30, 20}, {10, 3, 5, 2},     {10, 7, 5, 0},
+                 {10, 0, 4, 4},    {1000, 999, 1, 0}, {3, 3, 3000, 2997}};
+    assert_int_equal(store_open(&s, *state, &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char subject[16];
+        int64_t now = clock_unix_us();
+        int64_t full = now;
+        const struct gcra a = gcra_of(cases[i].before, 3600), b = gcra_of(cases[i].now, 3600);
+        (void)snprintf(subject, sizeof subject, "k:%zu", i);
+        const struct store_rate before = {subject, now, a.interval_us, a.capacity_us};
+        const struct store_rate after = {subject, now, b.interval_us, b.capacity_us};
+        for (int64_t k = 0; k < cases[i].used; k++)
+            assert_int_equal(store_rate_admit(s, &before, &full, &err), 1);
+        assert_int_equal(store_rate_rescale(s, &before, &after, &err), 0);
+        assert_int_equal(store_rate_look(s, &after, &full, &err), 0);
+        assert_int_equal(gcra_remaining(&b, full, now), cases[i].left);
+    }
+    store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_DIR(held_and_given_back), ON_SERVER(held_and_given_back), IN_DIR(many_at_once),
-        ON_SERVER(many_at_once),     IN_DIR(exactly_so_many),        ON_SERVER(exactly_so_many),
-        IN_DIR(never_more),          ON_SERVER(never_more),          ON_SERVER(server_goes),
+        IN_DIR(held_and_given_back), ON_SERVER(held_and_given_back), IN_DIR(another_limit),
+        ON_SERVER(another_limit),    IN_DIR(many_at_once),           ON_SERVER(many_at_once),
+        IN_DIR(exactly_so_many),     ON_SERVER(exactly_so_many),     IN_DIR(never_more),
+        ON_SERVER(never_more),       ON_SERVER(server_goes),
     };
     main_process = getpid();
     return cmocka_run_group_tests(tests, start_server, stop_server);
