@@ -63,8 +63,8 @@ static int serve_cgi(const struct http_server_opts *o, struct err *err)
     struct exchanges one;
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     int result = -1;
-    /* Web servers send it as soon as they have the last byte, or their client has left, which the output shows
-     * as well; what is noted then is still to be written. */
+    /* Web servers send it as soon as they have the last byte, or their client has left, which the output
+     * shows as well; what is noted then is still to be written. */
     (void)sigaction(SIGTERM, &ignore, NULL);
     if (begin(o, err) < 0)
         return -1;

@@ -391,6 +391,11 @@ static void give_back(struct jobs *all)
     }
 }
 
+static int join(pthread_t thread)
+{
+    return pthread_join(thread, NULL);
+}
+
 bool jobs_stop(struct app *app)
 {
     struct jobs *all = app->jobs;
@@ -406,11 +411,12 @@ bool jobs_stop(struct app *app)
     bool ended = all->alive == 0;
     (void)pthread_mutex_unlock(&all->lock);
     give_back(all);
+    int (*let_go)(pthread_t) = ended ? join : pthread_detach;
+    (void)let_go(all->keeper);
+    for (unsigned i = 0; i < all->count; i++)
+        (void)let_go(all->slots[i].thread);
     if (!ended)
         return false;
-    (void)pthread_join(all->keeper, NULL);
-    for (unsigned i = 0; i < all->count; i++)
-        (void)pthread_join(all->slots[i].thread, NULL);
     app->jobs = NULL;
     destroy(all);
     return true;
