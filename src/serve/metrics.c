@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "serve/books.h"
 #include "serve/serve.h"
+#include "store/jobs.h"
 
 enum { METRICS_MAX_BYTES = 1 << 20, US_PER_S = 1000000 };
 
@@ -162,6 +163,19 @@ static void places(struct buf *out, const struct app *app)
     }
 }
 
+/* Of all hosts that share the database. */
+static void jobs(struct buf *out, struct store *store)
+{
+    struct err ignored;
+    int64_t counts[STORE_JOB_STATES];
+    if (store_job_count(store, counts, &ignored) < 0)
+        return;
+    head(out, "sluice_jobs", "gauge", "Jobs in the table.");
+    for (int i = 0; i < STORE_JOB_STATES; i++)
+        (void)buf_addf(out, "sluice_jobs{state=\"%s\"} %lld\n", store_job_state_name((enum store_job_state)i),
+                       (long long)counts[i]);
+}
+
 static void write_all(struct buf *out, struct app *app)
 {
     struct err ignored = {0};
@@ -179,6 +193,7 @@ static void write_all(struct buf *out, struct app *app)
     gauge(out, "sluice_streams_active", "Streams that move.", streams.streaming + streams.making);
     gauge(out, "sluice_streams_waiting", "Streams that wait for a place.", streams.waiting);
     places(out, app);
+    jobs(out, app->store);
     histograms(out, app->books);
     gauge(out, "sluice_database_up", "1: the database can be written.",
           store_check(app->store, &ignored) == 0);

@@ -178,6 +178,9 @@ test('pages of the list', async (t) => {
   assert.deepEqual(seen.sort(), made.sort());
   const failed = (await stack.get('/api/v1/jobs?state=failed')).json().jobs;
   assert.deepEqual(failed.map((job) => [job.state, job.error.code]), [['failed', 'private']]);
+  const metrics = (await stack.get('/metrics')).text();
+  assert.match(metrics, /^sluice_jobs\{state="queued"\} 4$/m);
+  assert.match(metrics, /^sluice_jobs\{state="failed"\} 1$/m);
 });
 
 test('so many at once and no more', async (t) => {
