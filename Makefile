@@ -60,7 +60,7 @@ ASAN_PROGRAMS := $(DOORS:%=$(B)/asan/cgi-bin/%.fcgi) $(B)/asan/cgi-bin/sluice $(
 # ---------------------------------------------------------------------------------------------------------------
 # For people
 
-.PHONY: help all run demo test unit fuzz-check integration browser lint check-asan check-tsan bench fuzz install clean deps-%
+.PHONY: screenshots help all run demo test unit fuzz-check integration browser lint check-asan check-tsan bench fuzz install clean deps-%
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-zA-Z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -100,6 +100,10 @@ browser: all ## The pages in headless Chromium
 bench: deps-bench ## Measure, with peers in the same run; prints the table (BENCH="info stream": only these)
 	@$(MAKE) --no-print-directory all $(B)/bench/empty $(B)/bench/tunnel
 	@node tests/bench/bench.mjs $(BENCH)
+
+screenshots: deps-test ## Take the pictures in www/docs/screenshots/ anew
+	@$(MAKE) --no-print-directory all
+	@SLUICE_BIN='$(CURDIR)/$(B)/cgi-bin' node tests/browser/screenshots.mjs
 
 fuzz: deps-lint ## Fuzz every target with libFuzzer for FUZZ_S seconds each (default 60)
 	@$(MAKE) --no-print-directory $(FUZZERS:%=$(B)/libfuzzer/%)

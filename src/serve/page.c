@@ -323,6 +323,21 @@ static int add_subtitles(const struct page *p, struct err *err)
     return 0;
 }
 
+/* With JavaScript, one leads to the part it is (www/js/more.js). */
+static void add_chapters(const struct page *p)
+{
+    const struct description *d = p->d;
+    if (d->chapter_count == 0)
+        return;
+    add_group_top(p, "group.chapters", d->chapter_count, "choices");
+    for (size_t i = 0; i < d->chapter_count; i++) {
+        (void)buf_adds(p->out, "<li><span class=\"chapter\"><span class=\"chapter-time\">");
+        add_duration(p->out, d->chapters[i].start_ms);
+        add_element(p->out, "</span><span dir=\"auto\">", d->chapters[i].title, "</span></span></li>\n");
+    }
+    (void)buf_adds(p->out, "</ul></details>\n");
+}
+
 static int add_best(const struct page *p, const struct choice *best, struct err *err)
 {
     static const char *const verbs[] = {"best.both", "best.video", "best.audio"};
@@ -371,7 +386,11 @@ static int add_about(const struct page *p, const struct choice *best, bool cache
         add_element(out, "<p class=\"result-author\" dir=\"auto\">", d->author, "</p>\n");
     const char *engine = strchr(d->engine, ':');
     add_element(out, "<p class=\"result-facts\"><span>",
-                strcmp(d->site, "youtube") == 0 ? "YouTube" : words(p, "card.direct"), "</span>");
+                strcmp(d->site, "youtube") == 0  ? "YouTube"
+                : strcmp(d->site, "tiktok") == 0 ? "TikTok"
+                : strcmp(d->site, "direct") == 0 ? words(p, "card.direct")
+                                                 : d->site,
+                "</span>");
     if (engine) {
         (void)buf_adds(out, "<span>");
         add_filled(p, "card.via", engine + 1);
@@ -401,6 +420,7 @@ static int add_result(const struct page *p, bool cached, struct err *err)
     free(list);
     if (rc < 0 || add_subtitles(p, err) < 0)
         return -1;
+    add_chapters(p);
     return buf_adds(p->out, "</article>\n");
 }
 

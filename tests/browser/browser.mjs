@@ -114,20 +114,21 @@ export function readCard(page) {
 export const giveFiles = (page) => page.addInitScript(() => {
   let number = Number(sessionStorage.getItem('files') ?? 0);
   window.showSaveFilePicker = async ({ suggestedName }) => {
-    const folder = await navigator.storage.getDirectory();
-    const file = await folder.getFileHandle(`${number++} ${suggestedName}`, { create: true });
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(`${number++}`, { create: true });
     sessionStorage.setItem('files', number);
-    return file;
+    return folder.getFileHandle(suggestedName, { create: true });
   };
 });
 
 // What is on that "disk": [[name, sha256]]
 export const written = (page) => page.evaluate(async () => {
   const found = [];
-  for await (const [name, handle] of (await navigator.storage.getDirectory()).entries()) {
-    if (handle.kind !== 'file' || name.endsWith('.crswap')) continue; // what a writer has not closed yet
-    const hash = await crypto.subtle.digest('SHA-256', await (await handle.getFile()).arrayBuffer());
-    found.push([name.replace(/^\d+ /, ''), [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join('')]);
+  for await (const folder of (await navigator.storage.getDirectory()).values()) {
+    for await (const [name, handle] of folder.entries()) {
+      if (name.endsWith('.crswap')) continue; // what a writer has not closed yet
+      const hash = await crypto.subtle.digest('SHA-256', await (await handle.getFile()).arrayBuffer());
+      found.push([name, [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join('')]);
+    }
   }
   return found.sort();
 });

@@ -56,6 +56,22 @@ describe('more', () => {
     }
   }));
 
+  test('a chapter leads to the part it is; without JavaScript they are listed', () => withPage(browser, stack.base, {}, async (page) => {
+    const url = 'https://www.youtube.com/watch?v=sluiceChap1';
+    await look(page, stack.base, url);
+    await page.waitForSelector('.result-title');
+    const listed = () => page.locator('.chapter').evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+    const chapters = [['0:00', 'Intro'], ['0:05', 'The <b>middle</b>'], ['0:12', 'The end']];
+    assert.deepEqual(await listed(), chapters);
+    await page.getByRole('button', { name: 'The <b>middle</b>' }).click();
+    assert.deepEqual([await page.inputValue('#clip-start'), await page.inputValue('#clip-end')], ['0:05', '0:12']);
+    const part = new URL(await page.getAttribute('.more-clip', 'href')).searchParams;
+    assert.deepEqual([part.get('start'), part.get('end')], ['5', '12']);
+    await judge(page, 'chapters-wide-light');
+    await page.goto(`${stack.base}/api/v1/page?url=${encodeURIComponent(url)}`);
+    assert.deepEqual(await listed(), chapters);
+  }));
+
   test('the curl line brings the file', () => withMore({}, async (page) => {
     const [, href] = /^curl -OJ '([^']+)'$/.exec(await page.textContent('.more-curl'));
     await stack.curl('-OJ', '--output-dir', stack.scratch, href);

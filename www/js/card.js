@@ -213,7 +213,7 @@ export function resultCard(info, listLink = null) {
 /* What stands in the card's place until it comes; as high as the window, so that nothing below is seen to move. */
 export function skeleton() {
   const bar = (kind) => el('span', { class: `bone bone-${kind}` });
-  const rows = Array.from({ length: 4 }, () => el('div', { class: 'choice' }, bar('row')));
+  const rows = Array.from({ length: 8 }, () => el('div', { class: 'choice' }, bar('row')));
   return el('div', { class: 'result waiting', 'aria-hidden': 'true' },
     el('div', { class: 'result-head' }, el('div', { class: 'thumb bone' }),
       el('div', { class: 'result-about' }, bar('title'), bar('author'), bar('best'))), ...rows);

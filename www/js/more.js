@@ -123,8 +123,7 @@ export function chapterGroup(info) {
     start.dispatchEvent(new Event('input'));
     start.focus();
   };
-  const rows = chapters.map((chapter, n) => el('li', { class: 'choice' },
-    button('chapter', null, () => pick(n))));
+  const rows = chapters.map((chapter, n) => el('li', null, button('chapter', null, () => pick(n))));
   rows.forEach((row, n) => row.firstChild.append(
     el('span', { class: 'chapter-time' }, humanDuration(chapters[n].start_s)), el('span', { dir: 'auto' }, plain(chapters[n].title))));
   return groupOfRows(t('group.chapters'), chapters.length, el('ul', { class: 'choices' }, ...rows));
