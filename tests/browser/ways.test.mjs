@@ -108,39 +108,48 @@ describe('several links', () => {
 });
 
 describe('a playlist', () => {
-  const items = (from, count) => Array.from({ length: count }, (_, n) => ({ url: n % 2 ? long : demo, title: `Part ${from + n} <b>`, duration_s: 61, thumbnail_url: null }));
-  const answerLists = (page) => page.route('**/api/v1/list?*', (route) => {
-    const { next } = Object.fromEntries(new URL(route.request().url()).searchParams);
-    return route.fulfill({ json: next ? { title: 'Songs', items: items(4, 2), next: null } : { title: 'Songs', items: items(1, 3), next: 'CURSOR' } });
-  });
+  const list = 'https://www.youtube.com/playlist?list=PLsluice1';
 
   test('is a list that grows; only what is downloaded is looked up', () => withOurPage({}, async (page) => {
     await withFolder(page);
-    await answerLists(page);
     const asked = [];
-    page.on('request', (request) => request.url().includes('/info?') && asked.push(request.url()));
-    await look(page, stack.base, 'https://www.youtube.com/playlist?list=PLsluice');
-    await page.getByRole('heading', { name: 'Songs' }).waitFor();
-    assert.deepEqual(await page.locator('.batch-name bdi').allTextContents(), ['Part 1 <b>', 'Part 2 <b>', 'Part 3 <b>']);
+    page.on('request', (request) => request.url().includes('/info?') && asked.push(new URL(request.url()).searchParams.get('url')));
+    await look(page, stack.base, list);
+    await page.getByRole('heading', { name: 'List PLsluice1 & more' }).waitFor();
+    const titles = (count) => Array.from({ length: count }, (_, n) => `Number ${n} of PLsluice1 <b>`);
+    assert.deepEqual(await page.locator('.batch-name bdi').allTextContents(), titles(3));
     await page.getByRole('button', { name: 'Show more' }).click();
-    await page.getByRole('button', { name: 'Download 5 files' }).waitFor();
+    await page.getByRole('button', { name: 'Download 6 files' }).waitFor();
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.getByRole('button', { name: 'Download 7 files' }).waitFor();
+    assert.deepEqual(await page.locator('.batch-name bdi').allTextContents(), titles(7));
     assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
     assert.deepEqual(asked, []);
+    await judge(page, 'playlist-wide-light');
     await page.getByLabel('All of them').uncheck();
     await page.locator('.batch-row').nth(0).locator('label').click();
-    await page.locator('.batch-row').nth(2).locator('label').click();
+    await page.locator('.batch-row').nth(1).locator('label').click();
     await page.getByLabel('Quality', { exact: true }).selectOption('audio');
     await page.getByRole('button', { name: 'Download 2 files' }).click();
     await finished(page, 2);
     assert.equal(asked.length, 2);
-    assert.deepEqual((await inFolder(page)).map(([name]) => name), ['Sluice demo twenty seconds (2).m4a', 'Sluice demo twenty seconds.m4a']);
+    const wanted = await Promise.all(asked.map(async (url) => (await stack.stream(url, 'audio-m4a')).body.length));
+    const files = await inFolder(page);
+    assert.equal(new Set(files.map(([name]) => name)).size, 2);
+    assert.deepEqual(files.map(([, size]) => size).sort(), wanted.sort());
   }));
 
   test('a video out of one leads to the whole of it', () => withOurPage({}, async (page) => {
-    await answerLists(page);
-    await look(page, stack.base, `${demo}&list=PLsluice`);
+    await look(page, stack.base, `${demo}&list=PLsluice1`);
     await page.getByRole('button', { name: 'Show the whole playlist' }).click();
-    await page.getByRole('heading', { name: 'Songs' }).waitFor();
+    await page.getByRole('heading', { name: 'List PLsluice1 & more' }).waitFor();
+  }));
+
+  test('one that is not there is a problem in words', () => withOurPage({ refused: 1 }, async (page) => {
+    await page.route('**/api/v1/list?*', (route) => route.fulfill({ status: 404, contentType: 'application/problem+json',
+      json: { code: 'not_found', title: 'x', detail: 'x', status: 404, retryable: false } }));
+    await look(page, stack.base, list);
+    await page.locator('[role=alert]').getByText('There is nothing here').waitFor();
   }));
 });
 

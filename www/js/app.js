@@ -98,7 +98,7 @@ async function lookList(url, again = false) {
     document.title = `${title} · Sluice`;
     say(t('say.found', { title }));
     show(() => batchCard({ title, entries: body.items ?? [], next: body.next ?? null,
-      more: (next) => ask('list', { url, next }), lookAtOnce: false }), '.result-title');
+      more: (cursor) => ask('list', { url, cursor }), lookAtOnce: false }), '.result-title');
   }
 }
 
