@@ -178,31 +178,59 @@ static const char *shown_part(const char *dir)
     return NULL;
 }
 
-/* Puts a file of an unlikely name there and asks the web server for it, below every folder it may lie in.
- * 1: it was given out, at `path`. */
-static int is_given_out(struct doctor *d, const char *dir, char *path, size_t room)
+/* `base` and `path` as an address; a slash of the path stays one. */
+static void add_address(struct buf *out, const char *base, const char *path)
+{
+    (void)buf_adds(out, base);
+    for (; *path; path++) {
+        if (*path == '/')
+            (void)buf_addc(out, '/');
+        else
+            (void)text_percent_encode(out, (char[]){*path, '\0'});
+    }
+}
+
+/* Asks for `dir`/`name` below every folder of `base` it may lie in. Whether it was given out, at *address. */
+static bool is_below_shown(struct doctor *d, const char *base, const char *dir, const char *name,
+                           struct buf *address)
+{
+    struct err ignored;
+    for (const char *from = dir; from;) {
+        auto_(doctor_page) struct doctor_page page = {0};
+        buf_clear(address);
+        add_address(address, base, from);
+        add_address(address, "/", name);
+        if (doctor_get(d, buf_str(address), NULL, &page, &ignored) < 0)
+            return false; /* the check of the web server says so */
+        if (page.status == 200 && strcmp(buf_str(&page.body), name) == 0)
+            return true;
+        const char *next = *from ? strchr(from + 1, '/') : NULL;
+        from = next ? next : *from ? "" : NULL; /* "/a/b", "/b", "" */
+    }
+    return false;
+}
+
+/* Puts a file of an unlikely name into the directory and asks the web server for it: below the pages' folder,
+ * and below the top. */
+static bool is_given_out(struct doctor *d, const char *dir, struct buf *address)
 {
     struct err ignored;
     uint64_t random[2];
     char name[64];
     char file[PATH_MAX];
-    int found = 0;
+    char top[sizeof d->url];
     hash_random(random, sizeof random);
     (void)snprintf(name, sizeof name, "doctor-%016llx%016llx.txt", (unsigned long long)random[0],
                    (unsigned long long)random[1]);
     if (snprintf(file, sizeof file, "%s/%s", dir, name) >= (int)sizeof file ||
         io_write_file(file, name, strlen(name), &ignored) < 0)
-        return 0;
+        return false;
     (void)chmod(file, 0644); /* so that only the place protects it */
-    for (const char *from = dir; from && !found;) {
-        auto_(doctor_page) struct doctor_page page = {0};
-        (void)snprintf(path, room, "%s/%s", from, name);
-        if (doctor_get(d, path, NULL, &page, &ignored) < 0)
-            break; /* the check of the web server says so */
-        found = page.status == 200 && strcmp(buf_str(&page.body), name) == 0;
-        const char *next = *from ? strchr(from + 1, '/') : NULL;
-        from = next ? next : *from ? "" : NULL; /* "/a/b", "/b", "" */
-    }
+    const char *host = strstr(d->url, "://");
+    (void)snprintf(top, sizeof top, "%.*s", (int)(host ? host + 3 - d->url + strcspn(host + 3, "/") : 0),
+                   d->url);
+    bool found = is_below_shown(d, d->url, dir, name, address) ||
+                 (strcmp(top, d->url) != 0 && is_below_shown(d, top, dir, name, address));
     (void)unlink(file);
     return found;
 }
@@ -213,7 +241,7 @@ void doctor_docroot(struct doctor *d)
         "data_dir = /var/lib/sluice (or any directory that is not shown), and move it there";
     char dir[PATH_MAX];
     char root[PATH_MAX];
-    char path[PATH_MAX + 80];
+    auto_(buf) struct buf address = BUF_INIT(4 * PATH_MAX);
     if (!realpath(d->config->data_dir, dir)) {
         doctor_say(d, DOCTOR_OK, NULL, "nothing to see");
         return;
@@ -222,8 +250,9 @@ void doctor_docroot(struct doctor *d)
         doctor_say(d, DOCTOR_FAIL, fix, "data_dir %s lies in the folder of the pages, %s", dir, root);
         return;
     }
-    if (*d->url && is_given_out(d, dir, path, sizeof path)) {
-        doctor_say(d, DOCTOR_FAIL, fix, "the web server gives out what lies in data_dir: %s%s", d->url, path);
+    if (*d->url && is_given_out(d, dir, &address)) {
+        doctor_say(d, DOCTOR_FAIL, fix, "the web server gives out what lies in data_dir: %s",
+                   buf_str(&address));
         return;
     }
     const char *part = shown_part(dir);

@@ -14,9 +14,9 @@ struct doctor {
     void (*each)(void *ctx, const struct doctor_finding *finding);
     void *ctx;
     enum doctor_grade worst;
-    struct net *net;  /* opened by the first who asks; NULL: not yet */
-    char url[512];    /* opts->url without a slash at its end, or what was found; "": unknown */
-    bool reached_tls; /* somebody's certificate was fine */
+    struct net *net; /* opened by the first who asks; NULL: not yet */
+    char url[512];   /* opts->url without a slash at its end, or what was found; "": unknown */
+    bool reached;    /* the outside world, by one way out at least */
 };
 
 /* One finding. `fix` may be NULL. */
@@ -29,16 +29,15 @@ void doctor_say_fix(struct doctor *d, enum doctor_grade grade, const char *text,
 /* The fetch gate; NULL with *err. */
 struct net *doctor_net(struct doctor *d, struct err *err);
 
-/* What somebody answered. Borrowed from nobody: doctor_page_fini(). */
+/* What the web server answered: doctor_page_fini(). */
 struct doctor_page {
     int status;
-    struct buf head; /* lines as they came; empty when it came through the gate */
     struct buf body;
 };
 void doctor_page_fini(struct doctor_page *page);
-/* GET of d->url + path; `header` ("Name: value") may be NULL. http:// goes straight to the server, wherever
- * it is: the operator has named it. https:// goes through the fetch gate, so only to public addresses. */
-int doctor_get(struct doctor *d, const char *path, const char *header, struct doctor_page *out,
+/* GET; `header` ("Name: value") may be NULL. http:// goes straight to the server, wherever it is: the
+ * operator has named it. https:// goes through the fetch gate, so only to public addresses. */
+int doctor_get(struct doctor *d, const char *address, const char *header, struct doctor_page *out,
                struct err *err);
 
 /* The checks, by the file they are in. */

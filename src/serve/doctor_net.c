@@ -16,7 +16,7 @@ enum { CLOCK_WARN_S = 30, CLOCK_FAIL_S = 300, BODY_MAX_BYTES = 65536 };
 static void check_certificates(struct doctor *d)
 {
     const char *where = net_certificates();
-    if (!d->reached_tls && (!where || access(where, R_OK) < 0))
+    if (!d->reached && (!where || access(where, R_OK) < 0))
         doctor_say(d, DOCTOR_FAIL, "apt-get install ca-certificates", "no certificates of the world in %s",
                    where ? where : "any place known to libcurl");
 }
@@ -60,9 +60,9 @@ static void ask(struct doctor *d, struct net *net, const char *egress, const cha
     else
         doctor_say(d, DOCTOR_OK, NULL, "www.youtube.com answered in %lld ms%s", (long long)(took_us / 1000),
                    name);
-    if (!d->reached_tls)
+    if (!d->reached)
         check_clock(d, &answer, took_us);
-    d->reached_tls = true;
+    d->reached = true;
 }
 
 void doctor_upstream(struct doctor *d)
@@ -79,7 +79,6 @@ void doctor_upstream(struct doctor *d)
         return;
     }
     size_t count = egress_ways(net, ways);
-    d->reached_tls = false; /* an https page of our own says nothing about these */
     for (size_t i = 0; i < count; i++) {
         char egress[EGRESS_MAX];
         char name[96] = "";

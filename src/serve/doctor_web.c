@@ -22,7 +22,6 @@ enum { HEAD_MAX_BYTES = 65536, BODY_MAX_BYTES = 1 << 20 };
 
 void doctor_page_fini(struct doctor_page *page)
 {
-    buf_fini(&page->head);
     buf_fini(&page->body);
 }
 
@@ -102,16 +101,13 @@ static int take_apart(const struct buf *answer, struct doctor_page *out, struct 
         text_parse_u64n(blank + 1, strnlen(blank + 1, 3), 100, 599, &status) < 0)
         return err_set(err, ERR_UPSTREAM_FAILED, "that is no web server");
     out->status = (int)status;
-    buf_init(&out->head, HEAD_MAX_BYTES);
     buf_init(&out->body, BODY_MAX_BYTES);
-    (void)buf_add(&out->head, text, (size_t)(end - text));
     (void)buf_add(&out->body, end + 4, answer->len - (size_t)(end + 4 - text));
     return 0;
 }
 
 /* `rest`: what follows "http://". */
-static int get_plain(const char *rest, const char *path, const char *header, struct doctor_page *out,
-                     struct err *err)
+static int get_plain(const char *rest, const char *header, struct doctor_page *out, struct err *err)
 {
     char host[256];
     char port[16] = "80";
@@ -129,8 +125,8 @@ static int get_plain(const char *rest, const char *path, const char *header, str
     if (*after == ':')
         (void)snprintf(port, sizeof port, "%.*s", (int)strcspn(after + 1, "/"), after + 1);
     /* 1.0: an answer that ends with the connection, without chunks */
-    (void)buf_addf(&request, "GET %s%s HTTP/1.0\r\nHost: %.*s\r\nUser-Agent: sluice-doctor\r\n", rest + len,
-                   path, (int)len, rest);
+    (void)buf_addf(&request, "GET %s HTTP/1.0\r\nHost: %.*s\r\nUser-Agent: sluice-doctor\r\n", rest + len,
+                   (int)len, rest);
     (void)buf_addf(&request, "%s%s\r\n", header ? header : "", header ? "\r\n" : "");
     if (request.failed)
         return err_set(err, ERR_BAD_URL, "an address longer than allowed");
@@ -142,31 +138,28 @@ static int get_plain(const char *rest, const char *path, const char *header, str
     return rc < 0 ? -1 : take_apart(&answer, out, err);
 }
 
-static int get_far(struct doctor *d, const char *path, const char *header, struct doctor_page *out,
+static int get_far(struct doctor *d, const char *address, const char *header, struct doctor_page *out,
                    struct err *err)
 {
-    auto_(buf) struct buf url = BUF_INIT(8192);
     auto_(net_answer) struct net_answer answer = {0};
     const char *headers[] = {header, NULL};
-    (void)buf_addf(&url, "%s%s", d->url, path);
-    const struct net_call call = {.url = buf_str(&url), .headers = headers, .max_bytes = BODY_MAX_BYTES};
+    const struct net_call call = {.url = address, .headers = headers, .max_bytes = BODY_MAX_BYTES};
     struct net *net = doctor_net(d, err);
     if (!net || net_call(net, &call, &answer, err) < 0)
         return -1;
     out->status = answer.status;
     out->body = answer.body;
     answer.body = (struct buf)BUF_INIT(0);
-    d->reached_tls = true;
     return 0;
 }
 
-int doctor_get(struct doctor *d, const char *path, const char *header, struct doctor_page *out,
+int doctor_get(struct doctor *d, const char *address, const char *header, struct doctor_page *out,
                struct err *err)
 {
     static const char plain[] = "http://";
     *out = (struct doctor_page){0};
-    return text_starts_with(d->url, plain) ? get_plain(d->url + strlen(plain), path, header, out, err)
-                                           : get_far(d, path, header, out, err);
+    return text_starts_with(address, plain) ? get_plain(address + strlen(plain), header, out, err)
+                                            : get_far(d, address, header, out, err);
 }
 
 /* ---- Sockets ---- */
@@ -299,8 +292,10 @@ void doctor_web(struct doctor *d)
     for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
         const struct question *q = &questions[i];
         struct err err = {0};
+        char address[sizeof d->url + 64];
         auto_(doctor_page) struct doctor_page page = {0};
-        if (doctor_get(d, q->path, q->header, &page, &err) < 0) {
+        (void)snprintf(address, sizeof address, "%s%s", d->url, q->path);
+        if (doctor_get(d, address, q->header, &page, &err) < 0) {
             bool inside = err.code == ERR_REFUSED_ADDRESS;
             doctor_say(d, inside ? DOCTOR_WARN : DOCTOR_FAIL,
                        inside ? "sluice doctor --url http://127.0.0.1/FOLDER/" : take_snippet, "%s%s: %s",

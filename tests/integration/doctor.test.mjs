@@ -167,7 +167,7 @@ test('data that the web server gives out is found by asking it', async (t) => {
   const data = fresh('site/files/data');
   const url = await serve(t, (req, res) => {
     try {
-      res.end(readFileSync(path.join(scratch, 'site', req.url)));
+      res.end(readFileSync(path.join(scratch, 'site', decodeURIComponent(req.url))));
     } catch {
       res.writeHead(404).end();
     }
@@ -176,6 +176,9 @@ test('data that the web server gives out is found by asking it', async (t) => {
   assert.equal(wrong.grade, 'fail', JSON.stringify(wrong));
   assert.match(wrong.text, /gives out .*\/files\/data\/doctor-/);
   assert.match(wrong.fix, /data_dir = /);
+  assert.deepEqual(grades((await doctor(data, { args: ['--url', `${url}/media/`] })).of('docroot')), ['fail'], 'from the top');
+  const odd = fresh('site/files/my data & more');
+  assert.deepEqual(grades((await doctor(odd, { args: ['--url', url] })).of('docroot')), ['fail']);
   assert.deepEqual(grades((await doctor(data, { args: ['--docroot', path.join(scratch, 'site')] })).of('docroot')), ['fail']);
   assert.deepEqual(grades((await doctor(data, { args: ['--docroot', path.join(scratch, 'site/file')] })).of('docroot')), ['ok']);
   assert.deepEqual(grades((await doctor(fresh('public_html/data'))).of('docroot')), ['warn']);
