@@ -39,7 +39,7 @@ CFLAGS   ?=
 LDFLAGS  ?=
 
 LIB_SRC   := $(sort $(wildcard src/*/*.c src/*/*/*.c src/*/*/*/*.c))
-DOORS     := info stream
+DOORS     := info stream admin
 DOOR_SRC  := $(sort $(wildcard cgi-bin/*.c))
 UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))

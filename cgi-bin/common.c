@@ -16,6 +16,7 @@
 #include "serve/jobs.h"
 #include "serve/prepare.h"
 #include "serve/pump.h"
+#include "store/admin.h"
 
 static enum log_level level_of(const char *name)
 {
@@ -44,7 +45,7 @@ int door_check_config(const char *path)
 /* Streams take no thread (serve/pump.h), but finding out what to send does, where it waits for the outside
  * world. Beside those that may: threads that say "busy" to the next one, and answer what is at hand, health
  * first of all. */
-enum { SPARE_THREADS = 16 };
+enum { SPARE_THREADS = 16, ADMIN_THREADS = 16 };
 
 struct door {
     struct app app;
@@ -91,6 +92,16 @@ static void hush(void *ctx)
     events_hush(d->app.events);
 }
 
+/* The first user, where the settings have a password and nobody is there yet. */
+static void make_first_admin(struct app *app)
+{
+    struct err err = {0};
+    if (!*app->config.admin_password || store_admin_exists(app->store, &err) != 0)
+        return;
+    if (store_admin_create(app->store, "admin", app->config.admin_password, true, &err) < 0)
+        log_event(LOG_WARN, "no-first-admin", "error", err.text, NULL);
+}
+
 static int serve(const char *name, unsigned program, const char *config_file, const char *socket)
 {
     struct err err = {0};
@@ -106,7 +117,9 @@ static int serve(const char *name, unsigned program, const char *config_file, co
         log_event(LOG_ERROR, "cannot-start", "error", err.text, NULL);
         return 1;
     }
-    unsigned requests = (unsigned)app->config.info_threads;
+    if (program == HTTP_ROUTE_ADMIN)
+        make_first_admin(app);
+    unsigned requests = program == HTTP_ROUTE_ADMIN ? ADMIN_THREADS : (unsigned)app->config.info_threads;
     if (program == HTTP_ROUTE_STREAM)
         requests = app->config.max_connections < APP_STREAM_THREADS ? (unsigned)app->config.max_connections
                                                                     : APP_STREAM_THREADS;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin_user.h"
 #include "base/config.h"
 #include "base/text.h"
 #include "clients.h"
@@ -28,10 +29,10 @@ static const char usage[] =
     "usage: sluice COMMAND\n"
     "  serve [--port N] [--address A] [--data-dir DIR] [--docroot DIR]\n"
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
-    "  hold info.fcgi|stream.fcgi\n"
+    "  hold info.fcgi|stream.fcgi|admin.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
-        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE JOBS_USAGE DOCTOR_USAGE DB_USAGE GC_USAGE USAGE_USAGE
-    "  config --check [FILE] [--json]\n"
+        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE ADMIN_USAGE JOBS_USAGE DOCTOR_USAGE DB_USAGE GC_USAGE
+            USAGE_USAGE "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key; --man: its manual\n"
     "  snippet [--json]    list what there is for web servers and systemd\n"
@@ -126,6 +127,7 @@ static int serve(int argc, char **argv)
             return misuse("cannot find the pages: give --docroot");
         opts.docroot = docroot;
     }
+    admin_first(&config);
     return supervise(&opts);
 }
 
@@ -133,8 +135,8 @@ static int hold(int argc, char **argv)
 {
     char own[PATH_MAX];
     char program[PATH_MAX];
-    if (argc != 1 || (strcmp(argv[0], "info.fcgi") != 0 && strcmp(argv[0], "stream.fcgi") != 0))
-        return misuse("hold takes info.fcgi or stream.fcgi");
+    if (argc != 1 || !supervise_holds(argv[0]))
+        return misuse("hold takes info.fcgi, stream.fcgi or admin.fcgi");
     if (own_directory(own, sizeof own) < 0 || find_near(own, programs, program) < 0)
         return misuse("cannot find info.fcgi near this program");
     *strrchr(program, '/') = '\0';
@@ -294,6 +296,7 @@ int main(int argc, char **argv)
         {"clients", clients_command},
         {"token", token_command},
         {"jobs", jobs_command},
+        {"admin", admin_command},
         {"doctor", doctor},
         {"db", db_command},
         {"usage", usage_command},

@@ -23,8 +23,10 @@ static const struct {
     {"shared.fcgi", "shared.fcgi", ""},
     {"sluice-info.socket", "sluice.socket", "INFO"},
     {"sluice-stream.socket", "sluice.socket", "STREAM"},
+    {"sluice-admin.socket", "sluice.socket", "ADMIN"},
     {"sluice-info.service", "sluice.service", "INFO"},
     {"sluice-stream.service", "sluice.service", "STREAM"},
+    {"sluice-admin.service", "sluice.service", "ADMIN"},
 };
 
 /* What the pages may do: they need nothing but themselves. Programs send their own. */
@@ -137,6 +139,7 @@ int snippet_print(struct buf *out, const char *name, const struct snippet_values
     if (i == ARRAY_LEN(snippets))
         return err_set(err, ERR_NOT_FOUND, "no snippet is called %s", name);
     const bool stream = strcmp(snippets[i].variant, "STREAM") == 0;
+    const bool admin = strcmp(snippets[i].variant, "ADMIN") == 0;
     auto_(buf) struct buf info_routes = BUF_INIT(4096);
     auto_(buf) struct buf stream_routes = BUF_INIT(4096);
     if (list_routes(&info_routes, HTTP_ROUTE_INFO) < 0 || list_routes(&stream_routes, HTTP_ROUTE_STREAM) < 0)
@@ -150,7 +153,9 @@ int snippet_print(struct buf *out, const char *name, const struct snippet_values
         {"ADDRESS", v->address},
         {"PORT", v->port},
         {"CONFIG", v->config},
-        {"PROGRAM", stream ? "stream" : "info"},
+        {"PROGRAM", stream  ? "stream"
+                    : admin ? "admin"
+                            : "info"},
         {"POLICY", page_policy},
         {"INFO_ROUTES", buf_str(&info_routes)},
         {"STREAM_ROUTES", buf_str(&stream_routes)},

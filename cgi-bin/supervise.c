@@ -54,10 +54,10 @@ struct child {
     pid_t leaving[LEAVING_MAX]; /* told to end, not gone yet; 0: free */
 };
 
-enum { INFO, STREAM, WEB, CHILDREN };
+enum { INFO, STREAM, ADMIN, WEB, CHILDREN, PROGRAMS = WEB };
 
-static const char *const names[] = {[INFO] = "info.fcgi", [STREAM] = "stream.fcgi"};
-static const char *const sockets[] = {[INFO] = "info.sock", [STREAM] = "stream.sock"};
+static const char *const names[] = {[INFO] = "info.fcgi", [STREAM] = "stream.fcgi", [ADMIN] = "admin.fcgi"};
+static const char *const sockets[] = {[INFO] = "info.sock", [STREAM] = "stream.sock", [ADMIN] = "admin.sock"};
 static const char web_config[] = "lighttpd.conf";
 
 static int listen_unix(const char *dir, const char *name, struct err *err)
@@ -249,7 +249,7 @@ static pid_t *free_place(struct child *c)
 
 static void replace_programs(struct child *children)
 {
-    for (int i = INFO; i <= STREAM; i++) {
+    for (int i = 0; i < PROGRAMS; i++) {
         struct child *c = &children[i];
         pid_t old = c->pid;
         if (!old) /* it is about to be started anyway */
@@ -270,7 +270,7 @@ static int end_former(struct child *children)
 {
     int64_t now = clock_mono_us();
     int wait_ms = -1;
-    for (int i = INFO; i <= STREAM; i++) {
+    for (int i = 0; i < PROGRAMS; i++) {
         struct child *c = &children[i];
         int64_t left_us = c->started_mono_us + PROVED_US - now;
         if (!c->former)
@@ -365,7 +365,7 @@ static int make_run_dir(const struct supervise_opts *o, char *dir, size_t room, 
 
 static void remove_run_dir(const char *dir)
 {
-    const char *const files[] = {sockets[INFO], sockets[STREAM], web_config};
+    const char *const files[] = {sockets[INFO], sockets[STREAM], sockets[ADMIN], web_config};
     char path[PATH_ROOM + sizeof web_config];
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         (void)snprintf(path, sizeof path, "%s/%s", dir, files[i]);
@@ -378,7 +378,7 @@ static int prepare(const struct supervise_opts *o, struct child *children, const
 {
     auto_(buf) struct buf text = BUF_INIT(65536);
     char port[16];
-    for (int i = INFO; i <= STREAM; i++) {
+    for (int i = 0; i < PROGRAMS; i++) {
         children[i].name = names[i];
         (void)snprintf(children[i].path, PATH_ROOM, "%s/%s", o->programs, names[i]);
         children[i].listen_fd = listen_unix(dir, sockets[i], err);
@@ -433,7 +433,8 @@ static int open_signals(struct err *err)
 int supervise(const struct supervise_opts *o)
 {
     struct err err = {0};
-    struct child children[CHILDREN] = {{.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
+    struct child children[CHILDREN] = {
+        {.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
     char dir[PATH_ROOM] = "";
     int rc = 0;
     int signals = open_signals(&err);
@@ -457,11 +458,24 @@ int supervise(const struct supervise_opts *o)
     return rc;
 }
 
+bool supervise_holds(const char *name)
+{
+    for (int i = 0; i < PROGRAMS; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 int supervise_held(const char *programs, const char *name)
 {
     struct err err = {0};
-    struct child children[CHILDREN] = {{.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
-    struct child *held = &children[strcmp(name, names[INFO]) == 0 ? INFO : STREAM];
+    struct child children[CHILDREN] = {
+        {.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}, {.listen_fd = -1}};
+    int which = 0;
+    while (which < PROGRAMS - 1 && strcmp(name, names[which]) != 0)
+        which++;
+    struct child *held = &children[which];
     int listening = 0;
     socklen_t len = sizeof listening;
     if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening) {

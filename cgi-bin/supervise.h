@@ -12,6 +12,8 @@
 #ifndef SLUICE_CGI_BIN_SUPERVISE_H
 #define SLUICE_CGI_BIN_SUPERVISE_H
 
+#include <stdbool.h>
+
 struct supervise_opts {
     const char *address; /* to listen on: "127.0.0.1" */
     unsigned port;
@@ -25,6 +27,8 @@ int supervise(const struct supervise_opts *opts);
 
 /* `sluice hold`: the same for one program ("info.fcgi" or "stream.fcgi") on the socket that is descriptor 0,
  * for init systems: SIGHUP replaces it, SIGTERM lets it finish what it sends. */
+/* Whether it is the name of a program that can be held. */
+bool supervise_holds(const char *name);
 int supervise_held(const char *programs, const char *name);
 
 #endif

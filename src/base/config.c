@@ -65,6 +65,8 @@ static const struct config_key keys[] = {
     TEXT(sandbox, "on",
          "on: whatever this kernel has of Landlock and seccomp; required: do not start without both; off."),
     TEXT(anonymous, "on", "on: anybody may ask; off: only who has a key (sluice key create)."),
+    TEXT(admin_password, "",
+         "Password of the admin pages' first user, admin; made when nobody is there yet. At least 10 bytes."),
     TEXT(trusted_proxies, "",
          "Proxies in front, as addresses or CIDR blocks: the client is whom they name in X-Forwarded-For."),
     INT(rate_anonymous, "600", 0, 1000000000, "",

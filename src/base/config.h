@@ -22,6 +22,7 @@ struct config {
     char *ytdlp_path;             /* directory or zip file of a newer yt-dlp; "" = the installed one */
     char *resolver_url;           /* template with {url} or {id}; "" = none */
     char *resolver_fields;        /* name=path pairs, comma-separated */
+    char *admin_password;         /* of the first user of the admin pages; "" = none is made */
     char *resolver_key;           /* hex; "" = answers are not sealed */
     char *resolver_iv;            /* hex; "" = before the sealed text */
     char *clients_file;           /* YouTube client profiles; "" = the built-in ones */

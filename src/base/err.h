@@ -38,6 +38,8 @@ enum err_code {
     ERR_BAD_KEY,
     ERR_KEY_DISABLED,
     ERR_SITE_NOT_ALLOWED, /* for this key */
+    ERR_BAD_LOGIN,
+    ERR_FORBIDDEN,
     ERR_QUOTA_EXCEEDED,
     ERR_BUSY,
     ERR_TOKEN_EXPIRED,

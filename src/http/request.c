@@ -74,6 +74,9 @@ static int read_headers(struct http_request *req, http_getenv_fn *get, void *ctx
         {"HTTP_HOST", NULL, &req->host},
         {"HTTP_ORIGIN", NULL, &req->origin},
         {"HTTP_LAST_EVENT_ID", NULL, &req->last_event_id},
+        {"HTTP_COOKIE", NULL, &req->cookie},
+        {"HTTP_X_CSRF_TOKEN", NULL, &req->csrf_token},
+        {"HTTP_SEC_FETCH_SITE", NULL, &req->fetch_site},
         {"REMOTE_ADDR", NULL, &req->remote_addr},
         {"HTTP_X_FORWARDED_FOR", NULL, &req->forwarded_for},
     };

@@ -39,7 +39,7 @@ struct http_request {
     size_t param_count;
     /* Header values, borrowed from the environment; NULL when absent or empty. */
     const char *range, *if_range, *if_match, *if_none_match, *accept, *accept_language, *authorization,
-        *api_key, *content_type, *host, *origin, *last_event_id;
+        *api_key, *content_type, *host, *origin, *last_event_id, *cookie, *csrf_token, *fetch_site;
     const char *remote_addr, *forwarded_for; /* for limits only, never logged; the latter is only a claim */
     bool https;
     char id[17]; /* random hex: in logs and in problem bodies */

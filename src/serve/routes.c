@@ -24,6 +24,23 @@ const struct http_route serve_routes[] = {
     {"/stream_video", HTTP_POST, HTTP_ROUTE_STREAM | HTTP_ROUTE_CORS, serve_legacy_download},
     {"/tiktok", HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_tiktok},
     {"/stream", HTTP_GET, HTTP_ROUTE_STREAM | HTTP_ROUTE_HTML | HTTP_ROUTE_CORS, serve_stream},
+    /* The admin pages: admin_….c. Without CORS: they work by a cookie. */
+    {"/api/v1/admin/session", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_session},
+    {"/api/v1/admin/login", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_login},
+    {"/api/v1/admin/logout", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_logout},
+    {"/api/v1/admin/password", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_password},
+    {"/api/v1/admin/users", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_users},
+    {"/api/v1/admin/users/create", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_users_create},
+    {"/api/v1/admin/users/update", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_users_update},
+    {"/api/v1/admin/keys", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_keys},
+    {"/api/v1/admin/keys/create", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_keys_create},
+    {"/api/v1/admin/keys/update", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_keys_update},
+    {"/api/v1/admin/keys/state", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_keys_state},
+    {"/api/v1/admin/streams", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_streams},
+    {"/api/v1/admin/streams/stop", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_streams_stop},
+    {"/api/v1/admin/audit", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_audit},
+    {"/api/v1/admin/clients", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_clients},
+    {"/api/v1/admin/system", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_system},
 };
 
 const size_t serve_route_count = ARRAY_LEN(serve_routes);

@@ -51,6 +51,12 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
     "((state IN ('queued', 'waiting') AND run_unix_ms <= " now                                               \
     ") OR (state = 'running' AND lease_unix_ms <= " now "))"
 
+/* The pattern is in lower case, and escaped by a backslash. */
+#define API_KEY_LIKE                                                                                         \
+    "(lower(label) LIKE $1 ESCAPE '\\' OR lower(owner) LIKE $1 ESCAPE '\\' OR id LIKE $1 ESCAPE '\\')"
+
+#define ADMIN_COLUMNS "name, password, role, active, created_unix_s, changed_unix_s"
+
 /* DB_JOB_CLAIM says twice what is due: where several ask at once, PostgreSQL looks only at the second again
  * when it comes to a row that another one has just taken.
  * DB_CACHE_PRUNE and DB_CACHE_EVICT delete in portions, so that other writers get between. 300: a row's key,
@@ -78,6 +84,10 @@ static const char *const statements[DB_STMT_COUNT] = {
                         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING"),
     [DB_API_KEY_FIND] = ("SELECT " API_KEY_COLUMNS " FROM api_key WHERE id = $1"),
     [DB_API_KEY_LIST] = ("SELECT " API_KEY_COLUMNS " FROM api_key ORDER BY created_unix_s, id"),
+    [DB_API_KEY_PAGE] = ("SELECT " API_KEY_COLUMNS " FROM api_key WHERE " API_KEY_LIKE
+                         " ORDER BY CASE $2 WHEN 'label' THEN lower(label) WHEN 'owner' THEN lower(owner) "
+                         "WHEN 'state' THEN state ELSE '' END, created_unix_s DESC, id LIMIT $3 OFFSET $4"),
+    [DB_API_KEY_COUNT] = "SELECT count(*) FROM api_key WHERE " API_KEY_LIKE,
     [DB_API_KEY_STATE] = "UPDATE api_key SET state = $1 WHERE id = $2 AND state <> 'revoked'",
     [DB_API_KEY_UPDATE] = ("UPDATE api_key SET label = $1, owner = $2, rate_per_hour = $3, "
                            "expires_unix_s = $4, addresses = $5, bytes_per_day = $6, streams_max = $7, "
@@ -132,6 +142,35 @@ static const char *const statements[DB_STMT_COUNT] = {
                         "WHERE minute >= $1 GROUP BY client, kind, outcome, credit "
                         "ORDER BY client, kind, credit DESC, 5 DESC LIMIT $2"),
     [DB_HEALTH_FORGET] = "DELETE FROM client_health WHERE minute < $1",
+    [DB_ADMIN_ADD] = ("INSERT INTO admin_user (" ADMIN_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6) "
+                      "ON CONFLICT DO NOTHING"),
+    [DB_ADMIN_COUNT] = "SELECT count(*) FROM admin_user",
+    [DB_ADMIN_FIND] = "SELECT " ADMIN_COLUMNS " FROM admin_user WHERE name = $1",
+    [DB_ADMIN_LIST] = "SELECT " ADMIN_COLUMNS " FROM admin_user ORDER BY name",
+    [DB_ADMIN_PASSWORD] = "UPDATE admin_user SET password = $1, changed_unix_s = $2 WHERE name = $3",
+    [DB_ADMIN_UPDATE] = ("UPDATE admin_user SET role = $1, active = $2 WHERE name = $3 AND "
+                         "(($1 = 'admin' AND $2 = 1) OR EXISTS (SELECT 1 FROM admin_user AS other WHERE "
+                         "other.role = 'admin' AND other.active = 1 AND other.name <> $3))"),
+    [DB_SESSION_ADD] =
+        "INSERT INTO session (id_sha256, name, created_unix_s, seen_unix_s) VALUES ($1, $2, $3, $3)",
+    [DB_SESSION_FIND] = ("SELECT session.name, role, session.created_unix_s, seen_unix_s FROM session "
+                         "JOIN admin_user ON admin_user.name = session.name WHERE id_sha256 = $1 AND "
+                         "active = 1 AND session.created_unix_s > $2 AND seen_unix_s > $3"),
+    [DB_SESSION_SEEN] = "UPDATE session SET seen_unix_s = $1 WHERE id_sha256 = $2",
+    [DB_SESSION_END] = "DELETE FROM session WHERE id_sha256 = $1",
+    [DB_SESSION_END_OF] = "DELETE FROM session WHERE name = $1 AND id_sha256 <> $2",
+    [DB_SESSION_PRUNE] = "DELETE FROM session WHERE created_unix_s <= $1 OR seen_unix_s <= $2",
+    [DB_LOGIN_FAILURE_GET] = "SELECT count, last_unix_s FROM login_failure WHERE subject = $1",
+    [DB_LOGIN_FAILURE_ADD] = ("INSERT INTO login_failure (subject, count, last_unix_s) VALUES ($1, 1, $2) "
+                              "ON CONFLICT (subject) DO UPDATE SET count = login_failure.count + 1, "
+                              "last_unix_s = excluded.last_unix_s"),
+    [DB_LOGIN_FAILURE_FORGET] = "DELETE FROM login_failure WHERE subject = $1",
+    [DB_LOGIN_FAILURE_PRUNE] = "DELETE FROM login_failure WHERE last_unix_s <= $1",
+    [DB_AUDIT_ADD] = ("INSERT INTO audit (at_unix_us, name, action, subject, before, after) "
+                      "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"),
+    [DB_AUDIT_LIST] = ("SELECT at_unix_us, name, action, subject, before, after FROM audit "
+                       "WHERE at_unix_us < $1 AND ($2 = '' OR name = $2) AND ($3 = '' OR action = $3) "
+                       "ORDER BY at_unix_us DESC LIMIT $4"),
     [DB_FAILURE_ADD] = ("INSERT INTO extract_failure (at_unix_us, site, id, code, error, trace) "
                         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"),
     [DB_FAILURE_LIST] = ("SELECT at_unix_us, site, id, code, error, trace FROM extract_failure "

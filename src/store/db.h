@@ -34,6 +34,8 @@ enum db_stmt {
     DB_API_KEY_ADD,    /* all columns; nothing happens when the id is taken */
     DB_API_KEY_FIND,   /* id → all columns */
     DB_API_KEY_LIST,   /* → all columns */
+    DB_API_KEY_PAGE,   /* pattern of what is sought, order, how many, from which → all columns */
+    DB_API_KEY_COUNT,  /* pattern → how many */
     DB_API_KEY_STATE,  /* state, id; not of one that is revoked */
     DB_API_KEY_UPDATE, /* label, owner, rate, expires, addresses, bytes, streams, sites, id */
     DB_RATE_GET,       /* subject → full, lent, lent until */
@@ -90,6 +92,24 @@ enum db_stmt {
     DB_JOB_LIST,  /* owner or "", state or "", created before, and id, how many at most → all columns */
     DB_JOB_COUNT, /* → state, how many */
     DB_JOB_PRUNE, /* over since, how many at most */
+    DB_ADMIN_ADD,         /* all columns; nothing happens when the name is taken */
+    DB_ADMIN_COUNT,       /* → how many there are */
+    DB_ADMIN_FIND,        /* name → all columns */
+    DB_ADMIN_LIST,        /* → all columns, by name */
+    DB_ADMIN_PASSWORD,    /* password, now, name */
+    DB_ADMIN_UPDATE,      /* role, active, name; not of the last active admin, who would be none any more */
+    DB_SESSION_ADD,       /* id, name, now */
+    DB_SESSION_FIND,      /* id, created after, seen after → name, role, created, seen; of active users */
+    DB_SESSION_SEEN,      /* now, id */
+    DB_SESSION_END,       /* id */
+    DB_SESSION_END_OF,    /* name, but not id */
+    DB_SESSION_PRUNE,     /* created until, seen until */
+    DB_LOGIN_FAILURE_GET, /* subject → count, last */
+    DB_LOGIN_FAILURE_ADD, /* subject, now */
+    DB_LOGIN_FAILURE_FORGET, /* subject */
+    DB_LOGIN_FAILURE_PRUNE,  /* last until */
+    DB_AUDIT_ADD,            /* all columns; nothing happens when the time is taken */
+    DB_AUDIT_LIST, /* before time, name or "", action or "", how many → all columns; newest first */
 
     DB_STMT_COUNT
 };

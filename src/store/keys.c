@@ -101,22 +101,59 @@ int store_key_get(struct store *s, const char *id, struct store_api_key *key, st
     return rc;
 }
 
+static int each_row(struct db *db, enum db_stmt id, const struct db_value *values,
+                    void (*each)(void *ctx, const struct store_api_key *key), void *ctx, struct err *err)
+{
+    int rc = db_run(db, id, values, err);
+    for (; rc == 1; rc = db_next(db, id, err)) {
+        struct key_row row;
+        if (read_row(db, id, &row, err) < 0) {
+            db_reset(db, id);
+            return -1;
+        }
+        each(ctx, &row.key);
+    }
+    return rc;
+}
+
 int store_key_list(struct store *s, void (*each)(void *ctx, const struct store_api_key *key), void *ctx,
                    struct err *err)
 {
     auto_(lease) struct lease l = {0};
     if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0)
         return -1;
-    int rc = db_run(l.db, DB_API_KEY_LIST, NULL, err);
-    for (; rc == 1; rc = db_next(l.db, DB_API_KEY_LIST, err)) {
-        struct key_row row;
-        if (read_row(l.db, DB_API_KEY_LIST, &row, err) < 0) {
-            db_reset(l.db, DB_API_KEY_LIST);
-            return -1;
-        }
-        each(ctx, &row.key);
+    return each_row(l.db, DB_API_KEY_LIST, NULL, each, ctx, err);
+}
+
+/* What LIKE takes: anything that contains it, whatever the case of ASCII letters. */
+static int make_pattern(struct buf *out, const char *search)
+{
+    (void)buf_addc(out, '%');
+    for (const char *p = search; *p; p++) {
+        if (strchr("%_\\", *p))
+            (void)buf_addc(out, '\\');
+        (void)buf_addc(out, *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p);
     }
-    return rc;
+    return buf_addc(out, '%');
+}
+
+int store_key_list_page(struct store *s, const struct store_key_page *page,
+                        void (*each)(void *ctx, const struct store_api_key *key), void *ctx, int64_t *total,
+                        struct err *err)
+{
+    auto_(buf) struct buf pattern = BUF_INIT(1024);
+    auto_(lease) struct lease l = {0};
+    if (make_pattern(&pattern, page->search) < 0)
+        return err_set(err, ERR_BAD_REQUEST, "too much to search for");
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0)
+        return -1;
+    const struct db_value values[] = {DB_TEXT_VALUE(buf_str(&pattern)), DB_TEXT_VALUE(page->order),
+                                      DB_INT_VALUE(page->limit), DB_INT_VALUE(page->offset)};
+    if (db_run(l.db, DB_API_KEY_COUNT, values, err) < 0)
+        return -1;
+    *total = db_column_int(l.db, DB_API_KEY_COUNT, 0);
+    db_reset(l.db, DB_API_KEY_COUNT);
+    return each_row(l.db, DB_API_KEY_PAGE, values, each, ctx, err);
 }
 
 /* --- making and checking --- */

@@ -52,6 +52,15 @@ int store_key_get(struct store *s, const char *id, struct store_api_key *key, st
 /* Calls `each` for every key, oldest first; it must not call the store. */
 int store_key_list(struct store *s, void (*each)(void *ctx, const struct store_api_key *key), void *ctx,
                    struct err *err);
+/* The same for a page of those whose id, label or owner contain `search` (""; all), in the order "label",
+ * "owner", "state" or else the newest first; *total: of all pages. */
+struct store_key_page {
+    const char *search, *order;
+    int64_t limit, offset;
+};
+int store_key_list_page(struct store *s, const struct store_key_page *page,
+                        void (*each)(void *ctx, const struct store_api_key *key), void *ctx, int64_t *total,
+                        struct err *err);
 /* 1 done, 0 there is none, or it is revoked: that is for ever. */
 int store_key_set_state(struct store *s, const char *id, enum store_key_state state, struct err *err);
 /* Label, owner, limits, expiry, addresses, as *key says. 1 done, 0 there is none. */

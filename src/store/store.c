@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "store/admin.h"
 #include "store/care.h"
 #include "store/internal.h"
 
@@ -190,7 +191,8 @@ static int prune_all(struct store *s, int64_t now_unix_s, struct store_swept *ou
                    prune(s, DB_TOKEN_MARK_PRUNE, now_unix_s, &out->token_rows, err) < 0 ||
                    store_token_key_prune(s, err) < 0 ||
                    (s->keep_jobs_s &&
-                    prune(s, DB_JOB_PRUNE, (now_unix_s - s->keep_jobs_s) * 1000, &out->jobs, err) < 0)
+                    prune(s, DB_JOB_PRUNE, (now_unix_s - s->keep_jobs_s) * 1000, &out->jobs, err) < 0) ||
+                   store_admin_prune(s, now_unix_s, err) < 0
                ? -1
                : 0;
 }
