@@ -1,4 +1,4 @@
--- Who may use the admin pages. Passwords as argon2id says them; a user who leaves is disabled, for the record's sake.
+-- Who may use the admin pages. Passwords as argon2id says them; a user who leaves is disabled, so that the record stays whole.
 CREATE TABLE admin_user (
     name           TEXT PRIMARY KEY NOT NULL,
     password       TEXT NOT NULL,

@@ -16,7 +16,7 @@ typedef int http_handler_fn(struct app *app, const struct http_request *req, str
 enum http_route_flag {
     HTTP_ROUTE_INFO = 1,   /* answered by info.fcgi */
     HTTP_ROUTE_STREAM = 2, /* answered by stream.fcgi */
-    HTTP_ROUTE_ADMIN = 16, /* answered by admin.fcgi */
+    HTTP_ROUTE_ADMIN = 32, /* answered by admin.fcgi */
     HTTP_ROUTE_HTML = 4,   /* problems may be HTML pages */
     HTTP_ROUTE_CORS = 8,   /* any origin may read the answer (no cookies are involved) */
     HTTP_ROUTE_BELOW = 16, /* also answers what begins with its path, which ends in '/' */
