@@ -130,7 +130,7 @@ describe('start and end', () => {
     });
     assert.equal(out.exit, 1);
     assert.match(out.stderr, /sluice\.db is damaged/);
-    assert.match(out.stderr, /(info|stream)\.fcgi does not start/);
+    assert.match(out.stderr, /(info|stream|admin)\.fcgi does not start/);
   });
 
   test('a second run on another port, with the same data, leaves the first one alone', async (t) => {
