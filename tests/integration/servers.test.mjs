@@ -146,14 +146,14 @@ async function startServer(row, { origin, prefix = '' }) {
   };
   const own = path.join(scratch, 'programs');
   for (const dir of [spool, own, path.join(scratch, 'data'), path.join(scratch, 'fcgid')]) mkdirSync(dir);
-  for (const program of ['sluice', 'info.fcgi', 'stream.fcgi']) copyFileSync(path.join(programs, program), path.join(own, program));
+  for (const program of ['sluice', 'info.fcgi', 'stream.fcgi', 'admin.fcgi']) copyFileSync(path.join(programs, program), path.join(own, program));
   copyFileSync(origin.caFile, path.join(scratch, 'ca.pem')); // as the programs: whose user may not reach this checkout
   const pages = path.join(s.docroot, s.shared ? prefix : '');
   cpSync(path.join(root, 'build/www'), pages, { recursive: true });
   const config = path.join(scratch, 'sluice.conf');
   writeFileSync(
     config,
-    `data_dir = ${scratch}/data\nproxy_url = ${origin.proxyUrl}\nupstream_ca_file = ${scratch}/ca.pem\nmax_active = 2\nmax_connections = 2\nrate_anonymous = 0\n`,
+    `data_dir = ${scratch}/data\nproxy_url = ${origin.proxyUrl}\nupstream_ca_file = ${scratch}/ca.pem\nmax_active = 2\nmax_connections = 2\nrate_anonymous = 0\nadmin_password = seven wonders\n`,
   );
 
   const snippet = async (name) => {
@@ -167,7 +167,7 @@ async function startServer(row, { origin, prefix = '' }) {
   writeFileSync(s.snippetFile, row.kind === 'lighttpd' ? text.replace('"/tmp"', `"${spool}"`) : text);
   if (s.shared) {
     writeFileSync(path.join(pages, '.htaccess'), text);
-    for (const program of ['info.fcgi', 'stream.fcgi']) {
+    for (const program of ['info.fcgi', 'stream.fcgi', 'admin.fcgi']) {
       writeFileSync(path.join(pages, program), await snippet('shared.fcgi'));
       chmodSync(path.join(pages, program), 0o755);
     }
@@ -194,11 +194,11 @@ async function startServer(row, { origin, prefix = '' }) {
   };
   if (s.external) {
     // The command lines are those of the comment in the file; -n: do not fork.
-    for (const [, args, file, name] of text.matchAll(/^# {3}spawn-fcgi (.* -- )(.*\/(info|stream)\.fcgi)$/gm)) {
+    for (const [, args, file, name] of text.matchAll(/^# {3}spawn-fcgi (.* -- )(.*\/(info|stream|admin)\.fcgi)$/gm)) {
       const command = `${args}${s.held ? `${path.join(own, 'sluice')} hold ${name}.fcgi` : file}`;
       s[name] = start(['/usr/bin/spawn-fcgi', '-n', ...command.split(' ')], { SLUICE_CONFIG: config });
     }
-    await until(() => ['info', 'stream'].every((name) => existsSync(path.join(spool, `${name}.sock`))), 'the sockets');
+    await until(() => ['info', 'stream', 'admin'].every((name) => existsSync(path.join(spool, `${name}.sock`))), 'the sockets');
   }
   const log = () => `${said}\n${existsSync(`${scratch}/error.log`) ? readFileSync(`${scratch}/error.log`, 'utf8') : ''}`;
   const ready = async () => {
@@ -403,7 +403,7 @@ function suite(row) {
     if (s.external) await until(async () => (await active()) === 1, 'another one');
     await s.restart();
     await cut;
-    for (const name of s.external ? ['info', 'stream'] : []) assert.ok(alive(s[name].pid), name);
+    for (const name of s.external ? ['info', 'stream', 'admin'] : []) assert.ok(alive(s[name].pid), name);
     await origin.reset();
     assert.equal((await s.streamOf(watch('sluiceDemo1'), 'format-136')).body.length, file.length);
   });
@@ -455,6 +455,18 @@ function suite(row) {
       assert.equal(descendants(s.stream.pid).length, 1);
     });
   }
+
+  test('the admin pages: a cookie and a token come and go', async () => {
+    assertProblem(await s.get('/api/v1/admin/session'), 401, 'auth_required');
+    const post = (route, fields, headers) =>
+      s.get(`/api/v1/admin/${route}`, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers }, body: query(fields) });
+    const answer = await post('login', { name: 'admin', password: 'seven wonders' });
+    assert.equal(answer.status, 200, answer.text());
+    const [cookie] = answer.headers['set-cookie'][0].split(';');
+    assertProblem(await post('keys/create', { label: 'x' }, { cookie }), 403, 'forbidden');
+    const made = await post('keys/create', { label: 'x' }, { cookie, 'x-csrf-token': answer.json().csrf_token });
+    assert.match(made.json().text, /^slc_/);
+  });
 
   test('the Authorization header arrives', async () => {
     // That it complains shows that it saw it: nobody has such a key, and it takes 8192 bytes of one.
@@ -563,7 +575,7 @@ test('systemd takes the units, and finds little to complain about', async (t) =>
   const scratch = scratchDir();
   t.after(() => rmSync(scratch, { recursive: true, force: true }));
   const files = [];
-  for (const unit of ['info.socket', 'stream.socket', 'info.service', 'stream.service']) {
+  for (const unit of ['info.socket', 'stream.socket', 'admin.socket', 'info.service', 'stream.service', 'admin.service']) {
     const name = `sluice-${unit}`;
     const out = await run(path.join(programs, 'sluice'), ['snippet', name, '--programs', programs, '--config', '/etc/sluice/sluice.conf']);
     files.push(path.join(scratch, name));
@@ -571,7 +583,7 @@ test('systemd takes the units, and finds little to complain about', async (t) =>
   }
   const verified = await run('systemd-analyze', ['verify', ...files]);
   assert.deepEqual([verified.exit, verified.stdout.toString() + verified.stderr], [0, '']);
-  for (const file of files.slice(2)) {
+  for (const file of files.slice(3)) {
     const judged = await run('systemd-analyze', ['security', '--offline=true', file]);
     const [, exposure] = /Overall exposure level for \S+: ([0-9.]+)/.exec(judged.stdout.toString()) ?? [];
     assert.ok(Number(exposure) <= 1.5, judged.stdout.toString().slice(-300));
