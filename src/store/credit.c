@@ -26,11 +26,16 @@ int credits_init(struct credits *all)
 
 /* ---- At the database: one after the other, and without the lock ---- */
 
-static void wait_for_turn(struct credits *all)
+/* False: somebody before us has failed meanwhile. */
+static bool wait_for_turn(struct credits *all)
 {
+    unsigned failures = all->failures;
     while (all->busy)
         (void)pthread_cond_wait(&all->served, &all->lock);
+    if (all->failures != failures)
+        return false;
     all->busy = true;
+    return true;
 }
 
 static void begin(struct credits *all)
@@ -60,7 +65,8 @@ static void give_back(struct store *s, struct credit *c)
     struct lease l = {0};
     c->left = 0;
     c->lent = false;
-    wait_for_turn(&s->credits);
+    while (!wait_for_turn(&s->credits))
+        ;
     begin(&s->credits);
     if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, &ignored) == 0)
         (void)rate_row_give_back(l.db, &rate, count, &ignored);
@@ -195,18 +201,28 @@ static enum outcome settle(struct store *s, struct credit *c, const struct rate_
     return taken == 0 && others ? OTHERS_HOLD : DECIDED;
 }
 
+/* Those who came meanwhile would wait for the same in vain, one after the other. */
+static enum outcome fail(struct credits *all, struct credit *c)
+{
+    c->err = all->err;
+    c->failed_round = ++c->round;
+    return DECIDED;
+}
+
 /* Takes for all that wait for `c`, which is the caller's (busy). */
 static enum outcome take(struct store *s, struct credit *c, int64_t now_unix_us)
 {
     struct store_rate rate = rate_of(c);
     struct rate_row row = {0};
+    struct credits *all = &s->credits;
     struct err err = {0};
     struct lease l = {0};
     int64_t taken = -1;
     rate.now_unix_us = now_unix_us;
     if (c->left > 0 || worth_taking(s, c, 1, now_unix_us) == 0)
         stop_lending(s, c);
-    wait_for_turn(&s->credits);
+    if (!wait_for_turn(all))
+        return fail(all, c);
     struct rate_wish wish = {.need = 1 + (int64_t)c->waiting, .holds = c->lent};
     wish.extra = worth_taking(s, c, wish.need, now_unix_us);
     c->round++;
@@ -215,10 +231,10 @@ static enum outcome take(struct store *s, struct credit *c, int64_t now_unix_us)
         taken = rate_row_take(l.db, &rate, &wish, &row, &err);
     lease_end(&l);
     end(&s->credits);
-    if (taken < 0) { /* those who came meanwhile would wait for the same in vain, one after the other */
-        c->err = err;
-        c->failed_round = ++c->round;
-        return DECIDED;
+    if (taken < 0) {
+        all->failures++;
+        all->err = err;
+        return fail(all, c);
     }
     return settle(s, c, &wish, taken, &row);
 }

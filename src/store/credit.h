@@ -49,7 +49,9 @@ struct credits {
     pthread_mutex_t lock;
     pthread_cond_t served; /* something changed for those who wait */
     pthread_cond_t lending;
-    bool busy; /* one statement at a time in a process: SQLite has but one writer anyway */
+    bool busy;         /* one statement at a time in a process: SQLite has but one writer anyway */
+    unsigned failures; /* counted, so that those in line need not try the same in vain */
+    struct err err;    /* of the last one */
     bool closing, has_keeper;
     pthread_t keeper; /* gives back */
     struct credit of[CREDIT_SUBJECTS];

@@ -285,6 +285,50 @@ static void many_at_once(void **state)
     store_close(s);
 }
 
+/* While the database cannot be written, each is told after one wait, however many others stand in line. */
+static void *ask_once(void *ctx)
+{
+    struct player *p = ctx;
+    struct err err = {0};
+    const struct gcra g = gcra_of(10, 3600);
+    char subject[16];
+    int64_t full;
+    (void)snprintf(subject, sizeof subject, "k:%d", p->process);
+    const struct store_rate r = {subject, clock_unix_us(), g.interval_us, g.capacity_us};
+    p->round = store_rate_admit(p->store, &r, &full, &err) < 0 && err.code == ERR_BUSY;
+    return NULL;
+}
+
+static void a_locked_file(void **state)
+{
+    struct err err = {0};
+    struct store *s = NULL;
+    char path[PATH_MAX];
+    sqlite3 *db = NULL;
+    struct player players[THREADS];
+    pthread_t threads[THREADS];
+    assert_int_equal(store_open(&s, *state, &err), 0);
+    (void)snprintf(path, sizeof path, "%s/sluice.db", (const char *)*state);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    int64_t began_us = clock_mono_us();
+    for (int i = 0; i < THREADS; i++) {
+        players[i] = (struct player){.store = s, .process = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_once, &players[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(players[i].round);
+    }
+    assert_true(clock_mono_us() - began_us < INT64_C(3000) * STORE_CACHE_WAIT_MS);
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+    players[0].process = 0;
+    (void)ask_once(&players[0]);
+    assert_false(players[0].round);
+    store_close(s);
+}
+
 /* What was used of the old limit is used of the new one. */
 static void another_limit(void **state)
 {
@@ -315,10 +359,10 @@ static void another_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_DIR(held_and_given_back), ON_SERVER(held_and_given_back), IN_DIR(another_limit),
-        ON_SERVER(another_limit),    IN_DIR(many_at_once),           ON_SERVER(many_at_once),
-        IN_DIR(exactly_so_many),     ON_SERVER(exactly_so_many),     IN_DIR(never_more),
-        ON_SERVER(never_more),       ON_SERVER(server_goes),
+        IN_DIR(held_and_given_back), ON_SERVER(held_and_given_back), IN_DIR(a_locked_file),
+        IN_DIR(another_limit),       ON_SERVER(another_limit),       IN_DIR(many_at_once),
+        ON_SERVER(many_at_once),     IN_DIR(exactly_so_many),        ON_SERVER(exactly_so_many),
+        IN_DIR(never_more),          ON_SERVER(never_more),          ON_SERVER(server_goes),
     };
     main_process = getpid();
     return cmocka_run_group_tests(tests, start_server, stop_server);
