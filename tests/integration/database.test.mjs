@@ -1,5 +1,6 @@
 // Two whole Sluices with data directories of their own and one PostgreSQL between them; and what happens when it goes.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -51,6 +52,36 @@ test('--check-config tries the database, and says nothing of the password', asyn
     assert.match(answer.stderr, words);
     assert.doesNotMatch(answer.stderr + answer.stdout, /p'w|p%27w/);
   }
+});
+
+test('a job queued at one host is begun by a second, which dies over it, and done by a third', async (t) => {
+  const one = await startStack({ origin, env: { ...env, SLUICE_JOB_THREADS: '0' } });
+  t.after(() => one.stop());
+  const hosts = [];
+  const startHost = () => {
+    const settings = { ...env, SLUICE_DATA_DIR: path.join(dir, `host${hosts.length}`), SLUICE_JOB_LEASE_S: '2', PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile };
+    const child = spawn(path.join(programs, 'sluice'), ['jobs', 'run'], { stdio: 'ignore', env: programEnv(dir, settings) });
+    hosts.push({ child, ended: new Promise((resolve) => child.on('exit', resolve)) });
+    return hosts.at(-1);
+  };
+  t.after(() => Promise.all(hosts.map(({ child, ended }) => child.kill('SIGTERM') && ended)));
+  await origin.script({ match: { path: '/youtubei/*' }, times: Infinity, action: { type: 'delay', ms: 20000 } });
+  const body = JSON.stringify({ kind: 'prepare', url: 'https://www.youtube.com/watch?v=sluiceKids1' });
+  const job = (await one.get('/api/v1/jobs', { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json();
+  const inState = (state) =>
+    until(async () => {
+      const now = (await one.get(job.url)).json();
+      return now.state === state && now;
+    }, state);
+  const { child, ended } = startHost();
+  await inState('running');
+  child.kill('SIGKILL');
+  await ended;
+  await origin.reset();
+  startHost();
+  const done = await inState('done');
+  assert.equal(done.attempts, 2);
+  assert.equal((await one.get(done.result.stream_url, { method: 'HEAD' })).status, 200, 'its link is good at every host');
 });
 
 test('a link made by one host is honoured by the other, which knows the description already', async (t) => {

@@ -5,7 +5,9 @@
 #include <stdint.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -305,6 +307,84 @@ static void many_workers(void **state)
     assert_string_equal(sql(*state, "SELECT count(*) FROM job WHERE state = 'done' AND attempts = 1"), "61");
 }
 
+/* ---- Workers that are killed ---- */
+
+enum { SHORT_LEASE_MS = 150, WORKERS = 4, ROUNDS = 40, TO_DO = 60 };
+
+/* In a child: tells by the pipe which jobs it has done. */
+static void work_until_killed(const char *where, int out)
+{
+    struct store *s = NULL;
+    struct err err = {0};
+    while (store_open(&s, where, &err) < 0)
+        clock_sleep_ms(5);
+    for (;;) {
+        struct store_job job = {0};
+        uint8_t ms;
+        if (store_job_claim(s, SHORT_LEASE_MS, &job, &err) != 1) {
+            clock_sleep_ms(5);
+            continue;
+        }
+        hash_random(&ms, sizeof ms);
+        clock_sleep_ms(ms / 8); /* its work */
+        if (store_job_done(s, &job, "{}", &err) == 1 && write(out, job.id, STORE_JOB_ID_LEN) < 0)
+            _exit(1);
+        store_job_fini(&job);
+    }
+}
+
+static pid_t start_worker(const char *where, int out)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        work_until_killed(where, out);
+    return pid;
+}
+
+static void killed_workers(void **state)
+{
+    int told[2];
+    pid_t workers[WORKERS];
+    char ids[TO_DO][STORE_JOB_ID_LEN + 1];
+    int done[TO_DO] = {0};
+    assert_int_equal(pipe(told), 0);
+    struct store *s = open_store(*state);
+    for (int i = 0; i < TO_DO; i++)
+        add(s, ids[i]);
+    store_close(s); /* before fork() */
+    for (int i = 0; i < WORKERS; i++)
+        workers[i] = start_worker(*state, told[1]);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint8_t random[2];
+        hash_random(random, sizeof random);
+        pid_t *victim = &workers[random[0] % WORKERS];
+        clock_sleep_ms(random[1] / 8);
+        assert_int_equal(kill(*victim, SIGKILL), 0);
+        (void)waitpid(*victim, NULL, 0);
+        *victim = start_worker(*state, told[1]);
+    }
+    for (int tries = 0; tries < 200; tries++) {
+        if (strcmp(sql(*state, "SELECT count(*) FROM job WHERE state = 'done'"), "60") == 0)
+            break;
+        clock_sleep_ms(50);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        (void)kill(workers[i], SIGKILL);
+        (void)waitpid(workers[i], NULL, 0);
+    }
+    (void)close(told[1]);
+    assert_string_equal(sql(*state, "SELECT count(*) FROM job WHERE state = 'done'"), "60");
+    char id[STORE_JOB_ID_LEN + 1] = "";
+    while (read(told[0], id, STORE_JOB_ID_LEN) == STORE_JOB_ID_LEN) {
+        for (int i = 0; i < TO_DO; i++)
+            done[i] += strcmp(ids[i], id) == 0;
+    }
+    (void)close(told[0]);
+    for (int i = 0; i < TO_DO; i++)
+        assert_true(done[i] <= 1); /* one that died with the word on its lips told nobody */
+}
+
 static void bounds(void **state)
 {
     auto_ptr(store) struct store *s = open_store(*state);
@@ -336,8 +416,8 @@ int main(void)
 {
     main_process = getpid();
     static const struct CMUnitTest tests[] = {
-        ON_BOTH(a_life),           ON_BOTH(failing),      ON_BOTH(a_lease_ends), ON_BOTH(pages),
-        ON_BOTH(kept_for_a_while), ON_BOTH(many_workers), ON_BOTH(bounds),
+        ON_BOTH(a_life),           ON_BOTH(failing),      ON_BOTH(a_lease_ends),   ON_BOTH(pages),
+        ON_BOTH(kept_for_a_while), ON_BOTH(many_workers), ON_BOTH(killed_workers), ON_BOTH(bounds),
     };
     return hash_init(NULL) < 0 ? 1 : cmocka_run_group_tests(tests, start_server, stop_server);
 }
