@@ -14,6 +14,7 @@
 #include "serve/auth.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
+#include "serve/phrase.h"
 #include "serve/planned.h"
 #include "serve/prepare.h"
 #include "serve/serve.h"
@@ -40,8 +41,6 @@ static enum group group_of(const struct choice *c)
     return groups[c->kind];
 }
 
-/* --- words and numbers of the language --- */
-
 static const char *words(const struct page *p, const char *key)
 {
     return locale_text(p->locale, key);
@@ -52,66 +51,15 @@ static void add_words(const struct page *p, const char *key)
     (void)html_text(p->out, words(p, key));
 }
 
-/* The text called `key` with `value` in the place of its {name}; fit for attributes too. */
 static void add_filled(const struct page *p, const char *key, const char *value)
 {
-    const char *text = words(p, key);
-    size_t before = strcspn(text, "{");
-    const char *after = strchr(text, '}');
-    char head[256];
-    (void)snprintf(head, sizeof head, "%.*s", (int)before, text);
-    (void)html_attr(p->out, head);
-    (void)html_attr(p->out, after ? value : "");
-    (void)html_attr(p->out, after ? after + 1 : "");
-}
-
-/* "59.2 MB": one decimal where fewer than three digits would be left. `units`: names, a space between them.
- */
-static void add_units(const struct page *p, double value, const char *units)
-{
-    char number[32];
-    bool whole = true;
-    for (const char *next; value >= 999.5 && (next = strchr(units, ' ')); units = next + 1, whole = false)
-        value /= 1000;
-    (void)snprintf(number, sizeof number, "%.*f", !whole && value < 99.95 ? 1 : 0, value);
-    char *point = strchr(number, '.');
-    if (point)
-        *point = *words(p, "number.decimal"); /* one byte in every language */
-    (void)buf_addf(p->out, "%s %.*s", number, (int)strcspn(units, " "), units);
+    phrase_filled(p->out, p->locale, key, value);
 }
 
 static void add_size(const struct page *p, const struct choice *c)
 {
     (void)buf_adds(p->out, c->size_exact ? "" : "≈ ");
-    add_units(p, (double)c->size_bytes, words(p, "units.size"));
-}
-
-static void add_rate(const struct page *p, int64_t bits)
-{
-    add_units(p, (double)bits, words(p, "units.rate"));
-}
-
-/* "59,234,567"; beyond the last three digits, Hindi groups by two. */
-static void format_grouped(const struct page *p, uint64_t n, struct buf *out)
-{
-    char digits[24];
-    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
-    int size = *words(p, "number.group_size") - '0';
-    for (int i = 0; i < len; i++) {
-        int left = len - i;
-        if (i > 0 && left >= 3 && (left - 3) % size == 0)
-            (void)buf_adds(out, words(p, "number.group"));
-        (void)buf_addc(out, digits[i]);
-    }
-}
-
-static void add_duration(struct buf *out, uint64_t ms)
-{
-    unsigned long long s = (ms + 500) / 1000;
-    if (s >= 3600)
-        (void)buf_addf(out, "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
-    else
-        (void)buf_addf(out, "%llu:%02llu", s / 60, s % 60);
+    phrase_units(p->out, p->locale, "units.size", (double)c->size_bytes);
 }
 
 /* `before`, the text escaped, `after`. Our own words have no quotes in them: they may stand in attributes. */
@@ -218,7 +166,7 @@ static void add_facts(const struct page *p, const struct choice *c)
         (void)buf_addf(out, "<span>%.0f fps</span>", fps);
     if (bitrate > 0 && !strstr(c->label, "bit/s")) {
         (void)buf_adds(out, "<span>");
-        add_rate(p, bitrate);
+        phrase_units(out, p->locale, "units.rate", (double)bitrate);
         (void)buf_adds(out, "</span>");
     }
     for (size_t i = 0; i < c->format_count && has_many_voices(p->d); i++) {
@@ -253,7 +201,7 @@ static int add_row(const struct page *p, const struct choice *c, bool best, stru
     (void)buf_adds(out, "<span class=\"choice-size\" title=\"");
     if (c->size_bytes) {
         auto_(buf) struct buf bytes = BUF_INIT(64);
-        format_grouped(p, c->size_bytes, &bytes);
+        phrase_grouped(&bytes, p->locale, c->size_bytes);
         add_filled(p, c->size_exact ? "choice.size_exact" : "choice.size_about", buf_str(&bytes));
         (void)buf_adds(out, "\">");
         add_size(p, c);
@@ -332,7 +280,7 @@ static void add_chapters(const struct page *p)
     add_group_top(p, "group.chapters", d->chapter_count, "choices");
     for (size_t i = 0; i < d->chapter_count; i++) {
         (void)buf_adds(p->out, "<li><span class=\"chapter\"><span class=\"chapter-time\">");
-        add_duration(p->out, d->chapters[i].start_ms);
+        phrase_duration(p->out, d->chapters[i].start_ms);
         add_element(p->out, "</span><span dir=\"auto\">", d->chapters[i].title, "</span></span></li>\n");
     }
     (void)buf_adds(p->out, "</ul></details>\n");
@@ -377,7 +325,7 @@ static int add_about(const struct page *p, const struct choice *best, bool cache
     }
     if (d->duration_ms) {
         (void)buf_adds(out, "<span class=\"thumb-time\">");
-        add_duration(out, d->duration_ms);
+        phrase_duration(out, d->duration_ms);
         (void)buf_adds(out, "</span>");
     }
     add_element(out, "</div>\n<div class=\"result-about\">\n<h2 class=\"result-title\" dir=\"auto\">",

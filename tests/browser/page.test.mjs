@@ -326,13 +326,22 @@ describe('looks', () => {
     }
   }
 
-  test('waiting', () => withOurPage({ viewport: sizes.phone }, async (page) => {
+  for (const [colorScheme, size] of [['light', 'wide'], ['dark', 'phone']])
+    test(`in the queue, ${size}, ${colorScheme}`, () => withOurPage({ viewport: sizes[size], colorScheme, refused: 1 }, async (page) => {
+      await page.route('**/api/v1/info?*', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json',
+        json: { code: 'busy', title: 'x', detail: 'x', status: 503, retryable: true, retry_after_s: 60, queue_position: 3 } }));
+      await look(page, stack.base, demo);
+      await page.getByRole('button', { name: /^Trying again in \d+ s$/ }).waitFor();
+      await judge(page, `queue-${size}-${colorScheme}`);
+    }));
+
+  for (const [colorScheme, size] of [['light', 'phone'], ['dark', 'wide']]) test(`waiting, ${size}, ${colorScheme}`, () => withOurPage({ viewport: sizes[size], colorScheme }, async (page) => {
     await page.route('**/api/v1/info?*', () => {}); // never answered
     await look(page, stack.base, demo);
     await page.waitForSelector('.waiting');
     assert.equal(await page.textContent('[role=status]'), 'Looking it up …');
     await page.waitForTimeout(400); // it fades in
-    await judge(page, 'waiting-phone-light');
+    await judge(page, `waiting-${size}-${colorScheme}`);
     await page.unrouteAll({ behavior: 'ignoreErrors' });
   }));
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { startStack } from '../integration/harness.mjs';
-import { judge, launch, look, sizes, withPage } from './browser.mjs';
+import { giveFiles, judge, launch, look, sizes, withPage } from './browser.mjs';
 
 const demo = 'https://www.youtube.com/watch?v=sluiceDemo1';
 const long = 'https://www.youtube.com/watch?v=sluiceLong1';
@@ -172,6 +172,45 @@ describe('what was looked up before', () => {
     await page.reload();
     await page.waitForSelector('.promises');
     assert.equal(await page.locator('.history').count(), 0);
+  }));
+});
+
+describe('hostile texts', () => {
+  const evil = `<img src=x onerror=alert(1)>\u202Egpj.exe👩‍👩‍👧‍👦${'x'.repeat(4000)} ${'שלום '.repeat(200)}&amp;\u0007`;
+  const small = { width: 320, height: 640 };
+
+  test('of any length break nothing, wherever they stand', () => withOurPage({ viewport: small, refused: 1 }, async (page) => {
+    await giveFiles(page);
+    await page.route('**/api/v1/info?*', async (route) => {
+      const response = await route.fetch();
+      if (!response.ok()) return route.fulfill({ response });
+      const info = await response.json();
+      const choices = info.choices.map((choice, n) => (n === 0 ? { ...choice, label: evil } : choice));
+      return route.fulfill({ response, json: { ...info, title: evil, author: evil, choices, chapters: [{ start_s: 0, title: evil }],
+        subtitles: info.subtitles.map((subtitle) => ({ ...subtitle, label: evil })) } });
+    });
+    await look(page, stack.base, demo);
+    await page.waitForSelector('.result-title');
+    assert.ok((await page.textContent('.result-title')).startsWith('<img src=x onerror=alert(1)>gpj.exe👩‍👩‍👧‍👦xxx'));
+    assert.equal(await page.locator('.result img:not(.thumb img)').count(), 0);
+    await page.locator('.choice-link').nth(1).click();
+    await page.waitForFunction(() => document.querySelector('.downloads-item')?.dataset.state === 'done');
+    await page.locator('.more > summary').click();
+    await judge(page, 'hostile-card-narrow');
+    await page.goto(`${stack.base}/`);
+    await page.waitForSelector('.history');
+    await judge(page, 'hostile-history-narrow');
+    await paste(page, `${demo} ${long} https://media.example/${'y'.repeat(3000)}.mp4`);
+    await page.locator('.batch-row bdi', { hasText: '<img' }).nth(1).waitFor();
+    await judge(page, 'hostile-batch-narrow');
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  }));
+
+  test('without JavaScript too', () => withOurPage({ viewport: small }, async (page) => {
+    await page.goto(`${stack.base}/api/v1/page?url=https://youtu.be/sluiceEvil1`);
+    assert.match(await page.textContent('.result-title'), /<script>alert\(1\)<\/script>/);
+    assert.equal(await page.locator('.result script, .result img:not(.thumb img)').count(), 0);
+    await judge(page, 'hostile-nojs-narrow');
   }));
 });
 

@@ -41,6 +41,7 @@ static void check(const struct http_request *req)
         require(http_param(req, req->params[i].name) != NULL);
     }
     (void)http_wants_html(req);
+    require(http_locale(req) != NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

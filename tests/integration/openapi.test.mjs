@@ -109,6 +109,7 @@ describe('answers', () => {
     'no such choice': ['/api/v1/stream', query({ url: demo, choice: '9000p-mp4' }), 404],
     'a damaged link': ['/api/v1/stream', query({ data: 'AAAA' }), 400],
     'a page': ['/api/v1/page', query({ url: demo }), 200],
+    'a page in Hindi': ['/api/v1/page', query({ url: demo, lang: 'hi' }), 200],
     'the form alone': ['/api/v1/page', query({ lang: 'tr' }), 200],
     'an error as a page': ['/api/v1/page', query({ url: 'https://youtu.be/sluicePriv1' }), 403, { headers: { Accept: 'text/html' } }],
     'a picture': ['/api/v1/thumbnail', () => new URL(info.thumbnail_url, stack.base).search, 200],

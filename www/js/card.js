@@ -63,7 +63,7 @@ function exactSizeText(choice) {
 /* The server's label begins with what tells a choice from its neighbours ("1080p · MP4 · H.264"); the rest of it
  * has places of its own in the row. A file of which nothing is known has only its container there. */
 export function nameOf(choice) {
-  const [name] = (choice.label || choice.id).split(' · ');
+  const [name] = plain(choice.label || choice.id).slice(0, 60).split(' · ');
   if (name === 'Audio')
     return t('choice.audio');
   return name.toLowerCase() === choice.container ? t('choice.as_is') : name;
