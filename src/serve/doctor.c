@@ -241,6 +241,7 @@ static void check_programs(struct doctor *d)
     } programs[] = {
         {"info.fcgi", "nothing is answered", DOCTOR_FAIL},
         {"stream.fcgi", "nothing is sent", DOCTOR_FAIL},
+        {"admin.fcgi", "the admin pages do not work", DOCTOR_WARN},
         {"sluice-keep", "player scripts are not run, and some of YouTube's clients not asked", DOCTOR_WARN},
         {"sluice-js", "player scripts are not run, and some of YouTube's clients not asked", DOCTOR_WARN},
         {"sluice-dlp", "yt-dlp is not asked", DOCTOR_WARN},

@@ -185,7 +185,7 @@ struct sockets {
 /* Both of a directory, if they are there. */
 static void try_directory(struct sockets *s, const char *dir)
 {
-    static const char *const names[] = {"info.sock", "stream.sock"};
+    static const char *const names[] = {"info.sock", "stream.sock", "admin.sock"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char path[512];
         char text[700];
@@ -263,6 +263,8 @@ static const struct question questions[] = {
     {"/api/v1/usage", NULL, 0, "\"requests\"", DOCTOR_FAIL, "/api/ does not reach info.fcgi", take_snippet},
     {"/api/v1/stream", NULL, 0, "\"code\"", DOCTOR_FAIL, "/api/v1/stream does not reach stream.fcgi",
      take_snippet},
+    {"/api/v1/admin/session", NULL, 0, "\"code\"", DOCTOR_WARN,
+     "/api/v1/admin/ does not reach admin.fcgi: the admin pages do not work", take_snippet},
     {"/download", NULL, 0, "\"code\"", DOCTOR_WARN, "the routes of older clients are not passed on",
      take_snippet},
     {"/api/v1/usage", "Authorization: Bearer doctor", 401, "bad_key", DOCTOR_WARN,
@@ -279,6 +281,16 @@ static bool is_right(const struct question *q, const struct doctor_page *page)
     if (q->status == 0)
         return strstr(body, q->holds) || (page->status == 401 && strstr(body, "auth_required"));
     return page->status == q->status && strstr(body, q->holds);
+}
+
+/* Who listens on the way would have the password of the admin pages, and keys. */
+static bool is_open_way(const char *url)
+{
+    static const char *const inside[] = {"http://127.", "http://localhost", "http://[::1]"};
+    bool is_open = text_starts_with(url, "http://");
+    for (size_t i = 0; i < ARRAY_LEN(inside); i++)
+        is_open = is_open && !text_starts_with(url, inside[i]);
+    return is_open;
 }
 
 void doctor_web(struct doctor *d)
@@ -308,7 +320,11 @@ void doctor_web(struct doctor *d)
         wrong++;
         doctor_say(d, q->grade, q->fix, "%s%s answers %d: %s", d->url, q->path, page.status, q->wrong);
     }
-    if (wrong == 0)
+    if (is_open_way(d->url))
+        doctor_say(d, DOCTOR_WARN,
+                   "a certificate for it (certbot, acme.sh), and https alone for who is not here",
+                   "%s/ is not https: passwords and keys can be read on the way", d->url);
+    else if (wrong == 0)
         doctor_say(d, DOCTOR_OK, NULL, "%s/: all routes answer", d->url);
 }
 

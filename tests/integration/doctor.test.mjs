@@ -205,6 +205,7 @@ test('web servers that are not there, are no web servers, or lose something on t
     serve(t, (req, res) => {
       const headers = { ...req.headers };
       delete headers.connection;
+      delete headers.host;
       if (lose === 'header') delete headers.authorization;
       const target = lose === 'route' && req.url.startsWith('/api/v1/stream') ? '/nothing' : req.url;
       http.get({ host: '127.0.0.1', port: stack.port, path: target, headers, agent: false }, (answer) => {
@@ -216,6 +217,9 @@ test('web servers that are not there, are no web servers, or lose something on t
   const [header, ...more] = await ask(await between('header'));
   assert.deepEqual([header.grade, more.length], ['warn', 0]);
   assert.match(header.fix, /CGIPassAuth On/);
+  // To the doctor another machine's address.
+  const [plain, ...rest] = await ask((await between('nothing')).replace('127.0.0.1', '0x7f.1'));
+  assert.deepEqual([plain.grade, /not https/.test(plain.text), rest.length], ['warn', true, 0], JSON.stringify(plain));
   const [route] = await ask(await between('route'));
   assert.equal(route.grade, 'fail');
   assert.match(route.text, /does not reach stream\.fcgi/);
