@@ -322,6 +322,13 @@ static size_t add_sounds(const struct description *d, const char *language, bool
 
 enum { SOUNDS_MAX = 2 + ARRAY_LEN(mp3_rates_kbps), SPARE = 1 };
 
+/* From now on, until it ends or whoever watches leaves. */
+static void mark_live(struct choice *c)
+{
+    size_t len = strlen(c->label);
+    (void)snprintf(c->label + len, sizeof c->label - len, " · live");
+}
+
 static int list_for(const struct description *d, const struct choice_wish *wish, struct choice **out,
                     size_t *count, struct err *err)
 {
@@ -341,6 +348,8 @@ static int list_for(const struct description *d, const struct choice_wish *wish,
         }
     }
     n += add_sounds(d, wish->language, false, list + n);
+    for (size_t i = 0; i < n && d->live; i++)
+        mark_live(&list[i]);
     *out = list;
     *count = n;
     return 0;

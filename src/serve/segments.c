@@ -2,10 +2,13 @@
 #include "serve/segments.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/aes_cbc.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "net/fetch.h"
+#include "serve/live_list.h"
 #include "site/dash.h"
 #include "site/header_lines.h"
 #include "site/hls.h"
@@ -19,7 +22,11 @@ struct segments {
     struct header_lines headers;
     const atomic_bool *cancelled;
     struct buf base;  /* what the addresses of the pieces are relative to */
-    struct hls *list; /* one of these two */
+    struct hls *list; /* one of these two, or a broadcast's: */
+    struct live_list live;
+    bool is_live;
+    int64_t news_us; /* when it last grew */
+    const char *url; /* of the list; borrowed */
     struct dash *dash;
     const struct hls_segment *pieces; /* of it */
     size_t count;
@@ -45,7 +52,10 @@ void segments_free(struct segments *s)
     fetch_close(s->fetch);
     aes_cbc_free(s->cipher);
     buf_fini(&s->clear);
-    hls_free(s->list);
+    if (s->is_live)
+        live_list_fini(&s->live); /* which `list` is a part of */
+    else
+        hls_free(s->list);
     dash_free(s->dash);
     buf_fini(&s->base);
     header_lines_fini(&s->headers);
@@ -101,6 +111,68 @@ static int read_manifest(struct segments *s, const char *url, const struct buf *
     return 0;
 }
 
+/* ---- Broadcasts ---- */
+
+/* What is new of a list just fetched; the tables grow with it. */
+static int take_news(struct segments *s, const struct hls *fetched, struct err *err)
+{
+    size_t added;
+    if (live_list_take(&s->live, fetched, &added, err) < 0)
+        return -1;
+    s->list = &s->live.list;
+    s->pieces = s->list->segments;
+    if (s->count == s->list->segment_count)
+        return 0;
+    s->count = s->list->segment_count;
+    uint64_t *starts = realloc(s->starts, (s->count + 1) * sizeof *starts);
+    if (!starts)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    starts[0] = 0;
+    s->starts = starts;
+    s->news_us = clock_mono_us();
+    return 0;
+}
+
+/* The list becomes one that grows. */
+static int begin_live(struct segments *s, struct err *err)
+{
+    auto_ptr(hls) struct hls *first = steal(&s->list);
+    s->is_live = true;
+    s->news_us = clock_mono_us();
+    return take_news(s, first, err);
+}
+
+static int pause_ms(const struct segments *s, int64_t ms, struct err *err)
+{
+    enum { LOOK_MS = 100 };
+    for (; ms > 0 && !atomic_load(s->cancelled); ms -= LOOK_MS)
+        (void)nanosleep(&(struct timespec){0, LOOK_MS * 1000000L}, NULL);
+    return atomic_load(s->cancelled) ? err_set(err, ERR_UPSTREAM_FAILED, "cancelled") : 0;
+}
+
+/* Waits until there is a piece behind the last one, or the broadcast is over: it says so, or has said nothing
+ * new for so long that its maker must be gone. A list that cannot be fetched may be there the next time. */
+static int await_piece(struct segments *s, struct err *err)
+{
+    enum { SILENT_TARGETS = 6, SILENT_LEAST_MS = 20000 };
+    while (!s->live.over && s->index == s->count) {
+        int64_t silent_ms = SILENT_TARGETS * s->live.target_ms;
+        struct err why = {.code = ERR_OK};
+        auto_(buf) struct buf text = BUF_INIT(HLS_BYTES_MAX);
+        auto_ptr(hls) struct hls *fetched = NULL;
+        if (silent_ms < SILENT_LEAST_MS)
+            silent_ms = SILENT_LEAST_MS;
+        if (pause_ms(s, s->live.target_ms / 2, err) < 0)
+            return -1;
+        if (read_whole(s, s->url, &text, NULL, &why) == 0 &&
+            hls_parse_live(&fetched, buf_str(&text), text.len, &why) == 0 && !fetched->is_master &&
+            take_news(s, fetched, err) < 0)
+            return -1;
+        s->live.over |= clock_mono_us() - s->news_us > silent_ms * 1000;
+    }
+    return 0;
+}
+
 static int read_list(struct segments *s, const char *url, struct err *err)
 {
     auto_(buf) struct buf text = BUF_INIT(HLS_BYTES_MAX);
@@ -108,10 +180,12 @@ static int read_list(struct segments *s, const char *url, struct err *err)
         return -1;
     if (dash_is(buf_str(&text), text.len))
         return read_manifest(s, url, &text, err);
-    if (hls_parse(&s->list, buf_str(&text), text.len, err) < 0)
+    if (hls_parse_live(&s->list, buf_str(&text), text.len, err) < 0)
         return -1;
     if (s->list->is_master)
         return err_set(err, ERR_UPSTREAM_FAILED, "hls: a list of lists where pieces were");
+    if (s->list->is_live && begin_live(s, err) < 0)
+        return -1;
     s->pieces = s->list->segments;
     s->count = s->list->segment_count;
     return 0;
@@ -156,11 +230,13 @@ int segments_open(struct segments **out, struct net *net, const struct segments_
     s->user_agent = opts->user_agent;
     s->egress = opts->egress;
     s->cancelled = opts->cancelled;
+    s->url = opts->url;
     buf_init(&s->base, URL_MAX);
     buf_init(&s->clear, (size_t)2 * FETCH_RING_BYTES);
     if (read_list(s, opts->url, err) < 0)
         return -1;
-    s->starts = calloc(s->count + 1, sizeof *s->starts);
+    if (!s->starts)
+        s->starts = calloc(s->count + 1, sizeof *s->starts);
     if (!s->starts)
         return err_set(err, ERR_INTERNAL, "out of memory");
     s->known = 1;
@@ -168,8 +244,9 @@ int segments_open(struct segments **out, struct net *net, const struct segments_
     return 0;
 }
 
-/* Opens the piece in which `offset` lies, or the next one, whose end is not known yet. */
-static int go(struct segments *s, uint64_t offset, struct err *err)
+/* Opens the piece in which `offset` lies, or the next one, whose end is not known yet. 1: that one is
+ * gone. */
+static int open_piece(struct segments *s, uint64_t offset, struct err *err)
 {
     size_t index = s->known - 1;
     while (index > 0 && s->starts[index] > offset)
@@ -178,9 +255,15 @@ static int go(struct segments *s, uint64_t offset, struct err *err)
     s->index = index;
     s->len = 0;
     s->at = s->starts[index];
+    if (s->is_live && index == s->count && await_piece(s, err) < 0)
+        return -1;
     if (index == s->count)
         return 0; /* the end */
+    if (s->is_live)
+        live_list_forget(&s->live, index);
     const struct hls_segment *piece = &s->pieces[index];
+    if (!piece->uri)
+        return err_set(err, ERR_UPSTREAM_FAILED, "live: too far back");
     auto_(buf) struct buf url = BUF_INIT(URL_MAX);
     if (net_url_join(buf_str(&s->base), piece->uri, &url, err) < 0)
         return -1;
@@ -197,11 +280,24 @@ static int go(struct segments *s, uint64_t offset, struct err *err)
         return -1;
     if (fetch_open(&s->fetch, s->net, &opts, err) == 0)
         return 0;
+    /* of a broadcast, a piece that is gone is passed over */
+    if (s->is_live && err->upstream_status && s->known == index + 1) {
+        s->starts[s->known++] = s->at;
+        return 1;
+    }
     if (!s->dash || !s->dash->last_may_lack || index + 1 != s->count || err->upstream_status != 404)
         return -1;
     s->count = index; /* there was one less than reckoned */
     *err = (struct err){0};
     return 0;
+}
+
+static int go(struct segments *s, uint64_t offset, struct err *err)
+{
+    int rc;
+    while ((rc = open_piece(s, offset, err)) > 0)
+        *err = (struct err){0};
+    return rc;
 }
 
 /* The next bytes of the piece, in s->data and s->len; none: it ends. */

@@ -1,6 +1,6 @@
-/* The pieces of an HLS or DASH recording as one file to be read forward: each through the gate, one fetch at
- * a time. Reading can go back (libav does so after its first look) and forward again. For the thread of a
- * job. */
+/* The pieces of an HLS or DASH recording, or of an HLS broadcast from now on until it ends, as one file to be
+ * read forward: each through the gate, one fetch at a time. Reading can go back (libav does so after its
+ * first look) and forward again. For the thread of a job. */
 #ifndef SLUICE_SERVE_SEGMENTS_H
 #define SLUICE_SERVE_SEGMENTS_H
 
@@ -12,7 +12,7 @@
 struct segments;
 
 struct segments_opts {
-    const char *url;        /* of the playlist, or the manifest with a track behind '#' */
+    const char *url;        /* of the playlist (borrowed likewise), or the manifest with a track behind '#' */
     const char *user_agent; /* NULL: Sluice's own; borrowed until segments_free() */
     const char *headers;    /* as struct format's; for playlist, keys and pieces */
     const char *egress;     /* the same; borrowed as user_agent */

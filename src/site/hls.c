@@ -257,7 +257,7 @@ static int read_map(struct parser *p, char *list)
 {
     const char *name;
     const char *value;
-    struct hls_segment map = {0};
+    struct hls_segment map = {.is_map = true};
     while (next_attribute(&list, &name, &value)) {
         if (strcmp(name, "URI") == 0)
             map.uri = value;
@@ -300,6 +300,8 @@ static int read_tag(struct parser *p, char *tag)
         *value++ = '\0';
     if (strcmp(tag, "#EXTINF") == 0)
         p->h->duration_ms += milliseconds(value);
+    else if (strcmp(tag, "#EXT-X-TARGETDURATION") == 0)
+        p->h->target_ms = (int64_t)whole(value, 3600) * 1000;
     else if (strcmp(tag, "#EXT-X-ENDLIST") == 0)
         p->ended = true;
     else if (strcmp(tag, "#EXT-X-STREAM-INF") == 0)
@@ -344,12 +346,11 @@ static int read_playlist(struct hls *h, const char *text, size_t len, struct err
         return -1;
     if (h->is_master ? h->stream_count == 0 : h->segment_count == 0)
         return err_set(err, ERR_UNSUPPORTED_SITE, "hls: nothing in it");
-    if (!h->is_master && !p.ended)
-        return err_set(err, ERR_LIVE, "hls: it has no end");
+    h->is_live = !h->is_master && !p.ended;
     return 0;
 }
 
-int hls_parse(struct hls **out, const char *text, size_t len, struct err *err)
+int hls_parse_live(struct hls **out, const char *text, size_t len, struct err *err)
 {
     if (!hls_is(text, len) || len > HLS_BYTES_MAX || memchr(text, '\0', len))
         return err_set(err, ERR_UNSUPPORTED_SITE, "hls: no playlist");
@@ -359,4 +360,14 @@ int hls_parse(struct hls **out, const char *text, size_t len, struct err *err)
         hls_free(steal(&h));
     *out = h;
     return rc;
+}
+
+int hls_parse(struct hls **out, const char *text, size_t len, struct err *err)
+{
+    if (hls_parse_live(out, text, len, err) < 0)
+        return -1;
+    if (!(*out)->is_live)
+        return 0;
+    hls_free(steal(out));
+    return err_set(err, ERR_LIVE, "hls: it has no end");
 }

@@ -1,5 +1,5 @@
-/* HTTP Live Streaming playlists (RFC 8216), of recordings: which streams there are, or of which pieces one is
- * made. Pure; every byte is hostile. */
+/* HTTP Live Streaming playlists (RFC 8216), of recordings and broadcasts: which streams there are, or of
+ * which pieces one is made. Pure; every byte is hostile. */
 #ifndef SLUICE_SITE_HLS_H
 #define SLUICE_SITE_HLS_H
 
@@ -40,6 +40,7 @@ struct hls_segment {
     uint64_t offset, length; /* length 0: all of it */
     uint32_t key;            /* 1 + the index in hls.keys of what it is locked with; 0: it is not */
     uint64_t number;         /* its media sequence number; of a map that of the piece behind it */
+    bool is_map;
 };
 
 /* EXT-X-KEY of METHOD=AES-128: 16 bytes are at `uri`. */
@@ -59,8 +60,10 @@ struct hls {
     size_t segment_count;
     struct hls_key *keys;
     size_t key_count;
-    bool is_mp4; /* the pieces are fragmented MP4 */
+    bool is_mp4;  /* the pieces are fragmented MP4 */
+    bool is_live; /* it goes on growing */
     uint64_t duration_ms;
+    int64_t target_ms; /* how long its pieces are at most; 0: it does not say */
     char *text;
 };
 
@@ -69,6 +72,8 @@ bool hls_is(const char *text, size_t len); /* begins like one */
 /* *out: hls_free(). Errors: ERR_UNSUPPORTED_SITE no playlist, or nothing in it that could be played; ERR_LIVE
  * it goes on growing; ERR_DRM its pieces are locked in another way than by AES-128 with a plain key. */
 int hls_parse(struct hls **out, const char *text, size_t len, struct err *err);
+/* The same for lists that go on growing, too. */
+int hls_parse_live(struct hls **out, const char *text, size_t len, struct err *err);
 void hls_free(struct hls *h);
 
 /* The initialisation vector of a piece that is locked. */

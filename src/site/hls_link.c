@@ -69,13 +69,15 @@ static int unlock(const struct site_env *env, const char *base, const struct hls
     return buf_add(bytes, clear.data, clear.len) < 0 ? err_set(err, ERR_INTERNAL, "out of memory") : 0;
 }
 
-/* What the first piece is: of it and its initialisation segment, the first bytes. */
+/* What the pieces are: of one and its initialisation segment, the first bytes. The first one; of a broadcast
+ * the last, as the first may be gone by now. */
 static int look_inside(const struct site_env *env, const char *base, const struct hls *h,
                        struct media_probe *out, struct err *err)
 {
     auto_(buf) struct buf bytes = BUF_INIT(2 * LOOK_BYTES);
     for (size_t i = 0; i < h->segment_count && i < (h->is_mp4 ? 2 : 1); i++) {
-        const struct hls_segment *s = &h->segments[i];
+        bool is_last = h->is_live && !h->segments[i].is_map;
+        const struct hls_segment *s = &h->segments[is_last ? h->segment_count - 1 : i];
         auto_(net_answer) struct net_answer answer = {.status = 0};
         struct net_call call = {
             .max_bytes = LOOK_BYTES,
@@ -188,6 +190,13 @@ static const struct hls_stream *best_stream(const struct hls *h)
     return best;
 }
 
+/* What is on now has no length. */
+static void set_duration(struct description *d, const struct hls *pieces)
+{
+    d->live |= pieces->is_live;
+    d->duration_ms = pieces->is_live ? 0 : pieces->duration_ms;
+}
+
 static int add_master(const struct site_env *env, const char *base, const struct hls *h,
                       struct description *d, struct err *err)
 {
@@ -195,11 +204,11 @@ static int add_master(const struct site_env *env, const char *base, const struct
     auto_ptr(hls) struct hls *pieces = NULL;
     struct net_call call = {.max_bytes = HLS_BYTES_MAX, .compressed = true};
     if (fetch(env, base, best_stream(h)->uri, &call, &answer, err) < 0 ||
-        hls_parse(&pieces, buf_str(&answer.body), answer.body.len, err) < 0)
+        hls_parse_live(&pieces, buf_str(&answer.body), answer.body.len, err) < 0)
         return -1;
     if (pieces->is_master)
         return err_set(err, ERR_UNSUPPORTED_SITE, "hls: a list of lists of lists");
-    d->duration_ms = pieces->duration_ms;
+    set_duration(d, pieces);
     for (size_t i = 0; i < h->stream_count; i++) {
         if (add_stream(d, h, i, base, err) < 0)
             return -1;
@@ -218,7 +227,7 @@ static int add_pieces(const struct site_env *env, const char *base, const struct
     struct media_probe probe;
     if (look_inside(env, base, h, &probe, err) < 0)
         return -1;
-    d->duration_ms = h->duration_ms;
+    set_duration(d, h);
     const struct format f = {
         .kind = probe.has_video ? FORMAT_MUXED : FORMAT_AUDIO,
         .width = probe.width,
@@ -239,7 +248,7 @@ int hls_add_formats(const struct site_env *env, const char *base, const char *te
                     struct description *d, struct err *err)
 {
     auto_ptr(hls) struct hls *h = NULL;
-    if (hls_parse(&h, text, len, err) < 0)
+    if (hls_parse_live(&h, text, len, err) < 0)
         return -1;
     return h->is_master ? add_master(env, base, h, d, err) : add_pieces(env, base, h, d, err);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve/live_list.h"
 #include "site/hls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct hls *h = NULL;
     struct err err = {0};
-    if (hls_parse(&h, (const char *)data, size, &err) < 0)
+    if (hls_parse_live(&h, (const char *)data, size, &err) < 0)
         return 0;
     if (h->is_master ? h->stream_count == 0 : h->segment_count == 0)
         abort();
@@ -47,6 +48,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!h->sounds[i].group)
             abort();
     }
+    /* The same list again has nothing new. */
+    struct live_list live = {0};
+    size_t added;
+    if (!h->is_master && live_list_take(&live, h, &added, &err) == 0 &&
+        live_list_take(&live, h, &added, &err) == 0) {
+        for (size_t i = 0; i < live.list.segment_count; i++) {
+            if (live.list.segments[i].key > live.list.key_count)
+                abort();
+        }
+    }
+    live_list_fini(&live);
     hls_free(h);
     return 0;
 }

@@ -192,6 +192,15 @@ const videos = {
       without: ['contentLength', 'initRange', 'indexRange'],
     })),
   },
+  // On now, as an HLS list that a test has made.
+  sluiceLive2: {
+    title: 'Sluice demo: on now',
+    author: 'Sluice',
+    set: 'short',
+    live: true,
+    hls: 'https://media.example/made/master.m3u8',
+    formats: ['136', '140'].map((itag) => ({ itag, with: { targetDurationSec: 5 }, without: ['contentLength', 'initRange', 'indexRange'] })),
+  },
   sluicePriv1: {
     error: {
       status: 'LOGIN_REQUIRED',

@@ -167,6 +167,7 @@ export function makeYoutube({ media, settings }) {
     const muxed = format(id, video, { itag: '18', without: ['contentLength', 'initRange', 'indexRange'] }, asker);
     return {
       expiresInSeconds: String(settings.expiresInS),
+      ...(video.hls && { hlsManifestUrl: video.hls }),
       ...(['ANDROID', 'WEB'].includes(asker.client) && !video.live && { formats: [muxed] }),
       adaptiveFormats: rows.map((row) =>
         format(id, video, withUrls ? row : { ...row, without: [...(row.without ?? []), 'url'] }, asker),

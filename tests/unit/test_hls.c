@@ -270,7 +270,6 @@ static void lists_that_lead_nowhere(void **state)
     } cases[] = {
         {"gone", master, {.url = "high", .status = 404}, ERR_UPSTREAM_FAILED},
         {"empty", master, {.url = "high", .status = 200}, ERR_UPSTREAM_FAILED},
-        {"live", master, {.url = "high", .status = 200, .body = M3U "#EXTINF:1,\na\n"}, ERR_LIVE},
         {"locked",
          master,
          {.url = "high", .status = 200, .body = M3U "#EXT-X-KEY:METHOD=SAMPLE-AES\n#EXTINF:1,\na\n" END},

@@ -157,8 +157,11 @@ static int look_into_list(const struct site_env *env, struct description *d, str
     call.headers = headers.lines;
     if (env->call(env->call_ctx, &call, &answer, &ignored) < 0 || answer.status != 200)
         return 0;
-    if (hls_parse(&list, buf_str(&answer.body), answer.body.len, err) < 0)
+    if (hls_parse_live(&list, buf_str(&answer.body), answer.body.len, err) < 0)
         return -1;
+    d->live |= list->is_live;
+    if (list->is_live)
+        return 0;
     d->duration_ms = list->duration_ms;
     for (size_t i = 0; i < d->format_count; i++) {
         if (!d->formats[i].duration_ms)
@@ -276,12 +279,12 @@ int ytdlp_read(const struct site_env *env, const struct link *link, const char *
     int rc = -1;
     if (!code || strcmp(code, "ok") != 0)
         (void)err_set(err, code_of(code), "yt-dlp: %s", said ? said : "no answer");
-    else if (json_is_true(path_get(info, "is_live")))
-        (void)err_set(err, ERR_LIVE, "yt-dlp: live");
     else if (!d || fill(env, link, info, d) < 0)
         (void)err_set(err, ERR_INTERNAL, "out of memory");
     else if (d->format_count == 0)
         (void)err_set(err, ERR_UNSUPPORTED_SITE, "yt-dlp: nothing that can be fetched");
+    else if (json_is_true(path_get(info, "is_live")) && strcmp(d->formats[0].container, "hls") != 0)
+        (void)err_set(err, ERR_LIVE, "yt-dlp: live, and not as HLS");
     else
         rc = look_into_list(env, d, err);
     json_decref(root);

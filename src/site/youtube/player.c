@@ -218,3 +218,18 @@ enum youtube_class player_read(const struct clients *clients, const struct fill 
                    tally.drm, tally.unreachable);
     return class_of_nothing(details, &tally);
 }
+
+const char *player_read_live(const struct fill *asked, const json_t *player, struct description **out)
+{
+    const json_t *details = path_get(player, "videoDetails");
+    const char *url = path_text(player, "streamingData.hlsManifestUrl");
+    auto_ptr(description) struct description *d = description_new();
+    if (!url || !is_https(url) || text_has_control(url) || !json_is_true(path_get(details, "isLive")) || !d ||
+        read_details(asked, details, d) < 0 || read_subtitles(player, d) < 0)
+        return NULL;
+    uint64_t lives_s = path_number(player, "streamingData.expiresInSeconds", EXPIRES_MAX_S);
+    d->duration_ms = 0;
+    d->expires_unix_s = lives_s ? clock_unix_s() + (int64_t)lives_s : 0;
+    *out = steal(&d);
+    return url;
+}

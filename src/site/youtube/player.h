@@ -21,6 +21,10 @@ enum {
 enum youtube_class player_read(const struct clients *clients, const struct fill *asked, const json_t *player,
                                struct description **out, char why[PLAYER_WHY_MAX]);
 
+/* A broadcast that is running: everything but formats, and the address of its HLS list. NULL: the answer has
+ * none, or the reason is another. *out: description_free(). */
+const char *player_read_live(const struct fill *asked, const json_t *player, struct description **out);
+
 /* What formats were passed over for. */
 struct player_tally {
     int live, drm, unreachable;

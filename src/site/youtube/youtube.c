@@ -7,6 +7,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "site/call.h"
+#include "site/hls.h"
+#include "site/hls_link.h"
 #include "site/youtube/challenges/challenges.h"
 #include "site/youtube/innertube.h"
 #include "site/youtube/order.h"
@@ -49,6 +52,32 @@ static int add_tokens(const struct site_env *env, const struct fill *ask, json_t
     return 0;
 }
 
+/* A broadcast is to be had as an HLS list, from now on. -1: it is not. */
+static int read_live(const struct site_env *env, const struct fill *ask, const json_t *player,
+                     struct description **out)
+{
+    struct err err = {.code = ERR_OK};
+    auto_ptr(description) struct description *d = NULL;
+    auto_(net_answer) struct net_answer answer = {.status = 0};
+    const struct net_call call = {
+        .url = player_read_live(ask, player, &d),
+        .user_agent = ask->user_agent,
+        .max_bytes = HLS_BYTES_MAX,
+        .compressed = true,
+    };
+    if (!call.url || site_call(env, &call, &answer, &err) < 0 || answer.status != 200 ||
+        hls_add_formats(env, answer.final_url ? answer.final_url : call.url, buf_str(&answer.body),
+                        answer.body.len, d, &err) < 0)
+        return -1;
+    for (size_t i = 0; i < d->format_count; i++) {
+        if (description_set_text(&d->formats[i].user_agent, ask->user_agent, strlen(ask->user_agent),
+                                 sizeof ask->user_agent) < 0)
+            return -1;
+    }
+    *out = steal(&d);
+    return 0;
+}
+
 /* One question. *player: what the site answered, the caller's (NULL: nothing). */
 static void ask_once(const struct site_env *env, const struct clients *clients, const struct fill *ask,
                      const struct player_script *script, json_t **player, struct description **out,
@@ -65,6 +94,8 @@ static void ask_once(const struct site_env *env, const struct clients *clients, 
         outcome_set(o, ask->client, CLASS_NOT_FOUND, "empty answer");
     } else {
         enum youtube_class class = player_read(clients, ask, *player, out, why);
+        if (class == CLASS_LIVE && read_live(env, ask, *player, out) == 0)
+            class = CLASS_OK;
         outcome_set(o, ask->client, class, why);
     }
 }
@@ -188,7 +219,7 @@ static void measure(const struct site_env *env, struct description *d)
             .range_length = 2,
         };
         struct err err;
-        if (f->size_bytes)
+        if (f->size_bytes || strcmp(f->container, "hls") == 0)
             continue;
         left--;
         if (env->call(env->call_ctx, &call, &answer, &err) == 0 && answer.status == 206)
