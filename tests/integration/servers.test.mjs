@@ -428,10 +428,10 @@ function suite(row) {
         for (const name of ['info.sock', 'stream.sock']) await until(() => connections(name).length === 0, `the end of those to ${name}`);
         return;
       }
-      const before = { info: connections('info.sock'), stream: connections('stream.sock') };
-      assert.ok(before.info.length > 0 && before.stream.length > 0, JSON.stringify(before));
+      const kept = { info: connections('info.sock'), stream: connections('stream.sock') };
+      assert.ok(kept.info.length > 0 && kept.stream.length > 0, JSON.stringify(kept));
       await askAll();
-      assert.deepEqual({ info: connections('info.sock'), stream: connections('stream.sock') }, before);
+      assert.deepEqual({ info: connections('info.sock'), stream: connections('stream.sock') }, kept);
       await s.streamOf(big, 'format-137', { keep: 100000 }); // left in the middle: that one is not used again
       await idle();
       await askAll();
