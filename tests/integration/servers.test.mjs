@@ -590,6 +590,14 @@ test('systemd takes the units, and finds little to complain about', async (t) =>
   }
 });
 
+test('lighttpd takes no more connections than it has descriptors for: three for each slow download', async () => {
+  for (const { snippet } of table.filter(({ kind }) => kind === 'lighttpd')) {
+    const text = (await run(path.join(programs, 'sluice'), ['snippet', snippet])).stdout.toString();
+    const number = (name) => Number(new RegExp(`^server\\.${name} *= (\\d+)`, 'm').exec(text)?.[1]);
+    assert.ok(3 * number('max-connections') <= 0.9 * number('max-fds'), snippet);
+  }
+});
+
 test('a snippet that would not be what it says is refused', async () => {
   const snippet = (...args) => run(path.join(programs, 'sluice'), ['snippet', ...args]);
   for (const [args, says] of [
