@@ -29,7 +29,8 @@ enum {
     SOLVE_MAX_BYTES = 256 << 20,
     LOOK_MS = 10,             /* how often memory is looked at: 10 ms of filling it is some 20 MB */
     LIMIT_MAX_MS = 30 * 1000, /* of any question */
-    IDLE_MS = 5 * 60 * 1000,  /* then the memory is worth more than the 0.2 s it takes to load a player */
+    WAIT_FACTOR = 2,
+    IDLE_MS = 5 * 60 * 1000, /* then the memory is worth more than the 0.2 s it takes to load a player */
 };
 
 struct child {
@@ -108,14 +109,37 @@ static size_t child_bytes(const struct child *c)
     return strtoul(after_size, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Of all its threads; 0 unknown. */
+static int64_t child_cpu_ms(const struct child *c)
+{
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid(c->pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
+        return 0;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* How long a question may take: so much of the processor, and twice as long by the clock, because on a
+ * busy machine the child waits for its turn. */
+struct limit {
+    int64_t until_cpu_ms, until_ms;
+};
+
+static bool is_over(const struct child *c, const struct limit *limit)
+{
+    return now_ms() > limit->until_ms || child_cpu_ms(c) > limit->until_cpu_ms ||
+           child_bytes(c) > c->max_bytes;
+}
+
 /* Moves `len` bytes to or from the child. FRAME_DONE, or why not. */
-static enum frame_op child_move(const struct child *c, short way, void *data, size_t len, int64_t until_ms)
+static enum frame_op child_move(const struct child *c, short way, void *data, size_t len,
+                                const struct limit *limit)
 {
     for (char *at = data; len > 0;) {
         struct pollfd p = {.fd = c->fd, .events = way};
         if (poll(&p, 1, LOOK_MS) < 0 && errno != EINTR)
             return FRAME_DIED;
-        if (now_ms() > until_ms || child_bytes(c) > c->max_bytes)
+        if (is_over(c, limit))
             return FRAME_KILLED;
         ssize_t n = way == POLLIN ? read(c->fd, at, len) : send(c->fd, at, len, MSG_NOSIGNAL);
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
@@ -133,19 +157,19 @@ static enum frame_op child_ask(const struct child *c, struct frame *question, ch
                                struct frame *answer, char **text)
 {
     uint32_t limit_ms = question->limit_ms < LIMIT_MAX_MS ? question->limit_ms : LIMIT_MAX_MS;
-    int64_t until_ms = now_ms() + limit_ms;
-    enum frame_op end = child_move(c, POLLOUT, question, sizeof *question, until_ms);
+    const struct limit limit = {child_cpu_ms(c) + limit_ms, now_ms() + WAIT_FACTOR * limit_ms};
+    enum frame_op end = child_move(c, POLLOUT, question, sizeof *question, &limit);
     if (end == FRAME_DONE)
-        end = child_move(c, POLLOUT, asked, question->len, until_ms);
+        end = child_move(c, POLLOUT, asked, question->len, &limit);
     if (end == FRAME_DONE)
-        end = child_move(c, POLLIN, answer, sizeof *answer, until_ms);
+        end = child_move(c, POLLIN, answer, sizeof *answer, &limit);
     if (end != FRAME_DONE)
         return end;
     /* It may have been taken over: only what an answer can be is passed on. */
     *text = answer->len <= FRAME_MAX_BYTES ? malloc(answer->len + 1UL) : NULL;
     if (!*text || answer->op < FRAME_TEXT || answer->op > FRAME_THREW)
         return FRAME_DIED;
-    return child_move(c, POLLIN, *text, answer->len, until_ms);
+    return child_move(c, POLLIN, *text, answer->len, &limit);
 }
 
 static bool write_all(const void *from, size_t len)

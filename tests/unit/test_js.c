@@ -17,7 +17,9 @@
 #include "base/text.h"
 #include "site/youtube/challenges/js.h"
 
-enum { LIMIT_US = 2 * 1000 * 1000 };
+/* 1.8 s of the processor; on a machine that does other things at the same time twice as long, and a little.
+ */
+enum { LIMIT_US = 4 * 1000 * 1000 };
 
 static const char player[] =
     "var _yt_player={};(function(g){var window=this;'use strict';"

@@ -12,7 +12,8 @@
 #include "site/youtube/challenges/frame.h"
 
 enum {
-    JS_PREPARE_MS = 30 * 1000, /* runs only our own code: 3 s of CPU for a player of 2.7 MB */
+    /* Of the processor; by the clock twice as long (sluice-keep.c). */
+    JS_PREPARE_MS = 30 * 1000, /* runs only our own code: 3 s for a player of 2.7 MB */
     JS_RUN_MS = 1800,          /* runs the player's: 0.2 s to load, 2 ms to solve */
 };
 
