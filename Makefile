@@ -45,7 +45,7 @@ UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 UNITS     := $(patsubst tests/unit/%.c,%,$(UNIT_SRC))
 # test_work: the ring between a job and the loop
-TSAN_UNITS := test_gate test_live test_work test_limits test_credit test_tally
+TSAN_UNITS := test_gate test_live test_work test_limits test_credit test_tally test_hedge
 FUZZERS   := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC))
 EMBEDDED  := $(sort $(wildcard sql/*.sql)) src/site/youtube/clients.json src/site/engines/ytdlp.py \
              $(sort $(wildcard cgi-bin/*.conf cgi-bin/shared.* cgi-bin/*.socket cgi-bin/*.service))

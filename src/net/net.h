@@ -17,6 +17,7 @@
 #ifndef SLUICE_NET_NET_H
 #define SLUICE_NET_NET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,6 +53,8 @@ void net_library_versions(struct buf *out);
  * built without. */
 const char *net_certificates(void);
 
+enum { NET_CANCEL_MS = 50 };
+
 /* One small exchange: a description, a manifest, a picture, a probe. */
 struct net_call {
     const char *url;
@@ -67,6 +70,8 @@ struct net_call {
     const char *egress; /* way out: see egress.h; NULL or "": the usual one */
     bool own; /* to a server of the operator's own, by a URL from the settings: any address and port,
                  no proxy, no redirect */
+    const atomic_bool *cancelled; /* set by another thread: ends it with ERR_UPSTREAM_FAILED within
+                                     NET_CANCEL_MS; NULL: nobody does */
     const char *asked_as; /* for whoever listens in between: as which client of a site; NULL: as none */
 };
 

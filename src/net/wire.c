@@ -123,6 +123,7 @@ static CURLcode start_over(struct wire *w, const struct wire_request *request, l
 {
     const struct guard_url *url = request->url;
     w->egress = request->egress;
+    w->cancelled = request->cancelled;
     w->opened = w->refused = 0;
     w->message[0] = '\0';
     w->stolen = CURL_SOCKET_BAD;
@@ -195,8 +196,13 @@ CURLcode wire_run(struct wire *w)
     while (running) {
         if (curl_multi_perform(w->multi, &running) != CURLM_OK)
             break;
-        if (running && curl_multi_poll(w->multi, NULL, 0, 1000, NULL) != CURLM_OK)
+        if (running &&
+            curl_multi_poll(w->multi, NULL, 0, w->cancelled ? NET_CANCEL_MS : 1000, NULL) != CURLM_OK)
             break;
+        if (running && w->cancelled && atomic_load(w->cancelled)) {
+            (void)snprintf(w->message, sizeof w->message, "cancelled");
+            break;
+        }
     }
     int left;
     for (CURLMsg *m; (m = curl_multi_info_read(w->multi, &left));) {

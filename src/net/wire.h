@@ -50,8 +50,9 @@ struct wire {
     int64_t idle_since_us;     /* in the pool */
     char peer[GUARD_PEER_MAX]; /* it last talked to */
     struct egress egress;      /* of this request */
-    unsigned opened, refused;  /* connections of this request: allowed, refused by the guard */
-    curl_socket_t stolen;      /* not to be closed by libcurl */
+    const atomic_bool *cancelled;
+    unsigned opened, refused; /* connections of this request: allowed, refused by the guard */
+    curl_socket_t stolen;     /* not to be closed by libcurl */
     char message[CURL_ERROR_SIZE];
 };
 
@@ -92,8 +93,9 @@ void wire_free(struct wire *w);
 struct wire_request {
     const struct guard_url *url;
     struct curl_slist *headers;
-    const char *user_agent; /* NULL: Sluice's own */
-    struct egress egress;   /* egress_read() */
+    const char *user_agent;       /* NULL: Sluice's own */
+    const atomic_bool *cancelled; /* looked at by wire_run(); NULL: nobody cancels */
+    struct egress egress;         /* egress_read() */
     curl_write_callback on_body;
     void *body_ctx;
     struct head *head; /* filled from the answer; head_clear() it in the end */

@@ -124,7 +124,7 @@ static int64_t interval_us(const struct app *app)
 }
 
 /* Waits for a turn, no longer than a call may take. Where the database cannot say, it is our turn. */
-static int pace(const struct outward *o, struct err *err)
+static int pace(const struct outward *o, const atomic_bool *cancelled, struct err *err)
 {
     struct app *app = o->app;
     char subject[STORE_SUBJECT_MAX];
@@ -135,6 +135,8 @@ static int pace(const struct outward *o, struct err *err)
     for (;;) {
         struct err ignored;
         int64_t full_us = 0;
+        if (cancelled && atomic_load(cancelled))
+            return err_set(err, ERR_UPSTREAM_FAILED, "cancelled");
         const struct store_rate rate = {
             .subject = subject,
             .now_unix_us = clock_unix_us(),
@@ -181,9 +183,11 @@ static int outward_call(void *ctx, const struct net_call *call, struct net_answe
     by_way.egress = call->egress ? call->egress : o->egress;
     if (!call->asked_as)
         return o->under.call(o->under.call_ctx, &by_way, answer, err);
-    if (gate_enter(o->app->calls, &ticket, NULL, err) < 0)
-        return -1;
-    int rc = pace(o, err);
+    if (gate_enter(o->app->calls, &ticket, call->cancelled, err) < 0)
+        return call->cancelled && atomic_load(call->cancelled)
+                   ? err_set(err, ERR_UPSTREAM_FAILED, "cancelled")
+                   : -1;
+    int rc = pace(o, call->cancelled, err);
     if (rc == 0)
         rc = o->under.call(o->under.call_ctx, &by_way, answer, err);
     gate_depart(o->app->calls, &ticket);

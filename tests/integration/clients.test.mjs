@@ -106,4 +106,31 @@ describe('clients that fail', () => {
     const { failures } = JSON.parse(await sluice('clients', '--failures', '--json'));
     assert.ok(failures.every((one) => one.code !== 'private'));
   });
+
+  test('and slow ones get company: who answers first, counts, and the other one is cancelled', async () => {
+    profiles((clients) => Object.assign(clients.adaptive, { explore_percent: 0, half_life_s: 1, hedge_after_ms: 400 }));
+    await sleep(3000); // what failed above fades
+    await stack.info(fresh()); // all have a visitor
+    await stack.origin.reset();
+    await stack.origin.script({ match: { client: 'VISIONOS', path: '*/player' }, times: 1, action: { type: 'delay', ms: 8000 } });
+    const slow = await stack.info(fresh());
+    assert.equal(slow.json().engine, 'youtube:android', slow.text());
+    assert.ok(slow.ms < 5000, `${slow.ms} ms`);
+    const [given] = (await stack.origin.requests()).filter((one) => one.client === 'VISIONOS' && isPlayer(one));
+    await until(async () => (await stack.origin.requests()).find(({ at }) => at === given.at).aborted, 'the end of the slow one', 3000);
+    // What the second choice found is not kept for as long as usual.
+    assert.ok(new Date(slow.json().expires_at) - Date.now() < 301000, slow.json().expires_at);
+
+    await stack.origin.reset();
+    await stack.origin.script({ match: { client: 'VISIONOS', path: '*/player' }, times: 1, action: { type: 'delay', ms: 900 } });
+    await stack.origin.script({ match: { client: 'ANDROID' }, times: 1, action: { type: 'delay', ms: 8000 } });
+    const both = await stack.info(fresh());
+    assert.equal(both.json().engine, 'youtube:visionos', both.text());
+    assert.ok(both.ms < 5000, `${both.ms} ms`);
+    assert.equal(await asked('ANDROID'), 1);
+
+    await stack.origin.reset();
+    assert.equal((await stack.info(fresh())).json().engine, 'youtube:visionos');
+    assert.equal(await asked('ANDROID'), 0, 'a quick one gets none');
+  });
 });

@@ -67,6 +67,8 @@ struct client_adaptive {
     int explore_percent;       /* of extractions begin with a client that has been failing */
     int failing_below_percent; /* of successes: such a client is asked last */
     int half_life_s;           /* so long ago, an outcome counts half */
+    int hedge_after_ms;        /* a client that takes longer, and three times as long as usual, gets company;
+                                  0: never */
 };
 
 /* Where else a file may be had: see hosts.h. */

@@ -190,3 +190,16 @@ int innertube_ask(const struct site_env *env, const struct clients *clients, con
     json_decref(body);
     return rc;
 }
+
+void innertube_visitor_forget(const struct site_env *env, const struct client *client)
+{
+    char key[MEMO_KEY_MAX];
+    char rotated[MEMO_KEY_MAX + 16];
+    auto_(buf) struct buf ignored = BUF_INIT(16);
+    memo_key(env, client, key);
+    (void)snprintf(rotated, sizeof rotated, "rotated-%s", key);
+    if (!env->get || !env->put || env->get(env->memo_ctx, rotated, &ignored) == 0)
+        return;
+    env->put(env->memo_ctx, rotated, "1", clock_unix_s() + VISITOR_ROTATE_S);
+    env->put(env->memo_ctx, key, "", clock_unix_s());
+}

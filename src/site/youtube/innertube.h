@@ -8,7 +8,7 @@
 #include "site/site.h"
 #include "site/youtube/fill.h"
 
-enum { INNERTUBE_ANSWER_MAX = 8 * 1024 * 1024, VISITOR_MAX_BYTES = 4096 };
+enum { INNERTUBE_ANSWER_MAX = 8 * 1024 * 1024, VISITOR_MAX_BYTES = 4096, VISITOR_ROTATE_S = 600 };
 
 /* One family's visitorData: what the site recognises a (nameless) visitor by. "" while unknown. */
 struct visitor {
@@ -32,6 +32,9 @@ int innertube_visitor_get(const struct site_env *env, const struct clients *clie
                           const struct client *client, struct visitor *visitor, struct err *err);
 /* Takes the visitorData an answer carries; false where it has none, or the one we have. */
 bool innertube_visitor_adopt(struct visitor *visitor, const json_t *player);
+/* A visitor of whom the site has had enough: another one is made for the next call, at most every
+ * VISITOR_ROTATE_S. */
+void innertube_visitor_forget(const struct site_env *env, const struct client *client);
 /* Remembers it for the other calls of this family. */
 void innertube_visitor_put(const struct site_env *env, const struct clients *clients,
                            const struct client *client, const struct visitor *visitor);

@@ -1,6 +1,7 @@
 /* See youtube.h. */
 #include "site/youtube/youtube.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,12 +12,13 @@
 #include "site/hls.h"
 #include "site/hls_link.h"
 #include "site/youtube/challenges/challenges.h"
+#include "site/youtube/hedge.h"
 #include "site/youtube/innertube.h"
 #include "site/youtube/order.h"
 #include "site/youtube/player.h"
 #include "site/youtube/po_token.h"
 
-enum { MEASURE_MAX = 4, MEASURE_TIMEOUT_MS = 8000 };
+enum { MEASURE_MAX = 4, MEASURE_TIMEOUT_MS = 8000, HEDGED_TTL_S = 300 };
 
 /* What became of one client, or the best of several. */
 struct outcome {
@@ -227,9 +229,18 @@ static void measure(const struct site_env *env, struct description *d)
     }
 }
 
+/* What came from a client that is not the first choice may lack what that one has: it is not kept for long.
+ */
+static void shorten(struct description *d)
+{
+    int64_t until = clock_unix_s() + HEDGED_TTL_S;
+    if (!d->expires_unix_s || d->expires_unix_s > until)
+        d->expires_unix_s = until;
+}
+
 /* Tells whoever listens what came of asking `c`. */
 static void tell(const struct round *r, const struct client *c, const struct outcome *o,
-                 const struct description *d, int64_t began_us)
+                 const struct description *d, int64_t took_us)
 {
     const struct site_note note = {
         .step = SITE_OUTCOME,
@@ -238,11 +249,123 @@ static void tell(const struct round *r, const struct client *c, const struct out
         .credit = youtube_class_credit(o->class),
         .outcome = youtube_class_name(o->class),
         .why = o->class == CLASS_OK ? "" : o->err.text,
-        .took_ms = (clock_mono_us() - began_us) / 1000,
+        .took_ms = took_us / 1000,
         .formats = d ? d->format_count : 0,
     };
     if (r->env->note)
         r->env->note(r->env->note_ctx, &note);
+}
+
+/* ------------------------------------------------------------------------------------------------ */
+
+/* One client being asked, alone or beside another one. */
+struct leg {
+    struct hedge_leg hedge; /* first: the one is cast to the other */
+    const struct round *round;
+    const struct client *client;
+    const char *id;
+    struct site_env env; /* calls through the leg */
+    struct outcome outcome;
+    struct description *description;
+    int64_t began_us, ended_us;
+};
+
+static int leg_call(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
+{
+    const struct leg *leg = ctx;
+    const struct site_env *under = leg->round->env;
+    struct net_call mine = *call;
+    mine.cancelled = &leg->hedge.cancelled;
+    return under->call(under->call_ctx, &mine, answer, err);
+}
+
+static bool leg_run(struct hedge_leg *hedge)
+{
+    struct leg *leg = (struct leg *)hedge;
+    leg->began_us = clock_mono_us();
+    ask(&leg->env, leg->round->clients, leg->client, leg->id, &leg->description, &leg->outcome);
+    leg->ended_us = clock_mono_us();
+    return leg->description != NULL;
+}
+
+static void leg_init(struct leg *leg, const struct round *r, const struct client *client, const char *id)
+{
+    *leg = (struct leg){.hedge = {.run = leg_run}, .round = r, .client = client, .id = id, .env = *r->env};
+    leg->env.call = leg_call;
+    leg->env.call_ctx = leg;
+}
+
+/* How long the first client may take before another one is asked beside it; 0: there is none to be asked. It
+ * must not need a script, whose preparation nobody could cut short. */
+static int hedge_delay_ms(struct round *r, const struct client *first, const struct client **second)
+{
+    const struct client_adaptive *a = &r->clients->adaptive;
+    struct site_score score = {0, 0, 0};
+    *second = NULL;
+    if (a->hedge_after_ms == 0 || r->env->only_client)
+        return 0;
+    *second = next_in_order(r);
+    if (!*second || (*second)->needs_js)
+        return 0;
+    if (r->env->score)
+        r->env->score(r->env->score_ctx, first->key, youtube_kind_name(r->kind), a->half_life_s, &score);
+    double usual_ms = score.took_ms * 3;
+    return usual_ms > a->hedge_after_ms && usual_ms < INT_MAX ? (int)usual_ms : a->hedge_after_ms;
+}
+
+/* Files what became of one that was asked. True: it is the answer. */
+static bool settle(struct round *r, struct leg *leg, struct outcome *best, struct description **out)
+{
+    r->asked[leg->client - r->clients->list] = true;
+    if (atomic_load(&leg->hedge.cancelled) && !leg->hedge.won)
+        outcome_set(&leg->outcome, leg->client, CLASS_FAILED, "another client was faster");
+    struct description *found = leg->hedge.won ? steal(&leg->description) : NULL;
+    tell(r, leg->client, &leg->outcome, found, leg->ended_us - leg->began_us);
+    if (found) {
+        measure(r->env, found);
+        *out = found;
+        return true;
+    }
+    log_event(LOG_INFO, "youtube", "refused", leg->outcome.err.text, NULL);
+    if (leg->outcome.class == CLASS_RATE_LIMITED)
+        innertube_visitor_forget(r->env, leg->client);
+    if (leg->outcome.class >= best->class)
+        *best = leg->outcome;
+    r->kind = youtube_kind_after(r->kind, leg->outcome.class);
+    return false;
+}
+
+/* Asks *client, and where it is slow the next one, too. When nothing was found: *client and *class are of the
+ * one that decides what follows. */
+static bool ask_hedged(struct round *r, const struct client **client, const char *id, struct outcome *best,
+                       struct description **out, enum youtube_class *class)
+{
+    const struct client *second;
+    struct leg legs[2];
+    r->asked[*client - r->clients->list] = true;
+    leg_init(&legs[0], r, *client, id);
+    int delay_ms = hedge_delay_ms(r, *client, &second);
+    if (delay_ms > 0) {
+        leg_init(&legs[1], r, second, id);
+        hedge_run(&legs[0].hedge, &legs[1].hedge, delay_ms);
+    } else {
+        legs[1].hedge.began = false;
+        legs[0].hedge.won = leg_run(&legs[0].hedge);
+    }
+    bool found = settle(r, &legs[0], best, out);
+    *class = legs[0].outcome.class;
+    if (legs[1].hedge.began && !(found && !legs[1].hedge.won)) {
+        found = settle(r, &legs[1], best, out) || found;
+        *client = second;
+        *class = legs[1].outcome.class;
+        if (found) /* the second choice: for a while only */
+            shorten(*out);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(legs); i++) {
+        if (i == 0 || delay_ms > 0)
+            description_free(legs[i].description);
+    }
+    return found;
 }
 
 int youtube_describe(const struct site_env *env, const char *id, struct description **out, struct err *err)
@@ -256,20 +379,10 @@ int youtube_describe(const struct site_env *env, const char *id, struct descript
     (void)err_set(&best.err, ERR_UPSTREAM_FAILED, "no client can be asked");
     *out = NULL;
     for (const struct client *c = next_in_order(&round); c;) {
-        struct outcome now;
-        int64_t began_us = clock_mono_us();
-        round.asked[c - clients->list] = true;
-        ask(env, clients, c, id, out, &now);
-        tell(&round, c, &now, *out, began_us);
-        if (*out) {
-            measure(env, *out);
+        enum youtube_class class;
+        if (ask_hedged(&round, &c, id, &best, out, &class))
             return 0;
-        }
-        log_event(LOG_INFO, "youtube", "refused", now.err.text, NULL);
-        if (now.class >= best.class)
-            best = now;
-        round.kind = youtube_kind_after(round.kind, now.class);
-        c = next_client(&round, c, now.class);
+        c = next_client(&round, c, class);
     }
     if (err)
         *err = best.err;
