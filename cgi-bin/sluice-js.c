@@ -245,9 +245,18 @@ int main(void)
 {
     struct frame head;
     /* Before the first use of the library: no compilers, so that no memory has to be executable; no cage of
-     * 128 GB of addresses, which only helps against what compilers get wrong. */
-    if (setenv("JSC_useJIT", "0", 1) < 0 || setenv("GIGACAGE_ENABLED", "0", 1) < 0)
-        return 1;
+     * 128 GB of addresses, which only helps against what compilers get wrong; no threads that collect garbage
+     * beside this one, which on a busy machine wait for each other by burning time. */
+    static const char *const settings[][2] = {
+        {"JSC_useJIT", "0"},
+        {"GIGACAGE_ENABLED", "0"},
+        {"JSC_useConcurrentGC", "0"},
+        {"JSC_numberOfGCMarkers", "1"},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        if (setenv(settings[i][0], settings[i][1], 1) < 0)
+            return 1;
+    }
     JSGlobalContextRef first = JSGlobalContextCreate(NULL);
     (void)run(first, "1", NULL);
     if (confine() < 0)
