@@ -22,6 +22,11 @@ node docs.mjs "$out"
 
 node_modules/.bin/esbuild js/app.js --bundle --minify --format=esm --target=es2022 --legal-comments=none \
   --log-level=warning --outfile="$out/app.js"
+mkdir -p "$out/admin"
+cp admin/index.html admin/admin.css "$out/admin/"
+node_modules/.bin/esbuild js/admin/main.js --bundle --minify --format=esm --target=es2022 --legal-comments=none \
+  --log-level=warning --outfile="$out/admin/admin.js"
+cp node_modules/chart.js/LICENSE.md "$out/vendor/chart.js.LICENSE"
 cp node_modules/lean-qr/LICENSE "$out/vendor/lean-qr.LICENSE"
 
 # The page does without it where there is no compiler for it.

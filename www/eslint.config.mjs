@@ -22,7 +22,7 @@ export default [
         { object: 'document', property: 'write' }],
     },
   },
-  { files: ['www/js/*.js'], languageOptions: { globals: globals.browser } },
+  { files: ['www/js/**/*.js'], languageOptions: { globals: globals.browser } },
   { files: ['www/sw.js'], languageOptions: { globals: globals.serviceworker } },
   { files: ['**/*.mjs'], languageOptions: { globals: { ...globals.node } } },
   // Functions handed to the browser run there.

@@ -41,6 +41,8 @@ const struct http_route serve_routes[] = {
     {"/api/v1/admin/audit", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_audit},
     {"/api/v1/admin/clients", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_clients},
     {"/api/v1/admin/system", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_system},
+    {"/api/v1/admin/usage", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_usage},
+    {"/api/v1/admin/dashboard", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_dashboard},
 };
 
 const size_t serve_route_count = ARRAY_LEN(serve_routes);

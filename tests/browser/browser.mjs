@@ -26,9 +26,10 @@ export function launch() {
 }
 
 // A fresh browser profile with one page, closed and judged after `use(page)`. `options` are Playwright's, and
-// `refused`: how many answers with an error status are expected (the browser logs each); `lost`: connections may break.
+// `refused`: how many answers with an error status are expected (the browser logs each); `lost`: connections may break;
+// `cookies`: how many are left, which the pages for everybody have none of.
 export async function withPage(browser, base, options, use) {
-  const { refused = 0, lost = false, permissions, ...rest } = options;
+  const { refused = 0, lost = false, cookies = 0, permissions, ...rest } = options;
   const context = await browser.newContext({ viewport: sizes.wide, ...rest });
   const complaints = [];
   let refusals = 0;
@@ -50,7 +51,7 @@ export async function withPage(browser, base, options, use) {
       else if (['error', 'warning'].includes(message.type())) complaints.push(`console: ${message.text()}`);
     });
     await use(page);
-    assert.deepEqual(await context.cookies(), []);
+    assert.equal((await context.cookies()).length, cookies);
   } finally {
     await context.close();
   }

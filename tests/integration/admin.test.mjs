@@ -8,7 +8,7 @@ import { assertProblem, programEnv, programs, run, startStack, until } from './h
 
 const password = 'correct horse battery';
 const routes = {
-  look: ['session', 'users', 'keys', 'streams', 'audit', 'clients', 'system'],
+  look: ['session', 'users', 'keys', 'streams', 'audit', 'clients', 'system', 'usage', 'dashboard'],
   change: ['users/create', 'users/update', 'keys/create', 'keys/update', 'keys/state', 'streams/stop'],
   own: ['logout', 'password'],
 };

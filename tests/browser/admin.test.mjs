@@ -1,0 +1,138 @@
+// The control room in a real browser: the whole way of an operator, and how it looks to everybody.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { forkOrigin } from '../origin/origin.mjs';
+import { assertProblem, startStack, until } from '../integration/harness.mjs';
+import { judge, launch, sizes, withPage } from './browser.mjs';
+
+const password = 'correct horse battery';
+const link = 'https://www.youtube.com/watch?v=sluiceDemo1';
+const hostile = '<img src=x onerror=alert(1)>"=cmd|\u202eevil';
+const tabs = ['Dashboard', 'Streams', 'Keys', 'Analytics', 'Extraction', 'System', 'Audit log', 'Users'];
+let browser;
+let origin;
+let stack;
+
+before(async () => {
+  [browser, origin] = await Promise.all([launch(), forkOrigin()]);
+  stack = await startStack({ origin, env: { SLUICE_ADMIN_PASSWORD: password } });
+});
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+  await origin?.stop();
+});
+
+async function signIn(page, secret = password) {
+  await page.goto(`${stack.base}/admin/`);
+  await page.getByLabel('Password').fill(secret);
+  await page.keyboard.press('Enter');
+}
+
+const open = async (page, tab) => {
+  await page.getByRole('link', { name: tab, exact: true }).click();
+  await page.getByRole('heading', { level: 1 }).filter({ hasText: tab }).waitFor();
+};
+const rowOf = (page, text) => page.getByRole('row').filter({ hasText: text });
+const ask = (key) => stack.get(`/api/v1/info?url=${encodeURIComponent(link)}`, { headers: { 'x-api-key': key } });
+
+test('the way of an operator: sign in, a key, its use, its limit, its end, and the record of it all', () =>
+  // 401 for nobody, for a wrong password, and twice when the session is over.
+  withPage(browser, stack.base, { refused: 3, cookies: 0 }, async (page) => {
+    await signIn(page, 'not the password');
+    await page.getByRole('alert').filter({ hasText: 'do not belong together' }).waitFor();
+    await page.getByLabel('Password').fill(password);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
+    assert.match(await page.locator('.admin-tiles').textContent(), /requests/);
+
+    await open(page, 'Keys');
+    await page.locator('#new-key input[name=label]').fill(hostile);
+    await page.locator('#new-key input[name=rate_per_hour]').fill('2');
+    await page.getByRole('button', { name: 'Create key' }).click();
+    const key = await page.locator('code.admin-secret').textContent();
+    assert.match(key, /^slc_/);
+    assert.equal((await ask(key)).status, 200);
+    assert.equal((await ask(key)).status, 200);
+    assertProblem(await ask(key), 429, 'quota_exceeded');
+
+    const id = key.slice(4, 12);
+    await until(async () => {
+      await open(page, 'Keys');
+      await rowOf(page, id).getByRole('button', { name: 'Usage' }).click();
+      await page.getByRole('heading', { name: `Usage of key ${id}` }).waitFor();
+      return /quota_exceeded/.test(await page.locator('#main').textContent());
+    }, 'the requests to be counted', 30000);
+
+    await open(page, 'Keys');
+    assert.ok((await rowOf(page, id).textContent()).includes('<img src=x onerror=alert(1)>'));
+    await rowOf(page, id).getByRole('button', { name: 'Disable' }).click();
+    await rowOf(page, id).getByRole('button', { name: 'Enable' }).waitFor();
+    assertProblem(await ask(key), 403, 'key_disabled');
+
+    await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: 200000 } });
+    const slow = stack.stream('https://www.youtube.com/watch?v=sluiceBig01', 'format-137');
+    await open(page, 'Streams');
+    await rowOf(page, 'format-137').getByRole('button', { name: 'End' }).click({ timeout: 20000 });
+    assert.equal((await slow).complete, false);
+    await origin.reset();
+
+    await open(page, 'Audit log');
+    for (const action of ['key-create', 'key-state', 'stream-stop', 'login']) await rowOf(page, action).first().waitFor();
+
+    await open(page, 'Users');
+    await page.getByLabel('Old password').fill(password);
+    await page.getByLabel('New password').fill('another good one');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await page.getByText('Your password is changed').waitFor();
+    await page.getByLabel('Old password').fill('another good one');
+    await page.getByLabel('New password').fill(password);
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await page.waitForFunction(() => document.querySelector('[name=old]').value === '');
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.getByText('You are signed out').waitFor();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  }));
+
+test('a viewer looks, and is offered no change that works', () =>
+  withPage(browser, stack.base, { refused: 1, cookies: 1 }, async (page) => {
+    await signIn(page);
+    await open(page, 'Users');
+    await page.getByLabel('Name').fill('guest');
+    await page.locator('form').filter({ hasText: 'Add user' }).getByLabel('Password').fill('only looking around');
+    await page.getByRole('button', { name: 'Add user' }).click();
+    await rowOf(page, 'guest').waitFor();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.getByText('You are signed out').waitFor();
+    await page.getByLabel('Name').fill('guest');
+    await page.getByLabel('Password').fill('only looking around');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Users' }).waitFor(); // where the one before was
+    await open(page, 'Keys');
+    assert.equal(await page.locator('#new-key').count(), 0);
+    for (const button of await page.getByRole('button', { name: /^(Disable|Enable|Change|Revoke)$/ }).all()) assert.ok(await button.isDisabled());
+    await page.reload(); // the session is still there
+    await page.getByRole('heading', { name: 'Keys' }).waitFor();
+  }));
+
+for (const [look, options] of [['light', {}], ['dark', { colorScheme: 'dark' }], ['phone', { viewport: sizes.phone }]]) {
+  test(`every page in ${look}: accessible, and not wider than the screen`, () =>
+    withPage(browser, stack.base, { refused: 2, cookies: 1, ...options }, async (page) => {
+      await page.goto(`${stack.base}/admin/`);
+      await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+      await judge(page, `admin-login-${look}`);
+      await signIn(page);
+      await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
+      for (const tab of tabs) {
+        await open(page, tab);
+        await page.waitForTimeout(200); // charts are drawn
+        await judge(page, `admin-${tab.toLowerCase().replace(' ', '-')}-${look}`);
+      }
+      await open(page, 'System');
+      await page.getByRole('button', { name: 'Examine' }).click();
+      await page.getByRole('region', { name: 'Findings' }).waitFor({ timeout: 60000 });
+      await judge(page, `admin-examined-${look}`);
+    }));
+}

@@ -1,0 +1,68 @@
+/* The control room: signing in, the tabs, and the page that is shown. */
+import { post, resume, session, signIn } from './ask.js';
+import * as pages from './pages.js';
+import { action, el, field, form, submit } from './parts.js';
+
+const tabs = [['dashboard', 'Dashboard'], ['streams', 'Streams'], ['keys', 'Keys'], ['analytics', 'Analytics'], ['extraction', 'Extraction'], ['system', 'System'], ['audit', 'Audit log'], ['users', 'Users']];
+const main = document.getElementById('main');
+const who = document.getElementById('who');
+let turn = 0; // of what is shown; whatever belongs to an earlier one is over
+
+function showLogin(notice) {
+  turn++;
+  who.replaceChildren();
+  document.title = 'Sign in – Sluice';
+  main.replaceChildren(el('section', { class: 'admin-panel admin-login' }, el('h1', null, 'Sign in'),
+    notice ? el('p', { class: 'admin-notice' }, notice) : '',
+    form({}, async ({ name, password }) => {
+      await signIn(name, password);
+      enter();
+    },
+    field('name', 'Name', { value: 'admin', required: true, autocomplete: 'username' }),
+    field('password', 'Password', { type: 'password', required: true, autocomplete: 'current-password' }),
+    submit('Sign in'))));
+  main.querySelector('[name=password]').focus();
+}
+
+async function show() {
+  const [name, argument] = location.hash.slice(1).split('/');
+  const [route, title] = tabs.find(([known]) => known === name) ?? tabs[0];
+  const mine = ++turn;
+  const place = el('div');
+  document.title = `${title} – Sluice`;
+  main.replaceChildren(
+    el('nav', { 'aria-label': 'Control room' }, el('ul', { class: 'admin-tabs' }, ...tabs.map(([known, text]) => el('li', null, el('a', { href: `#${known}`, 'aria-current': known === route ? 'page' : null }, text))))),
+    place,
+  );
+  const look = async (again) => {
+    if (mine !== turn) return;
+    try {
+      // What somebody is using is not taken away from them.
+      if (again && (document.hidden || place.contains(document.activeElement))) return void setTimeout(look, 3000, true);
+      const seconds = await pages[route](place, argument);
+      if (seconds) setTimeout(look, seconds * 1000, true);
+    } catch (error) {
+      if (mine !== turn) return;
+      if (error.status === 401) return showLogin('Your session is over. Sign in again.');
+      place.replaceChildren(el('p', { class: 'admin-notice', role: 'alert' }, error.message, ' ', action('Try again', () => look(), { always: true })));
+    }
+  };
+  await look();
+}
+
+function enter() {
+  const leave = async () => {
+    await post('logout');
+    showLogin('You are signed out.');
+  };
+  who.replaceChildren(el('span', null, session.name), action('Sign out', leave, { always: true }));
+  show();
+}
+
+addEventListener('hashchange', () => session.token && show());
+try {
+  await resume();
+  enter();
+} catch (error) {
+  showLogin(error.status === 401 ? '' : error.message);
+}
