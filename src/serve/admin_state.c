@@ -172,7 +172,7 @@ int serve_admin_system(struct app *app, const struct http_request *req, struct h
         admin_number(req, "examine", 0, 1, &examine, err) < 0)
         return -1;
     json_t *findings = json_array();
-    const struct doctor_opts opts = {.config = &app->config, .sandbox = &app->sandbox};
+    const struct doctor_opts opts = {.config = &app->config, .sandbox = &app->sandbox, .confined = true};
     if (examine)
         (void)doctor_run(&opts, add_finding, findings);
     return admin_send(res,

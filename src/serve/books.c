@@ -181,7 +181,7 @@ static void add(struct books *b, const struct store_usage_what *what, const stru
 /* Health is asked for all day long by monitors; that is no usage. */
 static bool is_usage(const struct http_route *route)
 {
-    return route &&
+    return route && !(route->flags & HTTP_ROUTE_ADMIN) &&
            (text_starts_with(route->path, "/api/") || (route->flags & HTTP_ROUTE_STREAM) ||
             strcmp(route->path, "/info") == 0) &&
            strcmp(route->path, "/livez") != 0;

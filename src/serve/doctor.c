@@ -350,24 +350,25 @@ enum doctor_grade doctor_run(const struct doctor_opts *opts,
     static const struct {
         const char *name;
         doctor_check_fn *run;
+        bool outside; /* asks what a confined program cannot reach */
     } checks[] = {
-        {"settings", check_settings},
-        {"settings_file", check_settings_file},
-        {"data_dir", doctor_data_dir},
-        {"owners", doctor_owners},
-        {"sockets", doctor_sockets}, /* by which the web server is found */
-        {"docroot", doctor_docroot},
-        {"file_system", doctor_file_system},
-        {"disk", doctor_disk},
-        {"database", check_database},
-        {"programs", check_programs},
-        {"limits", check_limits},
-        {"sandbox", check_sandbox},
-        {"web_server", doctor_web},
-        {"web_server_file", doctor_server_file},
-        {"upstream", doctor_upstream},
-        {"yt_dlp", check_yt_dlp},
-        {"libraries", check_libraries},
+        {"settings", check_settings, false},
+        {"settings_file", check_settings_file, false},
+        {"data_dir", doctor_data_dir, false},
+        {"owners", doctor_owners, false},
+        {"sockets", doctor_sockets, false}, /* by which the web server is found */
+        {"docroot", doctor_docroot, false},
+        {"file_system", doctor_file_system, false},
+        {"disk", doctor_disk, false},
+        {"database", check_database, false},
+        {"programs", check_programs, true},
+        {"limits", check_limits, false},
+        {"sandbox", check_sandbox, false},
+        {"web_server", doctor_web, true},
+        {"web_server_file", doctor_server_file, true},
+        {"upstream", doctor_upstream, false},
+        {"yt_dlp", check_yt_dlp, false},
+        {"libraries", check_libraries, false},
     };
     struct doctor d = {.opts = opts, .config = opts->config, .each = each, .ctx = ctx};
     if (opts->url && text_copy(d.url, sizeof d.url, opts->url) == 0) {
@@ -376,7 +377,8 @@ enum doctor_grade doctor_run(const struct doctor_opts *opts,
     }
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         d.check = checks[i].name;
-        checks[i].run(&d);
+        if (!opts->confined || !checks[i].outside)
+            checks[i].run(&d);
     }
     net_close(d.net);
     return d.worst;

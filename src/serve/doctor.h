@@ -32,6 +32,7 @@ struct doctor_opts {
     const char *server_file;       /* the web server's configuration; NULL: below /etc */
     const struct sandbox *sandbox; /* of this process; NULL: tried out in a child */
     bool offline;                  /* the outside world is not asked */
+    bool confined;                 /* by a program in its sandbox, which cannot ask its own web server */
 };
 
 /* "ok", "warn", "fail". */
