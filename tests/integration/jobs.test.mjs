@@ -162,6 +162,23 @@ test('only its owner sees a job', async (t) => {
   assert.equal((await look(stack, anybodys)).state, 'done');
 });
 
+test('a server that wants keys wants them here; other origins may ask', async (t) => {
+  const stack = await startStack({ origin, env: { SLUICE_ANONYMOUS: 'off' } });
+  t.after(() => stack.stop());
+  const mine = await key(stack, 'mine');
+  const job = await prepare(stack, link, undefined, mine);
+  assertProblem(await post(stack, { kind: 'prepare', url: link }), 401, 'auth_required');
+  for (const target of ['/api/v1/jobs', job.url, job.events_url]) assertProblem(await stack.get(target), 401, 'auth_required');
+  assertProblem(await drop(stack, job), 401, 'auth_required');
+  for (const [target, methods] of [['/api/v1/jobs', 'GET, HEAD, POST, OPTIONS'], [job.url, 'GET, HEAD, DELETE, OPTIONS']]) {
+    const preflight = await stack.get(target, { method: 'OPTIONS' });
+    assert.deepEqual([preflight.status, preflight.headers['access-control-allow-methods']], [204, methods]);
+    assert.equal(preflight.headers['access-control-allow-origin'], '*');
+  }
+  const head = await stack.get(job.events_url, { method: 'HEAD', headers: as(mine) });
+  assert.match(head.headers['content-type'], /^text\/event-stream/);
+});
+
 test('pages of the list', async (t) => {
   const stack = await startStack({ origin, env: { SLUICE_JOB_THREADS: '0' } });
   t.after(() => stack.stop());
