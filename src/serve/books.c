@@ -178,13 +178,14 @@ static void add(struct books *b, const struct store_usage_what *what, const stru
     (void)pthread_mutex_unlock(&b->lock);
 }
 
-/* Health is asked for all day long by monitors; that is no usage. */
+/* What monitors, progress bars and the admin pages ask for all day long is no usage. */
 static bool is_usage(const struct http_route *route)
 {
-    return route && !(route->flags & HTTP_ROUTE_ADMIN) &&
-           (text_starts_with(route->path, "/api/") || (route->flags & HTTP_ROUTE_STREAM) ||
-            strcmp(route->path, "/info") == 0) &&
-           strcmp(route->path, "/livez") != 0;
+    static const char *const polled[] = {"/livez", "/readyz", "/health", "/metrics", "/progress"};
+    bool is = route && !(route->flags & HTTP_ROUTE_ADMIN);
+    for (size_t i = 0; is && i < ARRAY_LEN(polled); i++)
+        is = strcmp(route->path, polled[i]) != 0;
+    return is;
 }
 
 void books_note(struct app *app, const struct http_route *route, struct http_response *res,
