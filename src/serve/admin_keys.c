@@ -119,7 +119,7 @@ int serve_admin_keys_update(struct app *app, const struct http_request *req, str
     if (admin_enter(app, req, res, ADMIN_CHANGE, &a, err) < 0 || find_key(app, req, &key, err) < 0)
         return -1;
     const struct store_api_key before = key;
-    if (read_key(req, &key, err) < 0 || store_key_update(app->store, &key, err) < 0 ||
+    if (read_key(req, &key, err) < 0 || auth_update_key(app->store, &key, err) < 0 ||
         admin_note(app, &a, "key-update", key.id, key_json(&before), key_json(&key), err) < 0)
         return -1;
     return admin_send(res, json_pack("{s:o}", "key", key_json(&key)), err);

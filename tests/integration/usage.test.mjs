@@ -163,12 +163,13 @@ test('/metrics: of all programs of the host, also over kills', async (t) => {
     assert.ok(m.get(`${histogram}_sum{route="/api/v1/info"}`) > 0);
   }
   // Memory: of all that run, not of who answers.
-  const running = stack.processes('info.fcgi').length + stack.processes('stream.fcgi').length;
+  const answering = () => ['info.fcgi', 'stream.fcgi', 'admin.fcgi'].flatMap((name) => stack.processes(name));
+  const running = answering().length;
   await until(async () => (await metrics()).get('sluice_processes') === running, `${running} processes`);
   const health = (await stack.get('/health')).json();
   assert.equal(health.processes, running);
   const rss = (p) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${p.pid}/status`, 'utf8'))[1]) * 1024;
-  const all = [...stack.processes('info.fcgi'), ...stack.processes('stream.fcgi')].map(rss).reduce((a, b) => a + b);
+  const all = answering().map(rss).reduce((a, b) => a + b);
   assert.ok(health.memory.rss > 0.5 * all && health.memory.rss < 2 * all, `${health.memory.rss} of ${all}`);
 });
 
