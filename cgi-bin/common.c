@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "serve/app.h"
 #include "serve/books.h"
+#include "serve/canary.h"
 #include "serve/chores.h"
 #include "serve/events.h"
 #include "serve/jobs.h"
@@ -79,6 +80,8 @@ static int make_ready(void *ctx, struct err *err)
     if (d->program == HTTP_ROUTE_STREAM && stays && d->app.config.job_threads &&
         jobs_start(&d->app, (unsigned)d->app.config.job_threads, err) < 0)
         log_event(LOG_WARN, "no-jobs-are-run", "error", err->text, NULL);
+    if (d->program == HTTP_ROUTE_INFO && stays && canary_start(&d->app, err) < 0)
+        log_event(LOG_WARN, "no-canary", "error", err->text, NULL);
     if (stays && chores_start(&d->app, err) < 0)
         log_event(LOG_WARN, "chores-are-not-done", "error", err->text, NULL);
     return 0;
@@ -141,6 +144,7 @@ static int serve(const char *name, unsigned program, const char *config_file, co
     int rc = http_serve(&opts, &err);
     if (rc < 0)
         log_event(LOG_ERROR, "cannot-serve", "error", err.text, NULL);
+    canary_stop(app);
     chores_stop(app);
     bool ended = jobs_stop(app);
     if (!prepare_stop(app) || !ended || (rc < 0 && err.code == ERR_BUSY))

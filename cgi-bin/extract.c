@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "serve/canary.h"
 #include "serve/describe.h"
 #include "site/trace.h"
 #include "site/youtube/clients.h"
@@ -157,6 +158,58 @@ int extract_command(int argc, char **argv, const char *programs)
     rc = check_client(&app, w.client);
     if (rc == 0)
         rc = extract(&app, &w);
+    app_close(&app);
+    return rc;
+}
+
+/* ---- Canary ---- */
+
+static void print_canary(const json_t *root)
+{
+    const json_t *links = json_object_get(root, "links");
+    for (size_t i = 0; i < json_array_size(links); i++) {
+        const json_t *l = json_array_get(links, i);
+        printf("%-40s %-24s %7lld ms  %s\n", json_string_value(json_object_get(l, "link")),
+               json_string_value(json_object_get(l, "code")),
+               (long long)json_integer_value(json_object_get(l, "took_ms")),
+               json_string_value(json_object_get(l, "engine")));
+    }
+}
+
+static int show_canary(struct app *app, bool json)
+{
+    if (!*app->config.canary_links) {
+        fprintf(stderr, "sluice: canary_links is empty\n");
+        return EXIT_FAILED;
+    }
+    int failed = canary_run(app);
+    json_t *root = canary_json(app);
+    if (json && root)
+        (void)(json_dumpf(root, stdout, JSON_INDENT(1)) < 0 || putchar('\n') == EOF);
+    else
+        print_canary(root);
+    bool shown = root && !ferror(stdout);
+    json_decref(root);
+    return failed == 0 && shown ? 0 : EXIT_FAILED;
+}
+
+int canary_command(int argc, char **argv, const char *programs)
+{
+    struct err err = {0};
+    struct config config;
+    struct app app;
+    bool json = argc == 1 && strcmp(argv[0], "--json") == 0;
+    if (argc > 0 && !json) {
+        fprintf(stderr, "sluice: canary takes --json\n%s", CANARY_USAGE);
+        return EXIT_MISUSE;
+    }
+    log_init("sluice", LOG_ERROR);
+    if (config_load(&config, NULL, &err) < 0 || app_open(&app, &config, &err) < 0) {
+        fprintf(stderr, "sluice: %s\n", err.text);
+        return EXIT_FAILED;
+    }
+    app_start_js(&app, programs);
+    int rc = show_canary(&app, json);
     app_close(&app);
     return rc;
 }

@@ -31,8 +31,8 @@ static const char usage[] =
     "                      serve on http://127.0.0.1:8080 with lighttpd, in the foreground\n"
     "  hold info.fcgi|stream.fcgi|admin.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
-        EXTRACT_USAGE CLIENTS_USAGE TOKEN_USAGE ADMIN_USAGE JOBS_USAGE DOCTOR_USAGE DB_USAGE GC_USAGE
-            USAGE_USAGE "  config --check [FILE] [--json]\n"
+        EXTRACT_USAGE CLIENTS_USAGE CANARY_USAGE TOKEN_USAGE ADMIN_USAGE JOBS_USAGE DOCTOR_USAGE DB_USAGE
+            GC_USAGE USAGE_USAGE "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key; --man: its manual\n"
     "  snippet [--json]    list what there is for web servers and systemd\n"
@@ -223,6 +223,13 @@ static int extract(int argc, char **argv)
     return extract_command(argc, argv, program);
 }
 
+static int canary(int argc, char **argv)
+{
+    char program[PATH_MAX];
+    find_programs(program);
+    return canary_command(argc, argv, program);
+}
+
 static int doctor(int argc, char **argv)
 {
     char program[PATH_MAX];
@@ -294,6 +301,7 @@ int main(int argc, char **argv)
         {"key", key_command},
         {"extract", extract},
         {"clients", clients_command},
+        {"canary", canary},
         {"token", token_command},
         {"jobs", jobs_command},
         {"admin", admin_command},

@@ -50,6 +50,9 @@ static const struct config_key keys[] = {
         ipv6_subnet, "",
         "Prefix that is routed to this machine (2001:db8:1:2::/64): each extraction and its media leave from a random address of it."),
     TEXT(
+        canary_links, "",
+        "Links that are looked at every canary_interval_s, comma-separated; when they cannot be had, /readyz and /metrics say so."),
+    TEXT(
         pot_provider_url, "",
         "Server that makes proof-of-origin tokens (the bgutil provider's /get_pot), like http://127.0.0.1:4416: YouTube clients that need one are asked, too."),
     TEXT(
@@ -84,6 +87,7 @@ static const struct config_key keys[] = {
     INT(cache_ttl_s, "3600", 0, 3600, "s", "How long a video's description is remembered at most; 0: never."),
     INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",
         "Disk for remembered descriptions; beyond that those that expire first are forgotten."),
+    INT(canary_interval_s, "900", 1, 86400, "s", "Time between two looks at canary_links."),
     INT(upstream_interval_ms, "100", 0, 60000, "ms",
         "Time between two calls of a video site by one way out, more or less by half, twenty at once after a pause; 0: none."),
     INT(upstream_calls, "64", 1, 1000, "", "Calls of video sites at once; more wait."),

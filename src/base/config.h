@@ -17,36 +17,38 @@ struct config {
     char *data_dir; /* database, keys, caches; outside the document root */
     char *database; /* sqlite:/… or postgresql://…, which may hold a password; "" = in data_dir */
     char *engines;  /* names, comma-separated: the order in which a link is tried */
-    char *invidious_instances;    /* base addresses, comma-separated; "" = none */
-    char *ytdlp_python;           /* the interpreter that yt-dlp runs in */
-    char *ytdlp_path;             /* directory or zip file of a newer yt-dlp; "" = the installed one */
-    char *resolver_url;           /* template with {url} or {id}; "" = none */
-    char *resolver_fields;        /* name=path pairs, comma-separated */
-    char *admin_password;         /* of the first user of the admin pages; "" = none is made */
-    char *resolver_key;           /* hex; "" = answers are not sealed */
-    char *resolver_iv;            /* hex; "" = before the sealed text */
-    char *clients_file;           /* YouTube client profiles; "" = the built-in ones */
-    char *proxy_url;              /* upstream proxies: http://, https://, socks5h://; "" = none */
-    char *ipv6_subnet;            /* addresses that are routed here, one for each extraction; "" = none */
-    char *pot_provider_url;       /* what makes proof-of-origin tokens; "" = none */
-    char *po_tokens;              /* CLIENT.CONTEXT+TOKEN, comma-separated; "" = none */
-    char *cookies_dir;            /* the operator's cookies, in files as browsers export them; "" = none */
-    char *upstream_ca_file;       /* additional CA certificates (PEM) for upstream TLS; "" = none */
-    char *upstream_ports;         /* ports that links may name, comma-separated */
-    char *public_path;            /* path prefix of generated links; "" = taken from the request */
-    char *log_level;              /* debug, info, warn, error */
-    char *anonymous;              /* on, off: whether requests without a key are answered */
-    char *trusted_proxies;        /* CIDR blocks whose X-Forwarded-For counts; "" = none */
-    char *sandbox;                /* required, on, off */
-    int64_t rate_anonymous;       /* requests per hour and address without a key; 0: no limit */
-    int64_t bytes_anonymous;      /* per day and address without a key; 0: no limit */
-    char *metrics_token;          /* who may read /metrics from elsewhere; "" = nobody */
-    int64_t usage_hours_days;     /* how long sums of usage by the hour are kept */
-    int64_t usage_days;           /* and those by the day */
-    int64_t token_ttl_s;          /* life of `data` links */
-    int64_t token_rotate_s;       /* age at which the key that seals them is replaced; 0: never */
-    int64_t cache_ttl_s;          /* descriptions are kept at most this long */
-    int64_t cache_bytes;          /* descriptions and answers on disk */
+    char *invidious_instances; /* base addresses, comma-separated; "" = none */
+    char *ytdlp_python;        /* the interpreter that yt-dlp runs in */
+    char *ytdlp_path;          /* directory or zip file of a newer yt-dlp; "" = the installed one */
+    char *resolver_url;        /* template with {url} or {id}; "" = none */
+    char *resolver_fields;     /* name=path pairs, comma-separated */
+    char *admin_password;      /* of the first user of the admin pages; "" = none is made */
+    char *resolver_key;        /* hex; "" = answers are not sealed */
+    char *resolver_iv;         /* hex; "" = before the sealed text */
+    char *clients_file;        /* YouTube client profiles; "" = the built-in ones */
+    char *proxy_url;           /* upstream proxies: http://, https://, socks5h://; "" = none */
+    char *ipv6_subnet;         /* addresses that are routed here, one for each extraction; "" = none */
+    char *pot_provider_url;    /* what makes proof-of-origin tokens; "" = none */
+    char *canary_links;        /* extracted on a schedule; "" = none */
+    char *po_tokens;           /* CLIENT.CONTEXT+TOKEN, comma-separated; "" = none */
+    char *cookies_dir;         /* the operator's cookies, in files as browsers export them; "" = none */
+    char *upstream_ca_file;    /* additional CA certificates (PEM) for upstream TLS; "" = none */
+    char *upstream_ports;      /* ports that links may name, comma-separated */
+    char *public_path;         /* path prefix of generated links; "" = taken from the request */
+    char *log_level;           /* debug, info, warn, error */
+    char *anonymous;           /* on, off: whether requests without a key are answered */
+    char *trusted_proxies;     /* CIDR blocks whose X-Forwarded-For counts; "" = none */
+    char *sandbox;             /* required, on, off */
+    int64_t rate_anonymous;    /* requests per hour and address without a key; 0: no limit */
+    int64_t bytes_anonymous;   /* per day and address without a key; 0: no limit */
+    char *metrics_token;       /* who may read /metrics from elsewhere; "" = nobody */
+    int64_t usage_hours_days;  /* how long sums of usage by the hour are kept */
+    int64_t usage_days;        /* and those by the day */
+    int64_t token_ttl_s;       /* life of `data` links */
+    int64_t token_rotate_s;    /* age at which the key that seals them is replaced; 0: never */
+    int64_t cache_ttl_s;       /* descriptions are kept at most this long */
+    int64_t cache_bytes;       /* descriptions and answers on disk */
+    int64_t canary_interval_s;
     int64_t upstream_interval_ms; /* between calls of a site's API by one way out; 0: no pacing */
     int64_t upstream_calls;       /* of sites' APIs at once */
     int64_t upstream_connect_ms;

@@ -5,6 +5,8 @@
 
 #include <stdatomic.h>
 
+#include <stdatomic.h>
+
 #include "base/config.h"
 #include "base/sandbox.h"
 #include "cache/cache.h"
@@ -37,6 +39,8 @@ struct app {
     struct outcomes *outcomes; /* of asking the site's clients; see outcomes.h */
     struct budgets *budgets;   /* of bytes per day, to be settled; see budget.h */
     struct books *books;       /* of what was asked for; see books.h */
+    struct canary *canary;     /* NULL: no links to look at, or not here; see canary.h */
+    atomic_bool ending;        /* nobody waits for an answer any more: calls end soon */
     struct chores *chores;     /* NULL: this process does not stay; see chores.h */
     atomic_llong parts;        /* bytes that parallel connections may still read ahead (serve/lanes.h) */
     struct pumps *pumps;       /* NULL: this program sends no streams; see pump.h */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "serve/books.h"
+#include "serve/canary.h"
 #include "serve/serve.h"
 
 enum { DISK_LEAST_BYTES = 16 << 20 }; /* below this the database cannot be expected to grow */
@@ -44,11 +45,18 @@ int serve_readyz(struct app *app, const struct http_request *req, struct http_re
     bool disk = disk_has_room(app);
     bool extractor = site_check(&app->site, &why) == 0;
     bool ready = database && disk && extractor;
-    if (!ready)
+    struct canary_summary canary = {.state = CANARY_NONE};
+    if (ready)
+        canary_look(app, &canary);
+    if (!ready || canary.state == CANARY_FAILING)
         (void)http_set_status(res, 503);
+    const char *status = !ready                            ? "unavailable"
+                         : canary.state >= CANARY_DEGRADED ? canary_state_name(canary.state)
+                                                           : "ok";
     return send_json(res,
-                     json_pack("{s:s, s:{s:b, s:b, s:b}}", "status", ready ? "ok" : "unavailable", "checks",
-                               "database", database, "disk", disk, "extractor", extractor),
+                     json_pack("{s:s, s:{s:b, s:b, s:b, s:s}}", "status", status, "checks", "database",
+                               database, "disk", disk, "extractor", extractor, "canary",
+                               canary_state_name(canary.state)),
                      err);
 }
 

@@ -4,8 +4,11 @@
 #include <strings.h>
 
 #include "base/cidr.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "serve/books.h"
+#include "serve/canary.h"
+#include "serve/outcomes.h"
 #include "serve/serve.h"
 #include "store/jobs.h"
 
@@ -176,6 +179,40 @@ static void jobs(struct buf *out, struct store *store)
                        (long long)counts[i]);
 }
 
+/* How the site's clients fared in the last hour, and the links of the canary. */
+static void extraction(struct buf *out, struct app *app)
+{
+    static const struct {
+        const char *name, *member, *help;
+    } rows[] = {
+        {"sluice_client_succeeded", "succeeded",
+         "Answers of a client of the site that could be used, of the last hour."},
+        {"sluice_client_failed", "failed", "Answers that could not, of the last hour."},
+    };
+    struct err ignored;
+    struct canary_summary canary;
+    json_t *root = outcomes_json(app->store, clock_unix_s(), &ignored);
+    const json_t *clients = json_object_get(root, "clients");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        head(out, rows[i].name, "gauge", rows[i].help);
+        for (size_t k = 0; k < json_array_size(clients); k++) {
+            const json_t *c = json_array_get(clients, k);
+            (void)buf_addf(out, "%s{client=\"%s\",kind=\"%s\"} %lld\n", rows[i].name,
+                           json_string_value(json_object_get(c, "client")),
+                           json_string_value(json_object_get(c, "kind")),
+                           (long long)json_integer_value(
+                               json_object_get(json_object_get(c, "last_hour"), rows[i].member)));
+        }
+    }
+    json_decref(root);
+    canary_look(app, &canary);
+    if (canary.state == CANARY_NONE)
+        return;
+    gauge(out, "sluice_canary_links", "Links that are looked at on a schedule.", canary.links);
+    gauge(out, "sluice_canary_failed", "Those that could not be had the last time.", canary.failed);
+    gauge(out, "sluice_canary_time_seconds", "When that was.", canary.at_unix_s);
+}
+
 static void write_all(struct buf *out, struct app *app)
 {
     struct err ignored = {0};
@@ -195,6 +232,7 @@ static void write_all(struct buf *out, struct app *app)
     places(out, app);
     jobs(out, app->store);
     histograms(out, app->books);
+    extraction(out, app);
     gauge(out, "sluice_database_up", "1: the database can be written.",
           store_check(app->store, &ignored) == 0);
     gauge(out, "sluice_processes", "Programs of this host that answer.", (int64_t)processes);

@@ -181,13 +181,12 @@ static int outward_call(void *ctx, const struct net_call *call, struct net_answe
     struct net_call by_way = *call;
     struct gate_ticket ticket = {0};
     by_way.egress = call->egress ? call->egress : o->egress;
+    by_way.cancelled = call->cancelled ? call->cancelled : &o->app->ending;
     if (!call->asked_as)
         return o->under.call(o->under.call_ctx, &by_way, answer, err);
-    if (gate_enter(o->app->calls, &ticket, call->cancelled, err) < 0)
-        return call->cancelled && atomic_load(call->cancelled)
-                   ? err_set(err, ERR_UPSTREAM_FAILED, "cancelled")
-                   : -1;
-    int rc = pace(o, call->cancelled, err);
+    if (gate_enter(o->app->calls, &ticket, by_way.cancelled, err) < 0)
+        return atomic_load(by_way.cancelled) ? err_set(err, ERR_UPSTREAM_FAILED, "cancelled") : -1;
+    int rc = pace(o, by_way.cancelled, err);
     if (rc == 0)
         rc = o->under.call(o->under.call_ctx, &by_way, answer, err);
     gate_depart(o->app->calls, &ticket);
