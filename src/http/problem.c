@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "http/html.h"
+#include "http/phrase.h"
 
 int problem_json(struct buf *out, const struct http_request *req, const struct err *err)
 {
@@ -28,20 +29,6 @@ int problem_json(struct buf *out, const struct http_request *req, const struct e
     return rc;
 }
 
-/* The look is that of www/index.html. */
-static const char page[] =
-    "<!doctype html>\n<html lang=\"%s\" dir=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s · Sluice</title>\n"
-    "<link rel=\"icon\" href=\"%sfavicon.svg\" type=\"image/svg+xml\">\n"
-    "<link rel=\"stylesheet\" href=\"%svendor/bootstrap.min.css\">\n"
-    "<link rel=\"stylesheet\" href=\"%ssluice.css\">\n</head>\n<body>\n"
-    "<header class=\"top\"><a class=\"brand\" href=\"%s\"><img src=\"%sfavicon.svg\" alt=\"\" width=\"32\" "
-    "height=\"32\">Sluice</a></header>\n<main class=\"page\">\n"
-    "<div class=\"problem\" role=\"alert\"><h1 class=\"problem-title\">%s</h1><p>%s</p>"
-    "<p class=\"problem-next\">%s</p><p><a href=\"%s%s\">%s</a></p></div>\n"
-    "<p class=\"small text-body-secondary\">%s %s</p>\n</main>\n</body>\n</html>\n";
-
 /* The way from a route to the pages' folder. Relative, so that it is right also where the web server hides
  * the name of the folder from us: "/api/v1/page" → "./../../". */
 static int add_way_up(struct buf *out, const char *path)
@@ -52,13 +39,37 @@ static int add_way_up(struct buf *out, const char *path)
     return out->failed ? -1 : 0;
 }
 
-/* "error.private.text", … in the reader's language, for HTML. */
-static int add_words(struct buf *out, const struct locale *locale, const char *kind, const char *code,
-                     const char *part)
+/* "error.private.text", … in the reader's language, between two pieces of markup. */
+static void add_words(struct buf *out, const char *before, const struct locale *locale, const char *kind,
+                      const char *code, const char *part, const char *after)
 {
     char key[64];
     (void)snprintf(key, sizeof key, "%s.%s%s", kind, code, part);
-    return html_text(out, locale_text(locale, key));
+    (void)buf_adds(out, before);
+    (void)html_text(out, locale_text(locale, key));
+    (void)buf_adds(out, after);
+}
+
+/* The look is that of www/index.html. Who waits for a place is let in without pressing anything. */
+static void add_head(struct buf *out, const struct locale *locale, const struct http_request *req,
+                     const struct err *err, const char *up)
+{
+    (void)buf_addf(out, "<!doctype html>\n<html lang=\"%s\" dir=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n",
+                   locale->tag, locale_text(locale, "lang.dir"));
+    (void)buf_adds(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                        "<meta name=\"color-scheme\" content=\"light dark\">\n");
+    if (err->code == ERR_BUSY && err->retry_after_s > 0 && req && req->method == HTTP_GET)
+        (void)buf_addf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", err->retry_after_s);
+    add_words(out, "<title>", locale, "error", err_info(err->code)->name, ".title", " · Sluice</title>\n");
+    (void)buf_addf(out,
+                   "<link rel=\"icon\" href=\"%sfavicon.svg\" type=\"image/svg+xml\">\n"
+                   "<link rel=\"stylesheet\" href=\"%svendor/bootstrap.min.css\">\n"
+                   "<link rel=\"stylesheet\" href=\"%ssluice.css\">\n</head>\n",
+                   up, up, up);
+    (void)buf_addf(out,
+                   "<body>\n<header class=\"top\"><a class=\"brand\" href=\"%s\"><img src=\"%sfavicon.svg\" "
+                   "alt=\"\" width=\"32\" height=\"32\">Sluice</a></header>\n<main class=\"page\">\n",
+                   up, up);
 }
 
 int problem_html(struct buf *out, const struct http_request *req, const struct err *err)
@@ -66,20 +77,26 @@ int problem_html(struct buf *out, const struct http_request *req, const struct e
     const char *code = err_info(err->code)->name;
     const struct locale *locale = http_locale(req);
     auto_(buf) struct buf up = BUF_INIT(out->max);
-    auto_(buf) struct buf title = BUF_INIT(out->max);
-    auto_(buf) struct buf text = BUF_INIT(out->max);
-    auto_(buf) struct buf next = BUF_INIT(out->max);
-    auto_(buf) struct buf other = BUF_INIT(out->max);
-    auto_(buf) struct buf form = BUF_INIT(out->max); /* a language asked for by name stays */
-    if (req && http_param(req, "lang"))
-        (void)buf_addf(&form, "api/v1/page?lang=%s", locale->tag);
-    if (add_way_up(&up, req ? req->path : "") < 0 || add_words(&title, locale, "error", code, ".title") < 0 ||
-        add_words(&text, locale, "error", code, ".text") < 0 ||
-        add_words(&next, locale, "next", code, "") < 0 ||
-        html_text(&other, locale_text(locale, "problem.another")) < 0)
+    if (add_way_up(&up, req ? req->path : "") < 0)
         return -1;
-    const char *at = buf_str(&up);
-    return buf_addf(out, page, locale->tag, locale_text(locale, "lang.dir"), buf_str(&title), at, at, at, at,
-                    at, buf_str(&title), buf_str(&text), buf_str(&next), at, buf_str(&form), buf_str(&other),
+    add_head(out, locale, req, err, buf_str(&up));
+    add_words(out, "<div class=\"problem\" role=\"alert\"><h1 class=\"problem-title\">", locale, "error",
+              code, ".title", "</h1>");
+    add_words(out, "<p>", locale, "error", code, ".text", "</p>");
+    if (err->queue_position > 0) {
+        char place[16];
+        (void)snprintf(place, sizeof place, "%d", err->queue_position);
+        (void)buf_adds(out, "<p class=\"problem-place\">");
+        phrase_filled(out, locale, "problem.queue", place);
+        (void)buf_adds(out, "</p>");
+    }
+    add_words(out, "<p class=\"problem-next\">", locale, "next", code, "", "</p>");
+    (void)buf_addf(out, "<p><a href=\"%s", buf_str(&up));
+    if (req && http_param(req, "lang")) /* a language asked for by name stays */
+        (void)buf_addf(out, "api/v1/page?lang=%s", locale->tag);
+    (void)buf_adds(out, "\">");
+    (void)html_text(out, locale_text(locale, "problem.another"));
+    (void)buf_adds(out, "</a></p></div>\n");
+    return buf_addf(out, "<p class=\"small text-body-secondary\">%s %s</p>\n</main>\n</body>\n</html>\n",
                     code, req ? req->id : "");
 }

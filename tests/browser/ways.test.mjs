@@ -221,6 +221,9 @@ describe('around the page', () => {
     await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
     await page.reload(); // its words pass through now
     await page.getByRole('heading', { name: 'Link einfügen. Datei bekommen.' }).waitFor();
+    const client = await page.context().newCDPSession(page);
+    const { installabilityErrors } = await client.send('Page.getInstallabilityErrors');
+    assert.deepEqual(installabilityErrors.filter(({ errorId }) => errorId !== 'in-incognito'), [], 'it can be installed');
     await page.context().setOffline(true);
     await page.goto(`${stack.base}/?url=${demo}`);
     await page.getByRole('heading', { name: 'Link einfügen. Datei bekommen.' }).waitFor();

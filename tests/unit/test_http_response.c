@@ -419,6 +419,30 @@ static void problem_pages_in_the_readers_language(void **state)
     assert_null(strstr(got, err_info(ERR_PRIVATE)->text));
 }
 
+/* Who stands in line for a place is let in without a script: the page asks again, if asking changes nothing.
+ */
+static void a_busy_page_asks_again(void **state)
+{
+    (void)state;
+    const struct err err = {.code = ERR_BUSY, .retry_after_s = 7, .queue_position = 3};
+    for (int get = 0; get < 2; get++) {
+        struct http_request req = {.method = get ? HTTP_GET : HTTP_POST,
+                                   .prefix = some_prefix,
+                                   .path = some_path,
+                                   .accept = browser,
+                                   .accept_language = "de",
+                                   .id = "0123456789abcdef"};
+        auto_(client) struct client c = CLIENT_INIT;
+        auto_ptr(http_response) struct http_response *res = open_to(&c, false);
+        http_allow_html(res);
+        http_problem(res, &req, &err);
+        const char *got = buf_str(&c.got);
+        assert_int_equal(strstr(got, "<meta http-equiv=\"refresh\" content=\"7\">") != NULL, get);
+        assert_non_null(strstr(got, "Du bist Nummer 3 in der Schlange."));
+        assert_non_null(strstr(got, "Retry-After: 7\r\n"));
+    }
+}
+
 int main(void)
 {
     struct err err;
@@ -439,6 +463,7 @@ int main(void)
         cmocka_unit_test(problems),
         cmocka_unit_test(problem_pages),
         cmocka_unit_test(problem_pages_in_the_readers_language),
+        cmocka_unit_test(a_busy_page_asks_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

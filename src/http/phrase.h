@@ -1,7 +1,7 @@
 /* Words and numbers in the reader's language, as HTML. They come out exactly as www/js/human.js and i18n.js
  * write them: a browser test compares the two. All append to *out. */
-#ifndef SLUICE_SERVE_PHRASE_H
-#define SLUICE_SERVE_PHRASE_H
+#ifndef SLUICE_HTTP_PHRASE_H
+#define SLUICE_HTTP_PHRASE_H
 
 #include <stdint.h>
 

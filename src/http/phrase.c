@@ -1,5 +1,5 @@
 /* See phrase.h. */
-#include "serve/phrase.h"
+#include "http/phrase.h"
 
 #include <stdbool.h>
 #include <stdio.h>
