@@ -36,7 +36,7 @@ test('English has the sentence, and the next step, of every error code of src/ba
 });
 
 test('every text is used, and every text that is used is there', () => {
-  const sources = ['www/index.html', 'src/serve/page.c', 'src/http/problem.c', ...readdirSync(path.join(root, 'www/js')).map((file) => `www/js/${file}`)].map(read).join('\n');
+  const sources = ['www/index.html', 'src/serve/page.c', 'src/http/problem.c', ...readdirSync(path.join(root, 'www/js')).filter((file) => file.endsWith('.js')).map((file) => `www/js/${file}`)].map(read).join('\n');
   const literal = new Set([...sources.matchAll(/['"`]([a-z]+(?:\.[a-z_]+)*)['"`]/g)].map(([, key]) => key));
   const made = [/^error\./, /^next\./, /^group\.(both|video|audio)$/, /^best\./, /^batch\.rule_/, /^downloads\.(pause|resume|retry|cancel)$/];
   for (const key of Object.keys(english))
