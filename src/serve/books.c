@@ -182,7 +182,7 @@ static void add(struct books *b, const struct store_usage_what *what, const stru
 static bool is_usage(const struct http_route *route)
 {
     static const char *const polled[] = {"/livez", "/readyz", "/health", "/metrics", "/progress"};
-    bool is = route && !(route->flags & HTTP_ROUTE_ADMIN);
+    bool is = !(route->flags & HTTP_ROUTE_ADMIN);
     for (size_t i = 0; is && i < ARRAY_LEN(polled); i++)
         is = strcmp(route->path, polled[i]) != 0;
     return is;
@@ -205,7 +205,7 @@ void books_note(struct app *app, const struct http_route *route, struct http_res
     count(b, BOOKS_TTFB_US, r, 0, (uint64_t)ttfb_us);
     if (notes->cached)
         count(b, BOOKS_CACHED, r, 0, 1);
-    if (!is_usage(route))
+    if (!route || !is_usage(route))
         return;
     int64_t now = clock_unix_s();
     struct store_usage_what what = {.hour_unix_s = now - now % STORE_HOUR_S};
