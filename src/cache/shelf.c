@@ -65,6 +65,11 @@ int64_t shelf_sweep(struct shelf *s)
     return expired;
 }
 
+void shelf_purge(struct shelf *s)
+{
+    shelf_file_evict(s->dir, 0, 0);
+}
+
 /* --- values in use --- */
 
 static struct shelf_value **bucket_of(struct shelf *s, const char *name)

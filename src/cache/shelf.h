@@ -41,6 +41,8 @@ DEFINE_AUTO_PTR(shelf, shelf_close)
 /* Deletes what has expired, and what is too much; how many had expired. The programs do the latter when they
  * write. */
 int64_t shelf_sweep(struct shelf *s);
+/* Deletes all values; those in use stay with their users. */
+void shelf_purge(struct shelf *s);
 
 /* A value in use. Immutable, so safe from any thread. */
 struct shelf_value;

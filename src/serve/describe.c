@@ -84,13 +84,33 @@ int serve_parse_link(struct link *link, const char *text, struct err *err)
     return err_set(err, ERR_BAD_URL, "not a usable link");
 }
 
+enum { KEY_HALF = HASH_HEX_LEN / 2 }; /* of the link, of the salt: 128 bits each */
+
 static void link_key(const struct link *link, const char *kind, const char *salt, char key[SERVE_KEY_MAX])
 {
-    char hex[HASH_HEX_LEN + 1];
-    auto_(buf) struct buf text = BUF_INIT(LINK_MAX_BYTES * 4);
-    (void)buf_addf(&text, "%s\n%s", link->url, salt);
-    hash_sha256_hex(buf_str(&text), text.len, hex);
-    (void)snprintf(key, SERVE_KEY_MAX, "%s:%s", kind, hex);
+    char of_link[HASH_HEX_LEN + 1];
+    char of_salt[HASH_HEX_LEN + 1];
+    hash_sha256_hex(link->url, strlen(link->url), of_link);
+    hash_sha256_hex(salt, strlen(salt), of_salt);
+    (void)snprintf(key, SERVE_KEY_MAX, "%s:%.*s%.*s", kind, KEY_HALF, of_link, KEY_HALF, of_salt);
+}
+
+/* 4: the version of the private form; a changed form changes the key. */
+static const char description_kind[] = "d4";
+const char serve_answer_kind[] = "i4";
+
+int serve_forget(struct app *app, const char *link_text, struct err *err)
+{
+    const char *const kinds[] = {description_kind, serve_answer_kind};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        char key[SERVE_KEY_MAX];
+        if (serve_link_key(link_text, kinds[i], "", key, err) < 0)
+            return -1;
+        key[strlen(key) - KEY_HALF] = '\0';
+        if (store_cache_forget(app->store, key, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int serve_link_key(const char *link_text, const char *kind, const char *salt, char key[SERVE_KEY_MAX],
@@ -109,8 +129,7 @@ static int describe(struct job *job, const char *link_text, const struct descrip
     char key[SERVE_KEY_MAX];
     if (serve_parse_link(&job->link, link_text, err) < 0)
         return -1;
-    /* 4: the version of the private form; a changed form changes the key */
-    link_key(&job->link, "d4", job->client ? job->client : "", key);
+    link_key(&job->link, description_kind, job->client ? job->client : "", key);
 
     auto_(buf) struct buf old = BUF_INIT(DESCRIPTION_MAX_BYTES);
     if (stale && description_serialise(stale, &old) < 0)

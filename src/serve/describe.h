@@ -36,5 +36,9 @@ enum { SERVE_KEY_MAX = HASH_HEX_LEN + 16 };
  * and `salt` (may be ""). Two links to one video have one key. Errors as above for the link itself. */
 int serve_link_key(const char *link_text, const char *kind, const char *salt, char key[SERVE_KEY_MAX],
                    struct err *err);
+/* The kind of whole answers that are remembered (info.c). */
+extern const char serve_answer_kind[];
+/* Forgets the description of a link and the answers made of it. */
+int serve_forget(struct app *app, const char *link_text, struct err *err);
 
 #endif

@@ -278,7 +278,7 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
     if (buf_addf(&holder, "%s\n%s\n%s", req->prefix, parts.holder.key_id, who.has_key ? who.key.sites : "") <
         0)
         return err_set(err, ERR_BAD_URL, "prefix too long");
-    if (serve_link_key(link, "i4", buf_str(&holder), key, err) < 0)
+    if (serve_link_key(link, serve_answer_kind, buf_str(&holder), key, err) < 0)
         return -1;
     if (may_keep(&parts.holder) && store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1) {
         note_kept(res, buf_str(&kept));

@@ -43,6 +43,10 @@ const struct http_route serve_routes[] = {
     {"/api/v1/admin/system", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_system},
     {"/api/v1/admin/usage", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_usage},
     {"/api/v1/admin/dashboard", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_dashboard},
+    {"/api/v1/admin/jobs", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_jobs},
+    {"/api/v1/admin/jobs/act", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_jobs_act},
+    {"/api/v1/admin/cache", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_cache},
+    {"/api/v1/admin/cache/purge", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_cache_purge},
 };
 
 const size_t serve_route_count = ARRAY_LEN(serve_routes);

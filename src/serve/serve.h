@@ -15,6 +15,6 @@ http_handler_fn serve_admin_login, serve_admin_logout, serve_admin_session, serv
     serve_admin_users, serve_admin_users_create, serve_admin_users_update, serve_admin_keys,
     serve_admin_keys_create, serve_admin_keys_update, serve_admin_keys_state, serve_admin_streams,
     serve_admin_streams_stop, serve_admin_audit, serve_admin_clients, serve_admin_system, serve_admin_usage,
-    serve_admin_dashboard;
+    serve_admin_dashboard, serve_admin_jobs, serve_admin_jobs_act, serve_admin_cache, serve_admin_cache_purge;
 
 #endif

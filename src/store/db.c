@@ -67,6 +67,10 @@ static const char *const statements[DB_STMT_COUNT] = {
                       "ON CONFLICT (key) DO UPDATE SET expires_unix_s = excluded.expires_unix_s, "
                       "value = excluded.value"),
     [DB_CACHE_SIZE] = "SELECT sum(length(value) + 300) FROM media_cache",
+    [DB_CACHE_COUNT] = "SELECT count(*) FROM media_cache WHERE expires_unix_s > $1",
+    [DB_CACHE_FORGET] = "DELETE FROM media_cache WHERE key >= $1 AND key < $2",
+    [DB_CACHE_PURGE] = ("DELETE FROM media_cache WHERE key IN "
+                        "(SELECT key FROM media_cache LIMIT $1)"),
     [DB_CACHE_EVICT] = ("DELETE FROM media_cache WHERE key IN "
                         "(SELECT key FROM media_cache ORDER BY expires_unix_s LIMIT $1) "
                         "RETURNING length(value) + 300"),

@@ -25,6 +25,9 @@ enum db_stmt {
     DB_CACHE_DELETE,   /* key */
     DB_CACHE_PRUNE,    /* now, how many at most */
     DB_CACHE_SIZE,     /* → bytes, about */
+    DB_CACHE_COUNT,    /* now → how many there are that are good */
+    DB_CACHE_FORGET,   /* keys from, and before */
+    DB_CACHE_PURGE,    /* how many at most */
     DB_CACHE_EVICT,    /* how many at most → bytes of each */
     DB_KEY_ADD,        /* id, key, created; nothing happens when the id is taken */
     DB_KEY_LIST,       /* how many at most → id, key, created; newest first */
@@ -89,13 +92,13 @@ enum db_stmt {
     DB_JOB_RELEASE,    /* now, id, lease */
     DB_JOB_CANCEL,     /* now, id */
     DB_JOB_RETRY,      /* now, id */
-    DB_JOB_LIST,  /* owner or "", state or "", created before, and id, how many at most → all columns */
-    DB_JOB_COUNT, /* → state, how many */
-    DB_JOB_PRUNE, /* over since, how many at most */
-    DB_ADMIN_ADD,         /* all columns; nothing happens when the name is taken */
-    DB_ADMIN_COUNT,       /* → how many there are */
-    DB_ADMIN_FIND,        /* name → all columns */
-    DB_ADMIN_LIST,        /* → all columns, by name */
+    DB_JOB_LIST,    /* owner or "", state or "", created before, and id, how many at most → all columns */
+    DB_JOB_COUNT,   /* → state, how many */
+    DB_JOB_PRUNE,   /* over since, how many at most */
+    DB_ADMIN_ADD,   /* all columns; nothing happens when the name is taken */
+    DB_ADMIN_COUNT, /* → how many there are */
+    DB_ADMIN_FIND,  /* name → all columns */
+    DB_ADMIN_LIST,  /* → all columns, by name */
     DB_ADMIN_PASSWORD,    /* password, now, name */
     DB_ADMIN_UPDATE,      /* role, active, name; not of the last active admin, who would be none any more */
     DB_SESSION_ADD,       /* id, name, now */

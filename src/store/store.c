@@ -214,6 +214,44 @@ static int cache_size(struct store *s, uint64_t *bytes, struct err *err)
     return 0;
 }
 
+int store_cache_count(struct store *s, int64_t now_unix_s, int64_t *count, uint64_t *bytes, struct err *err)
+{
+    if (cache_size(s, bytes, err) < 0)
+        return -1;
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0 ||
+        db_run(l.db, DB_CACHE_COUNT, (struct db_value[]){DB_INT_VALUE(now_unix_s)}, err) < 0)
+        return -1;
+    *count = db_column_int(l.db, DB_CACHE_COUNT, 0);
+    db_reset(l.db, DB_CACHE_COUNT);
+    return 0;
+}
+
+int store_cache_forget(struct store *s, const char *prefix, struct err *err)
+{
+    auto_(buf) struct buf end = BUF_INIT(STORE_KEY_MAX_BYTES);
+    auto_(lease) struct lease l = {0};
+    if (buf_addf(&end, "%sg", prefix) < 0) /* comes after all hexadecimal digits */
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0
+               ? -1
+               : db_run(l.db, DB_CACHE_FORGET,
+                        (struct db_value[]){DB_TEXT_VALUE(prefix), DB_TEXT_VALUE(buf_str(&end))}, err);
+}
+
+int64_t store_cache_purge(struct store *s, struct err *err)
+{
+    int64_t purged = 0;
+    for (int64_t deleted = 1; deleted > 0; purged += deleted) {
+        auto_(lease) struct lease l = {0};
+        if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0 ||
+            db_run(l.db, DB_CACHE_PURGE, (struct db_value[]){DB_INT_VALUE(EVICT_PORTION)}, err) < 0)
+            return -1;
+        deleted = db_changes(l.db);
+    }
+    return purged;
+}
+
 /* Deletes rows until no more than `left` of `size` bytes are left, or nobody is there to delete. */
 static int evict(struct store *s, uint64_t size, uint64_t left, struct err *err)
 {

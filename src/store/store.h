@@ -68,6 +68,12 @@ int store_cache_get(struct store *s, const char *key, int64_t now_unix_s, struct
                     int64_t *expires_unix_s, struct err *err);
 int store_cache_put(struct store *s, const char *key, const void *value, size_t len, int64_t expires_unix_s,
                     struct err *err);
+/* How many values are good, and what all of them take on disk, about. */
+int store_cache_count(struct store *s, int64_t now_unix_s, int64_t *count, uint64_t *bytes, struct err *err);
+/* Deletes those whose keys begin with that, which ends within hexadecimal digits. */
+int store_cache_forget(struct store *s, const char *prefix, struct err *err);
+/* Deletes all of them; how many there were, -1 error. */
+int64_t store_cache_purge(struct store *s, struct err *err);
 int store_cache_delete(struct store *s, const char *key, struct err *err);
 
 /* Key ring of `data` tokens, kept in memory and read again when an unknown id turns up or it is

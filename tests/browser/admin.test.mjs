@@ -9,7 +9,7 @@ import { judge, launch, sizes, withPage } from './browser.mjs';
 const password = 'correct horse battery';
 const link = 'https://www.youtube.com/watch?v=sluiceDemo1';
 const hostile = '<img src=x onerror=alert(1)>"=cmd|\u202eevil';
-const tabs = ['Dashboard', 'Streams', 'Keys', 'Analytics', 'Extraction', 'System', 'Audit log', 'Users'];
+const tabs = ['Dashboard', 'Streams', 'Keys', 'Analytics', 'Extraction', 'Jobs', 'Cache', 'System', 'Audit log', 'Users'];
 let browser;
 let origin;
 let stack;
@@ -78,8 +78,13 @@ test('the way of an operator: sign in, a key, its use, its limit, its end, and t
     assert.equal((await slow).complete, false);
     await origin.reset();
 
+    await open(page, 'Cache');
+    await page.getByLabel('Link').fill(link);
+    await page.getByRole('button', { name: 'Forget this link' }).click();
+    await page.getByText('It is forgotten').waitFor();
+
     await open(page, 'Audit log');
-    for (const action of ['key-create', 'key-state', 'stream-stop', 'login']) await rowOf(page, action).first().waitFor();
+    for (const action of ['key-create', 'key-state', 'stream-stop', 'cache-purge', 'login']) await rowOf(page, action).first().waitFor();
 
     await open(page, 'Users');
     await page.getByLabel('Old password').fill(password);

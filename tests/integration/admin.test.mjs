@@ -8,8 +8,8 @@ import { assertProblem, programEnv, programs, run, startStack, until } from './h
 
 const password = 'correct horse battery';
 const routes = {
-  look: ['session', 'users', 'keys', 'streams', 'audit', 'clients', 'system', 'usage', 'dashboard'],
-  change: ['users/create', 'users/update', 'keys/create', 'keys/update', 'keys/state', 'streams/stop'],
+  look: ['session', 'users', 'keys', 'streams', 'audit', 'clients', 'system', 'usage', 'dashboard', 'jobs', 'cache'],
+  change: ['users/create', 'users/update', 'keys/create', 'keys/update', 'keys/state', 'streams/stop', 'jobs/act', 'cache/purge'],
   own: ['logout', 'password'],
 };
 let origin;
@@ -191,6 +191,35 @@ test('a running stream is ended', async () => {
   assert.equal((await slow).complete, false);
   await origin.reset();
   assertProblem(await admin.post('streams/stop', { request: 'nothing' }), 404, 'not_found');
+});
+
+test('what is remembered is forgotten, of one link or all of it', async () => {
+  const admin = await signIn(stack, 'admin', password);
+  const one = 'https://www.youtube.com/watch?v=sluiceDemo1';
+  const two = 'https://www.youtube.com/watch?v=sluiceLong1';
+  const cached = async (link) => (await stack.info(link)).json().cached;
+  for (const link of [one, two]) await stack.info(link);
+  assert.deepEqual([await cached(one), await cached(two)], [true, true]);
+  assert.ok((await admin.get('cache')).json().descriptions.count >= 2);
+  assert.equal((await admin.post('cache/purge', { link: 'https://youtu.be/sluiceDemo1' })).status, 200);
+  assert.deepEqual([await cached(one), await cached(two)], [false, true]);
+  assert.ok((await admin.post('cache/purge')).json().purged >= 2);
+  assert.equal(await cached(two), false);
+  assert.ok(!(await admin.get('audit')).text().includes('sluiceDemo1'));
+  assertProblem(await admin.post('cache/purge', { link: 'nonsense' }), 400, 'bad_url');
+});
+
+test('jobs: seen, cancelled, queued again', async () => {
+  const admin = await signIn(stack, 'admin', password);
+  const queued = await stack.get('/api/v1/jobs', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ kind: 'prepare', url: 'https://www.youtube.com/watch?v=sluicePriv1', choice: 'best' }) });
+  assert.equal(queued.status, 202, queued.text());
+  const { id } = queued.json();
+  const find = async () => (await admin.get('jobs')).json().jobs.find((job) => job.id === id);
+  await until(async () => (await find()).state === 'failed', 'the job to fail');
+  assert.ok((await admin.get('jobs?state=failed')).json().states.failed >= 1);
+  assert.equal((await admin.post('jobs/act', { id, act: 'retry' })).status, 200);
+  assertProblem(await admin.post('jobs/act', { id: 'x', act: 'cancel' }), 404, 'not_found');
+  assertProblem(await admin.post('jobs/act', { id, act: 'drop' }), 400, 'bad_request');
 });
 
 test('settings are shown without secrets', async (t) => {

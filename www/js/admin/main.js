@@ -3,7 +3,7 @@ import { post, resume, session, signIn } from './ask.js';
 import * as pages from './pages.js';
 import { action, el, field, form, submit } from './parts.js';
 
-const tabs = [['dashboard', 'Dashboard'], ['streams', 'Streams'], ['keys', 'Keys'], ['analytics', 'Analytics'], ['extraction', 'Extraction'], ['system', 'System'], ['audit', 'Audit log'], ['users', 'Users']];
+const tabs = [['dashboard', 'Dashboard'], ['streams', 'Streams'], ['keys', 'Keys'], ['analytics', 'Analytics'], ['extraction', 'Extraction'], ['jobs', 'Jobs'], ['cache', 'Cache'], ['system', 'System'], ['audit', 'Audit log'], ['users', 'Users']];
 const main = document.getElementById('main');
 const who = document.getElementById('who');
 let turn = 0; // of what is shown; whatever belongs to an earlier one is over

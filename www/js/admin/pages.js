@@ -216,6 +216,40 @@ export async function extraction(place) {
   return 15;
 }
 
+export async function jobs(place) {
+  const { jobs: list, states } = await get('jobs', { limit: 200 });
+  const act = (job, what) => async () => { await post('jobs/act', { id: job.id, act: what }); await jobs(place); };
+  place.replaceChildren(
+    el('h1', null, 'Jobs'),
+    tiles(Object.entries(states).map(([name, n]) => [name, count(n)])),
+    panel(table('Jobs', [
+      { name: 'State', cell: (j) => state(j.state) },
+      { name: 'Kind', cell: (j) => plain(j.kind) },
+      { name: 'Made', cell: (j) => time(j.created_at) },
+      { name: 'Attempts', number: true, cell: (j) => count(j.attempts) },
+      { name: 'What it says', cell: (j) => plain(j.error?.code ?? j.error ?? j.progress?.message ?? j.message) || '–' },
+      { hidden: 'Actions', cell: (j) => (['queued', 'waiting', 'running'].includes(j.state) ? action('Cancel', act(j, 'cancel'), { danger: true }) : ['failed', 'cancelled'].includes(j.state) ? action('Retry', act(j, 'retry')) : '') },
+    ], list, 'There are no jobs. Programs queue them with POST /api/v1/jobs.')),
+  );
+  return 5;
+}
+
+export async function cache(place) {
+  const { descriptions: d, plans } = await get('cache');
+  const purge = async (values) => {
+    await post('cache/purge', values);
+    await cache(place);
+    place.prepend(el('p', { class: 'admin-notice', role: 'status' }, 'It is forgotten.'));
+  };
+  place.replaceChildren(
+    el('h1', null, 'Cache'),
+    tiles([['descriptions', count(d.count), `${size(d.bytes)} of at most ${size(d.max_bytes)}`], ['plans', plans.max_bytes ? 'kept' : 'not kept', `at most ${size(plans.max_bytes)}`]]),
+    panel(el('h2', null, 'Forget'), form({ class: 'admin-form' }, ({ link }) => purge({ link }),
+      field('link', 'Link', { type: 'url', required: true, hint: 'its description is asked for anew' }), submit('Forget this link')),
+    action('Forget everything', () => purge({}), { danger: true, confirm: 'Forget all descriptions and plans? The next requests will be slower; nothing is lost.' })),
+  );
+}
+
 export async function system(place, examined) {
   const s = await get('system', { examine: examined === 'examined' ? 1 : null });
   const grades = { ok: 'fine', warn: 'look', fail: 'wrong' };
@@ -258,7 +292,7 @@ export async function audit(place) {
       page.lines.length === 100 ? action('Older', () => more(page.lines.at(-1).cursor), { always: true }) : '',
     );
   };
-  const names = ['', 'login', 'logout', 'password', 'key-create', 'key-update', 'key-state', 'stream-stop', 'user-create', 'user-update'];
+  const names = ['', 'login', 'logout', 'password', 'key-create', 'key-update', 'key-state', 'stream-stop', 'cache-purge', 'job-cancel', 'job-retry', 'user-create', 'user-update'];
   const filter = field('action', 'What', { value: kept.action, options: names.map((name) => [name, name || 'anything']) });
   filter.addEventListener('input', () => { kept.action = filter.querySelector('select').value; more(); });
   place.replaceChildren(el('h1', null, 'Audit log'), panel(el('div', { class: 'admin-form' }, filter), body));

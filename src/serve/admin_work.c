@@ -1,0 +1,110 @@
+/* Jobs and what is remembered, for the admin pages. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "serve/admin.h"
+#include "serve/describe.h"
+#include "serve/job_view.h"
+#include "serve/serve.h"
+
+enum { PAGE_MAX = 200, PAGE = 50 };
+
+/* ---- Jobs ---- */
+
+static void add_job(void *ctx, const struct store_job *job)
+{
+    json_t *one = job_json(job, NULL);
+    (void)json_array_append_new(ctx, one ? one : json_null());
+}
+
+int serve_admin_jobs(struct app *app, const struct http_request *req, struct http_response *res,
+                     struct err *err)
+{
+    struct admin a;
+    enum store_job_state in;
+    int64_t counts[STORE_JOB_STATES] = {0};
+    const char *state = http_param(req, "state");
+    struct store_job_page page = {.before_id = NULL};
+    if (admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0 ||
+        admin_number(req, "limit", PAGE, PAGE_MAX, &page.limit, err) < 0)
+        return -1;
+    if (state && *state) {
+        if (store_job_state_of(state, &in) < 0)
+            return err_set(err, ERR_BAD_REQUEST, "no such state of a job");
+        page.in = &in;
+    }
+    json_t *jobs = json_array();
+    if (store_job_list(app->store, &page, add_job, jobs, err) < 0 ||
+        store_job_count(app->store, counts, err) < 0) {
+        json_decref(jobs);
+        return -1;
+    }
+    json_t *states = json_object();
+    for (int i = 0; i < STORE_JOB_STATES; i++)
+        (void)json_object_set_new(states, store_job_state_name((enum store_job_state)i),
+                                  json_integer((json_int_t)counts[i]));
+    return admin_send(res, json_pack("{s:o, s:o}", "jobs", jobs, "states", states), err);
+}
+
+/* `act`: "cancel" or "retry". */
+int serve_admin_jobs_act(struct app *app, const struct http_request *req, struct http_response *res,
+                         struct err *err)
+{
+    struct admin a;
+    const char *id;
+    const char *act;
+    if (admin_enter(app, req, res, ADMIN_CHANGE, &a, err) < 0 || admin_param(req, "id", &id, err) < 0 ||
+        admin_param(req, "act", &act, err) < 0)
+        return -1;
+    bool cancels = strcmp(act, "cancel") == 0;
+    if (!cancels && strcmp(act, "retry") != 0)
+        return err_set(err, ERR_BAD_REQUEST, "act: cancel or retry");
+    int rc = cancels ? store_job_cancel(app->store, id, err) : store_job_retry(app->store, id, err);
+    if (rc <= 0)
+        return rc < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "no job that this could be done to");
+    if (admin_note(app, &a, cancels ? "job-cancel" : "job-retry", id, NULL, NULL, err) < 0)
+        return -1;
+    return admin_send(res, json_pack("{s:b}", "done", 1), err);
+}
+
+/* ---- What is remembered ---- */
+
+int serve_admin_cache(struct app *app, const struct http_request *req, struct http_response *res,
+                      struct err *err)
+{
+    struct admin a;
+    int64_t count = 0;
+    uint64_t bytes = 0;
+    if (admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0 ||
+        store_cache_count(app->store, clock_unix_s(), &count, &bytes, err) < 0)
+        return -1;
+    return admin_send(res,
+                      json_pack("{s:{s:I, s:I, s:I}, s:{s:I}}", "descriptions", "count", (json_int_t)count,
+                                "bytes", (json_int_t)bytes, "max_bytes", (json_int_t)app->config.cache_bytes,
+                                "plans", "max_bytes", (json_int_t)app->config.plan_cache_bytes),
+                      err);
+}
+
+/* Of one `link`, or without one everything. Plans are found by what they are of, so all of them go. */
+int serve_admin_cache_purge(struct app *app, const struct http_request *req, struct http_response *res,
+                            struct err *err)
+{
+    struct admin a;
+    const char *link = http_param(req, "link");
+    int64_t purged = 1;
+    if (admin_enter(app, req, res, ADMIN_CHANGE, &a, err) < 0)
+        return -1;
+    if (link && *link) {
+        if (serve_forget(app, link, err) < 0)
+            return -1;
+    } else {
+        purged = store_cache_purge(app->store, err);
+        if (purged < 0)
+            return -1;
+        shelf_purge(app->shelf);
+    }
+    /* Not the link: what was looked at is nobody's business later. */
+    if (admin_note(app, &a, "cache-purge", link && *link ? "one link" : "everything", NULL, NULL, err) < 0)
+        return -1;
+    return admin_send(res, json_pack("{s:I}", "purged", (json_int_t)purged), err);
+}
