@@ -2,9 +2,7 @@
 #include "doctor.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "serve/doctor.h"
@@ -26,14 +24,6 @@ static void add_json(void *ctx, const struct doctor_finding *f)
     (void)json_array_append_new(ctx, json_pack("{s:s, s:s, s:s, s:o}", "check", f->check, "grade",
                                                doctor_grade_name(f->grade), "text", f->text, "fix",
                                                *f->fix ? json_string(f->fix) : json_null()));
-}
-
-/* As config_load() finds it. */
-static const char *settings_file(void)
-{
-    static const char usual[] = "/etc/sluice/sluice.conf";
-    const char *named = getenv("SLUICE_CONFIG");
-    return named ? named : access(usual, F_OK) == 0 ? usual : NULL;
 }
 
 static int read_options(int argc, char **argv, struct doctor_opts *opts)
@@ -64,7 +54,7 @@ static int read_options(int argc, char **argv, struct doctor_opts *opts)
 static int load(struct config *config, struct doctor_finding *broken)
 {
     struct err err = {0};
-    if (config_load(config, settings_file(), &err) == 0 && hash_init(&err) == 0)
+    if (config_load(config, NULL, &err) == 0 && hash_init(&err) == 0)
         return 0;
     *broken = (struct doctor_finding){.check = "settings", .grade = DOCTOR_FAIL};
     (void)snprintf(broken->text, sizeof broken->text, "%s", err.text);
@@ -76,7 +66,7 @@ static int load(struct config *config, struct doctor_finding *broken)
 int doctor_command(int argc, char **argv, const char *programs)
 {
     auto_(config) struct config config = {0};
-    struct doctor_opts opts = {.config = &config, .config_file = settings_file(), .programs = programs};
+    struct doctor_opts opts = {.config = &config, .programs = programs};
     struct doctor_finding broken;
     bool json = tool_take_json(&argc, argv);
     int rc = read_options(argc, argv, &opts);

@@ -286,18 +286,24 @@ static int check(const struct config *c, struct err *err)
     return 0;
 }
 
-int config_load(struct config *c, const char *path, struct err *err)
+const char *config_path(void)
 {
     static const char usual[] = "/etc/sluice/sluice.conf";
+    const char *named = getenv("SLUICE_CONFIG");
+    if (named)
+        return *named ? named : NULL;
+    return access(usual, F_OK) == 0 ? usual : NULL; /* one that cannot be read is an error, not absent */
+}
+
+int config_load(struct config *c, const char *path, struct err *err)
+{
     *c = (struct config){0};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         if (set(c, &keys[i], keys[i].fallback, "default", err) < 0)
             goto failed;
     }
     if (!path)
-        path = getenv("SLUICE_CONFIG");
-    if (!path && access(usual, F_OK) == 0) /* one that cannot be read is an error, not absent */
-        path = usual;
+        path = config_path();
     if (path && *path && load_file(c, path, err) < 0)
         goto failed;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {

@@ -93,8 +93,11 @@ struct config_key {
 /* The table, *count rows. Static. */
 const struct config_key *config_keys(size_t *count);
 
-/* Loads defaults, then `path` (NULL: $SLUICE_CONFIG, else /etc/sluice/sluice.conf when it exists), then the
- * environment. On error *err names file and line, or the environment variable. */
+/* The settings file where nobody names one: $SLUICE_CONFIG, else /etc/sluice/sluice.conf when it exists;
+ * NULL: none. Borrowed. */
+const char *config_path(void);
+/* Loads defaults, then `path` (NULL: config_path()), then the environment. On error *err names file and line,
+ * or the environment variable. */
 int config_load(struct config *c, const char *path, struct err *err);
 void config_fini(struct config *c);
 /* Writes an example file with every key, its default and its help. */

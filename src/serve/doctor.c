@@ -122,8 +122,8 @@ static void check_settings_file(struct doctor *d)
 {
     struct stat st;
     char text[512];
-    const char *file = d->opts->config_file;
-    if (!file || !*file) {
+    const char *file = d->opts->config_file ? d->opts->config_file : config_path();
+    if (!file) {
         doctor_say(d, DOCTOR_OK, NULL, "there is none: defaults and the environment");
     } else if (stat(file, &st) < 0) {
         (void)snprintf(text, sizeof text, "%s: %s", file, strerror(errno));
@@ -246,12 +246,15 @@ static void check_programs(struct doctor *d)
         {"sluice-js", "player scripts are not run, and some of YouTube's clients not asked", DOCTOR_WARN},
         {"sluice-dlp", "yt-dlp is not asked", DOCTOR_WARN},
     };
-    const char *dir = d->opts->programs;
-    bool fine = dir && *dir;
+    char own[PATH_MAX] = "";
+    const char *dir = d->opts->programs ? d->opts->programs : own;
+    if (!d->opts->programs && readlink("/proc/self/exe", own, sizeof own - 1) > 0)
+        *strrchr(own, '/') = '\0';
+    bool fine = *dir;
     if (!fine)
         doctor_say(d, DOCTOR_WARN, "make install", "the programs are not where this one looks for them");
-    for (size_t i = 0; dir && *dir && i < ARRAY_LEN(programs); i++) {
-        char path[PATH_MAX];
+    for (size_t i = 0; *dir && i < ARRAY_LEN(programs); i++) {
+        char path[PATH_MAX + 16];
         (void)snprintf(path, sizeof path, "%s/%s", dir, programs[i].name);
         if (access(path, X_OK) == 0)
             continue;
@@ -361,7 +364,7 @@ enum doctor_grade doctor_run(const struct doctor_opts *opts,
         {"file_system", doctor_file_system, false},
         {"disk", doctor_disk, false},
         {"database", check_database, false},
-        {"programs", check_programs, true},
+        {"programs", check_programs, false},
         {"limits", check_limits, false},
         {"sandbox", check_sandbox, false},
         {"web_server", doctor_web, true},

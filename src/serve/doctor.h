@@ -1,8 +1,8 @@
 /* Is this installation in order? A table of checks, each of which says what it found, and where something is
  * wrong the line that puts it right. For `sluice doctor` and for the admin pages.
  *
- * A check changes nothing but a scratch file in data_dir, which it removes. Those that ask somebody (the web
- * server, the outside world) wait DOCTOR_ASK_MS for each answer. */
+ * Threads: any. A check changes nothing but a scratch file in data_dir, which it removes. Those that ask
+ * somebody (the web server, the outside world) wait DOCTOR_ASK_MS for each answer. */
 #ifndef SLUICE_SERVE_DOCTOR_H
 #define SLUICE_SERVE_DOCTOR_H
 
@@ -25,10 +25,10 @@ struct doctor_finding {
 /* All borrowed. NULL: not known, and found out as far as that is possible. */
 struct doctor_opts {
     const struct config *config;
-    const char *config_file;
+    const char *config_file;       /* NULL: config_path() */
     const char *url;               /* where the pages are: "http://127.0.0.1:8080/media/" */
     const char *docroot;           /* what the web server shows */
-    const char *programs;          /* directory of info.fcgi and stream.fcgi */
+    const char *programs;          /* directory of info.fcgi and stream.fcgi; NULL: that of this program */
     const char *server_file;       /* the web server's configuration; NULL: below /etc */
     const struct sandbox *sandbox; /* of this process; NULL: tried out in a child */
     bool offline;                  /* the outside world is not asked */

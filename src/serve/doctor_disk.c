@@ -29,8 +29,10 @@ enum {
 /* "sluice", or the number. */
 static void user_name(uid_t uid, char *out, size_t room)
 {
-    const struct passwd *user = getpwuid(uid);
-    if (user)
+    struct passwd entry;
+    struct passwd *user = NULL;
+    char texts[4096];
+    if (getpwuid_r(uid, &entry, texts, sizeof texts, &user) == 0 && user)
         (void)snprintf(out, room, "%s", user->pw_name);
     else
         (void)snprintf(out, room, "%u", (unsigned)uid);
@@ -165,14 +167,11 @@ static const char *shown_part(const char *dir)
 {
     static const char *const names[] = {"public_html", "htdocs", "httpdocs", "webroot",
                                         "wwwroot",     "www",    "html"};
-    static char part[32];
     for (const char *p = dir; (p = strchr(p, '/')); p++) {
         for (size_t i = 0; i < ARRAY_LEN(names); i++) {
             size_t len = strlen(names[i]);
-            if (strncmp(p + 1, names[i], len) == 0 && (p[len + 1] == '/' || p[len + 1] == '\0')) {
-                (void)snprintf(part, sizeof part, "%s", names[i]);
-                return part;
-            }
+            if (strncmp(p + 1, names[i], len) == 0 && (p[len + 1] == '/' || p[len + 1] == '\0'))
+                return names[i];
         }
     }
     return NULL;

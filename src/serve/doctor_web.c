@@ -213,7 +213,7 @@ static void note_url(struct doctor *d, const char *name)
 {
     const char *address = name + strlen("run-");
     const char *dash = strrchr(address, '-');
-    if (!*d->url && dash)
+    if (!*d->url && dash && !d->opts->confined)
         (void)snprintf(d->url, sizeof d->url, "http://%.*s:%.8s", (int)(dash - address), address, dash + 1);
 }
 

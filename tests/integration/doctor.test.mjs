@@ -77,6 +77,21 @@ test('nothing is wrong with a running one', async (t) => {
   assert.deepEqual(grades((await doctor(closed.dataDir, { args: ['--url', `${closed.base}/`], env: { SLUICE_ANONYMOUS: 'off' } })).of('web_server')), ['ok']);
 });
 
+test('from within, on the admin pages: what a confined program cannot see is left out', async (t) => {
+  const password = 'correct horse battery';
+  const stack = await startStack({ origin, env: { SLUICE_ADMIN_PASSWORD: password, SLUICE_RATE_ANONYMOUS: '600' } });
+  t.after(() => stack.stop());
+  const headers = { 'Content-Type': 'application/json', Origin: stack.base };
+  const entered = await stack.get('/api/v1/admin/login', { method: 'POST', headers, body: JSON.stringify({ name: 'admin', password }) });
+  assert.equal(entered.status, 200, entered.text());
+  const [cookie] = entered.headers['set-cookie'][0].split(';');
+  const { findings } = (await stack.get('/api/v1/admin/system?examine=1', { headers: { Cookie: cookie } })).json();
+  const machine = ['owners', 'file_system', 'sandbox', 'disk', 'limits'];
+  assert.ok(findings.length > 12);
+  for (const finding of findings) if (!machine.includes(finding.check)) assert.equal(finding.grade, 'ok', JSON.stringify(finding));
+  assert.ok(!findings.some(({ check }) => check.startsWith('web_server')), 'it cannot ask that');
+});
+
 test('lines that put it right do', async () => {
   const data = fresh('fixes');
   const file = path.join(scratch, 'open.conf');
