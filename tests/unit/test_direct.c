@@ -138,8 +138,9 @@ static void types_and_statuses(void **state)
         {"a page that calls itself a video", "video/mp4", page, 0, ERR_UNSUPPORTED_SITE},
         {"a sound that calls itself a page", "text/html", NULL, 0, ERR_UNSUPPORTED_SITE},
         {"a picture", "image/jpeg", page, 0, ERR_UNSUPPORTED_SITE},
-        {"a playlist", "application/vnd.apple.mpegurl", list, 0, ERR_LIVE},
-        {"a playlist that calls itself a video", "video/mp2t", list, 0, ERR_LIVE},
+        /* A broadcast, but its pieces are no media. */
+        {"a playlist", "application/vnd.apple.mpegurl", list, 0, ERR_UNSUPPORTED_SITE},
+        {"a playlist that calls itself a video", "video/mp2t", list, 0, ERR_UNSUPPORTED_SITE},
         {"a manifest", "application/dash+xml", mpd, 0, ERR_UNSUPPORTED_SITE},
         {"a manifest without type", "", mpd, 0, ERR_UNSUPPORTED_SITE},
         {"an empty file", "video/mp4", "", 0, ERR_UNSUPPORTED_SITE},
