@@ -16,28 +16,29 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
 #define USAGE_COLUMNS                                                                                        \
     "start_unix_s, key_id, route, site, choice, code, requests, bytes, cached, "                             \
     "ttfb_10, ttfb_30, ttfb_100, ttfb_300, ttfb_1000, ttfb_3000, ttfb_10000, ttfb_more"
+/* The formatter would make a staircase of these. */
+/* clang-format off */
 #define USAGE_PLUS(table, column) column " = " table "." column " + excluded." column
-#define USAGE_ADD(table)                                                                                                                                                                                                     \
-    ("INSERT INTO " table " (" USAGE_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "                                                                                                                 \
-     "$13, $14, $15, $16, $17) ON CONFLICT (start_unix_s, key_id, route, site, choice, code) DO UPDATE SET " USAGE_PLUS(table, "requests") ", " USAGE_PLUS(table, "bytes") ", " USAGE_PLUS(table, "cached") ", " USAGE_PLUS( \
-         table,                                                                                                                                                                                                              \
-         "ttfb_10") ", " USAGE_PLUS(table,                                                                                                                                                                                   \
-                                    "ttfb_30") ", " USAGE_PLUS(table,                                                                                                                                                        \
-                                                               "ttfb_100") ", " USAGE_PLUS(table,                                                                                                                            \
-                                                                                           "ttfb_300") ", " USAGE_PLUS(table,                                                                                                \
-                                                                                                                       "ttfb_1000") ", " USAGE_PLUS(table,                                                                   \
-                                                                                                                                                    "ttfb_3000") ", " USAGE_PLUS(table,                                      \
-                                                                                                                                                                                 "ttfb_10000") ", " USAGE_PLUS(table,        \
-                                                                                                                                                                                                               "ttfb_more"))
+#define USAGE_ADD(table)                                                                                     \
+    ("INSERT INTO " table " (" USAGE_COLUMNS ") "                                                            \
+     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "                  \
+     "ON CONFLICT (start_unix_s, key_id, route, site, choice, code) DO UPDATE SET "                          \
+     USAGE_PLUS(table, "requests") ", " USAGE_PLUS(table, "bytes") ", "                                      \
+     USAGE_PLUS(table, "cached") ", " USAGE_PLUS(table, "ttfb_10") ", "                                      \
+     USAGE_PLUS(table, "ttfb_30") ", " USAGE_PLUS(table, "ttfb_100") ", "                                    \
+     USAGE_PLUS(table, "ttfb_300") ", " USAGE_PLUS(table, "ttfb_1000") ", "                                  \
+     USAGE_PLUS(table, "ttfb_3000") ", " USAGE_PLUS(table, "ttfb_10000") ", "                                \
+     USAGE_PLUS(table, "ttfb_more"))
 #define USAGE_OF(column) "CAST(sum(" column ") AS BIGINT)"
-#define USAGE_SUM(table, column, where, order)                                                                                                                                                                               \
-    ("SELECT " column                                                                                                                                                                                                        \
-     ", " USAGE_OF("requests") ", " USAGE_OF("CASE WHEN code = 'ok' THEN 0 ELSE requests END") ", " USAGE_OF("bytes") ", " USAGE_OF("cached") ", " USAGE_OF("ttfb_10") ", " USAGE_OF("ttfb_30") ", " USAGE_OF(               \
-         "ttfb_100") ", " USAGE_OF("ttfb_300") ", " USAGE_OF("ttfb_1000") ", " USAGE_OF("ttfb_3000") ", " USAGE_OF("ttfb_10000") ", " USAGE_OF("ttfb_more") " FROM " table                                                   \
-                                                                                                                                                            " WHERE " where                                                  \
-                                                                                                                                                            " AND start_unix_s >= $2 AND start_unix_s < $3 GROUP BY " column \
-                                                                                                                                                            " ORDER BY " order                                               \
-                                                                                                                                                            " LIMIT $4 OFFSET $5")
+#define USAGE_SUM(table, column, where, order)                                                               \
+    ("SELECT " column ", " USAGE_OF("requests") ", "                                                         \
+     USAGE_OF("CASE WHEN code = 'ok' THEN 0 ELSE requests END") ", "                                         \
+     USAGE_OF("bytes") ", " USAGE_OF("cached") ", " USAGE_OF("ttfb_10") ", " USAGE_OF("ttfb_30") ", "        \
+     USAGE_OF("ttfb_100") ", " USAGE_OF("ttfb_300") ", " USAGE_OF("ttfb_1000") ", "                          \
+     USAGE_OF("ttfb_3000") ", " USAGE_OF("ttfb_10000") ", " USAGE_OF("ttfb_more")                            \
+     " FROM " table " WHERE " where " AND start_unix_s >= $2 AND start_unix_s < $3 "                         \
+     "GROUP BY " column " ORDER BY " order " LIMIT $4 OFFSET $5")
+/* clang-format on */
 #define USAGE_ANY_KEY      "($1 = '*' OR key_id = $1)"
 #define USAGE_MOST(column) USAGE_SUM("usage_day", column, USAGE_ANY_KEY, "sum(requests) DESC, " column)
 #define USAGE_FORGET(table)                                                                                  \
