@@ -152,7 +152,8 @@ static int begin(struct relays *all, const char *host, uint16_t port, int *end, 
     auto_ptr(dial) struct dial *dial = NULL;
     if (atomic_load(&all->running) >= RELAYS_MAX)
         return err_set(err, ERR_BUSY, "too many connections at once");
-    if (dial_open(&dial, all->net, host, port, err) < 0)
+    const struct dial_to to = {host, port, all->egress};
+    if (dial_open(&dial, all->net, &to, err) < 0)
         return -1;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return err_set(err, ERR_INTERNAL, "no socket pair: %s", strerror(errno));

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "net/net.h"
+#include "net/egress.h"
 
 enum {
     RELAY_BYTES_MAX = 96 << 20, /* of one question, both ways */
@@ -17,7 +17,8 @@ struct relays {
     struct net *net;
     atomic_uint round; /* of questions: connections of an earlier one end */
     atomic_uint running;
-    atomic_ullong bytes; /* of this question */
+    atomic_ullong bytes;     /* of this question */
+    char egress[EGRESS_MAX]; /* the way out that it takes: see net/egress.h */
 };
 
 /* Answers one request for a connection on `gate` ("host port"): a descriptor, or why there is none. -1: the

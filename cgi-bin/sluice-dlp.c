@@ -2,7 +2,8 @@
  *
  * Like sluice-keep it is started before its program gives up starting processes. On descriptor 0 come sockets
  * (SCM_RIGHTS), one for each question; on such a socket a question and its answer, each 4 bytes of length and
- * JSON, passed through unread. The child's end of the program ends it too.
+ * JSON, passed through unread. Before the question: the way out that it takes (net/egress.h), EGRESS_MAX
+ * bytes. The child's end of the program ends it too.
  *
  * Three kinds of process, one file: the first watches over the second and starts it anew when it dies; the
  * second serves, with a thread for each question and each connection; `child` is what becomes Python, in a
@@ -202,6 +203,7 @@ static size_t resident_bytes(const struct child *c)
 struct question {
     int fd; /* the program's */
     int64_t until_us;
+    char egress[EGRESS_MAX];
     char *text; /* with its head */
     size_t len;
 };
@@ -265,8 +267,10 @@ static size_t length_of(const unsigned char head[4])
 static int question_read(struct question *q)
 {
     unsigned char head[4];
-    if (receive(q->fd, head, sizeof head, q->until_us) < 0 || length_of(head) > QUESTION_MAX)
+    if (receive(q->fd, q->egress, sizeof q->egress, q->until_us) < 0 ||
+        receive(q->fd, head, sizeof head, q->until_us) < 0 || length_of(head) > QUESTION_MAX)
         return -1;
+    q->egress[sizeof q->egress - 1] = '\0';
     q->len = sizeof head + length_of(head);
     q->text = malloc(q->len);
     if (!q->text)
@@ -350,6 +354,7 @@ static char *ask(struct child *c, const struct question *q, size_t *len)
         if (child_start(c) < 0 || poll(&program, 1, 0) != 0)
             return NULL;
         relay_next_round(&c->relays);
+        memcpy(c->relays.egress, q->egress, sizeof q->egress);
         answer = child_ask(c, q, len);
         relay_next_round(&c->relays);
         if (!answer || ++c->answers >= ANSWERS_MAX || resident_bytes(c) > RESIDENT_MAX)
@@ -446,6 +451,7 @@ static int serve(void)
     pthread_condattr_t monotonic;
     const struct net_opts opts = {
         .proxy_url = setting("PROXY"),
+        .ipv6_subnet = setting("IPV6_SUBNET"),
         .ca_file = setting("CA"),
         .ports = setting("PORTS"),
         .connect_ms = (int)number("CONNECT_MS", 1, 600000, 10000),

@@ -21,7 +21,7 @@ static size_t no_body(char *data, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
-static int connect_wire(struct dial *d, const struct guard_url *url, struct err *err)
+static int connect_wire(struct dial *d, const struct guard_url *url, const char *egress, struct err *err)
 {
     struct wire_request request = {
         .url = url,
@@ -32,7 +32,8 @@ static int connect_wire(struct dial *d, const struct guard_url *url, struct err 
     struct wire *w = d->wire;
     curl_socket_t fd = CURL_SOCKET_BAD;
     CURLcode rc = CURLE_OK;
-    if (egress_read(w->net, "", &request.egress, err) < 0 || wire_prepare_connection(w, &request, err) < 0)
+    if (egress_read(w->net, egress, &request.egress, err) < 0 ||
+        wire_prepare_connection(w, &request, err) < 0)
         return -1;
     WIRE_SET(w, rc, CURLOPT_FRESH_CONNECT, 1L);
     WIRE_SET(w, rc, CURLOPT_TIMEOUT_MS, (long)w->net->opts.connect_ms);
@@ -48,25 +49,26 @@ static int connect_wire(struct dial *d, const struct guard_url *url, struct err 
     return 0;
 }
 
-static int dial(struct dial *d, struct net *net, const char *host, uint16_t port, struct err *err)
+static int dial(struct dial *d, struct net *net, const struct dial_to *to, struct err *err)
 {
+    const char *host = to->host;
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:_-";
     char text[GUARD_HOST_MAX + 32];
     auto_(guard_url) struct guard_url url = {0};
     const char *bracket = strchr(host, ':') ? "[" : "";
     if (!*host || host[strspn(host, letters)] || strlen(host) > GUARD_HOST_MAX)
         return err_set(err, ERR_BAD_URL, "not a host name");
-    (void)snprintf(text, sizeof text, "http://%s%s%s:%u/", bracket, host, *bracket ? "]" : "", port);
+    (void)snprintf(text, sizeof text, "http://%s%s%s:%u/", bracket, host, *bracket ? "]" : "", to->port);
     if (guard_url_check(&net->guard, text, &url, err) < 0)
         return -1;
     d->wire = wire_new(net, NULL);
-    return d->wire ? connect_wire(d, &url, err) : err_set(err, ERR_INTERNAL, "out of memory");
+    return d->wire ? connect_wire(d, &url, to->egress, err) : err_set(err, ERR_INTERNAL, "out of memory");
 }
 
-int dial_open(struct dial **out, struct net *net, const char *host, uint16_t port, struct err *err)
+int dial_open(struct dial **out, struct net *net, const struct dial_to *to, struct err *err)
 {
     struct dial *d = calloc(1, sizeof *d);
-    int rc = d ? dial(d, net, host, port, err) : err_set(err, ERR_INTERNAL, "out of memory");
+    int rc = d ? dial(d, net, to, err) : err_set(err, ERR_INTERNAL, "out of memory");
     if (rc < 0)
         dial_close(steal(&d));
     *out = d;

@@ -10,10 +10,16 @@
 
 struct dial;
 
+struct dial_to {
+    const char *host;
+    uint16_t port;
+    const char *egress; /* way out: see egress.h; NULL or "": the usual one */
+};
+
 /* Blocks until it is connected, or net_opts.connect_ms have gone. *out: dial_close(). Errors:
  * ERR_REFUSED_ADDRESS, ERR_BAD_URL (no host, or a port that is not listed is refused), ERR_UPSTREAM_FAILED.
  */
-int dial_open(struct dial **out, struct net *net, const char *host, uint16_t port, struct err *err);
+int dial_open(struct dial **out, struct net *net, const struct dial_to *to, struct err *err);
 /* To wait for with poll(). */
 int dial_fd(const struct dial *d);
 /* How many bytes were moved; 0: the other side has ended (receiving); -1 with errno EAGAIN: not now; -1 with

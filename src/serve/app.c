@@ -242,6 +242,7 @@ void app_start_ytdlp(struct app *app, const char *directory)
         .python = c->ytdlp_python,
         .path = c->ytdlp_path,
         .proxy_url = c->proxy_url,
+        .ipv6_subnet = c->ipv6_subnet,
         .ca_file = c->upstream_ca_file,
         .ports = c->upstream_ports,
         .connect_ms = (int)c->upstream_connect_ms,

@@ -201,4 +201,5 @@ void outward_join(struct outward *o, struct site_env *env)
     env->call = outward_call;
     env->call_ctx = o;
     env->way = o->is_one_of ? o->way : NULL;
+    env->egress = o->egress;
 }

@@ -85,6 +85,19 @@ describe('the real one', () => {
       assert.deepEqual(stack.processes().filter((row) => row.name.startsWith('python')).map((row) => row.pid), children);
     }));
 
+  test('it looks by the way out by which the media are fetched', () =>
+    withStack({ SLUICE_ENGINES: 'yt-dlp', PROXY_URL: `${origin.proxyUrls[1]} ${origin.proxyUrls[2]}` }, async (stack) => {
+      const used = new Set();
+      for (let n = 0; n < 12 && used.size < 2; n++) {
+        await origin.reset();
+        assert.equal((await stack.stream(`${page('file')}?${n}`, 'best')).status, 200);
+        const vias = [...new Set((await origin.requests()).filter((entry) => entry.method === 'GET').map(({ via }) => via))];
+        assert.equal(vias.length, 1, `${vias}`);
+        used.add(vias[0]);
+      }
+      assert.equal(used.size, 2, 'both are used');
+    }));
+
   test('nothing of use, and addresses where nobody goes', () =>
     withStack({}, async (stack) => {
       for (const name of ['nothing', 'scheme', 'inward', 'names']) assertProblem(await stack.info(page(name)), 422, 'unsupported_site');

@@ -75,7 +75,7 @@ static void bytes_go_both_ways(void **state)
     char got[6] = "";
     start(&p, &thread, url);
     struct net *net = open_net(url);
-    if (dial_open(&d, net, "media.example", 80, &err) < 0)
+    if (dial_open(&d, net, &(struct dial_to){"media.example", 80, NULL}, &err) < 0)
         fail_msg("%s", err.text);
     assert_memory_equal(p.request, "CONNECT media.example:80 HTTP/1.1\r\n", 35);
     assert_int_equal(dial_send(d, "hello", 5), 5);
@@ -100,7 +100,7 @@ static void a_proxy_that_refuses(void **state)
     char url[64];
     start(&p, &thread, url);
     struct net *net = open_net(url);
-    assert_int_equal(dial_open(&d, net, "media.example", 443, &err), -1);
+    assert_int_equal(dial_open(&d, net, &(struct dial_to){"media.example", 443, ""}, &err), -1);
     assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
     (void)pthread_join(thread, NULL);
     (void)close(p.fd);
@@ -131,7 +131,7 @@ static void where_nobody_goes(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct err err = {.code = ERR_OK};
         struct dial *d = NULL;
-        int rc = dial_open(&d, net, cases[i].host, cases[i].port, &err);
+        int rc = dial_open(&d, net, &(struct dial_to){cases[i].host, cases[i].port, NULL}, &err);
         if (rc == 0 || (err.code != cases[i].code && err.code != ERR_REFUSED_ADDRESS))
             fail_msg("%s: %d, %s", cases[i].host, rc, err.text);
     }

@@ -17,8 +17,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "net/egress.h"
 
-enum { SPARE_MS = 2000, SETTINGS_MAX = 7 };
+enum { SPARE_MS = 2000, SETTINGS_MAX = 8 };
 
 struct ytdlp {
     int fd; /* to the keeper: a descriptor for each question */
@@ -42,6 +43,7 @@ static int start(struct ytdlp *y, const char *keeper, const struct ytdlp_opts *o
         asprintf(&settings[4], "PYTHON=%s", o->python) > 0 &&
         asprintf(&settings[5], "YTDLP_PATH=%s", o->path) > 0 &&
         asprintf(&settings[6], "TIMEOUT_S=%d", o->timeout_s) > 0 &&
+        asprintf(&settings[7], "IPV6_SUBNET=%s", o->ipv6_subnet) > 0 &&
         posix_spawn_file_actions_init(&actions) == 0) {
         rc = posix_spawn_file_actions_adddup2(&actions, end, 0);
         rc = rc ? rc : posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
@@ -134,11 +136,15 @@ static int move(int fd, short way, void *data, size_t len, int64_t until_us)
     return 0;
 }
 
-static int exchange(int fd, char *question, size_t len, struct buf *answer, int64_t until_us)
+static int exchange(int fd, const char *egress, char *question, struct buf *answer, int64_t until_us)
 {
+    char way[EGRESS_MAX] = "";
+    size_t len = strlen(question);
+    (void)text_copy(way, sizeof way, egress);
     unsigned char head[4] = {(unsigned char)(len >> 24), (unsigned char)(len >> 16),
                              (unsigned char)(len >> 8), (unsigned char)len};
-    if (move(fd, POLLOUT, head, sizeof head, until_us) < 0 ||
+    if (move(fd, POLLOUT, way, sizeof way, until_us) < 0 ||
+        move(fd, POLLOUT, head, sizeof head, until_us) < 0 ||
         move(fd, POLLOUT, question, len, until_us) < 0 || move(fd, POLLIN, head, sizeof head, until_us) < 0)
         return -1;
     size_t came = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
@@ -152,12 +158,12 @@ static int exchange(int fd, char *question, size_t len, struct buf *answer, int6
 
 /* The keeper keeps the time; ours is only for a keeper that does not. It is started anew when it dies, and so
  * is a child: then the question is asked once more. */
-static int ask(const struct ytdlp *y, char *question, struct buf *answer, struct err *err)
+static int ask(const struct ytdlp *y, const char *egress, char *question, struct buf *answer, struct err *err)
 {
     int64_t until_us = clock_mono_us() + (int64_t)y->timeout_s * 1000000 + SPARE_MS * INT64_C(1000);
     for (int attempt = 0; attempt < 2; attempt++) {
         int fd = open_question(y);
-        int rc = fd < 0 ? -1 : exchange(fd, question, strlen(question), answer, until_us);
+        int rc = fd < 0 ? -1 : exchange(fd, egress, question, answer, until_us);
         if (fd >= 0)
             (void)close(fd);
         if (rc == 0)
@@ -188,7 +194,8 @@ int ytdlp_describe(const struct site_env *env, const struct link *link, const st
     json_t *root = json_pack("{s:s, s:b}", "url", link->url, "generic", generic);
     char *question = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
-    int rc = question ? ask(y, question, &answer, err) : err_set(err, ERR_INTERNAL, "out of memory");
+    int rc = question ? ask(y, env->egress ? env->egress : "", question, &answer, err)
+                      : err_set(err, ERR_INTERNAL, "out of memory");
     free(question);
     if (rc < 0)
         return -1;

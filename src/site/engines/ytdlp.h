@@ -27,7 +27,7 @@ struct ytdlp_opts {
     const char *directory; /* holds sluice-dlp */
     const char *python;    /* interpreter */
     const char *path;      /* directory or zip file with a newer yt-dlp; "": the installed one */
-    const char *proxy_url, *ca_file, *ports;
+    const char *proxy_url, *ipv6_subnet, *ca_file, *ports;
     int connect_ms;
     int timeout_s; /* of one question */
 };
