@@ -103,6 +103,12 @@ static bool can_splice(const struct format *f, const char *container)
            f->index.end > f->init.end && f->index.end < f->size_bytes;
 }
 
+/* The same, but nobody says where its parts are: libav finds them. */
+static bool is_loose(const struct format *f, const char *container)
+{
+    return strcmp(f->container, container) == 0 && !f->index.end;
+}
+
 /* WebM as sites have it for adaptive playing: one track a file. */
 static bool is_webm(const struct format *f)
 {
@@ -114,7 +120,7 @@ static bool sound_suits(const struct format *f, enum choice_make make)
 {
     switch (make) {
     case CHOICE_MP4:
-        return f->kind == FORMAT_AUDIO && choice_is_list(f);
+        return f->kind == FORMAT_AUDIO && (choice_is_list(f) || is_loose(f, "m4a"));
     case CHOICE_SPLICE:
         return f->kind == FORMAT_AUDIO && can_splice(f, "m4a");
     case CHOICE_WEBM:
@@ -271,7 +277,7 @@ bool choice_codec_known(const char *codec)
 static bool picture_suits(const struct format *f, enum choice_make make, const char *codec)
 {
     bool suits = make == CHOICE_WEBM  ? is_webm(f)
-                 : make == CHOICE_MP4 ? choice_is_list(f)
+                 : make == CHOICE_MP4 ? choice_is_list(f) || is_loose(f, "mp4")
                                       : can_splice(f, "mp4");
     return suits && f->kind == FORMAT_VIDEO && f->height > 0 && has_codec(f->codecs, codec);
 }
@@ -329,6 +335,20 @@ static void mark_live(struct choice *c)
     (void)snprintf(c->label + len, sizeof c->label - len, " · live");
 }
 
+/* Of what was just added, drops those whose name a better one has already. How many are left. */
+static size_t drop_taken(struct choice *list, size_t had, size_t added)
+{
+    size_t n = had;
+    for (size_t i = had; i < had + added; i++) {
+        bool taken = false;
+        for (size_t k = 0; k < had; k++)
+            taken |= strcmp(list[k].id, list[i].id) == 0;
+        if (!taken)
+            list[n++] = list[i];
+    }
+    return n;
+}
+
 static int list_for(const struct description *d, const struct choice_wish *wish, struct choice **out,
                     size_t *count, struct err *err)
 {
@@ -338,7 +358,7 @@ static int list_for(const struct description *d, const struct choice_wish *wish,
         return err_set(err, ERR_INTERNAL, "out of memory");
     size_t n = add_pairs(d, wish, CHOICE_SPLICE, list);
     n += add_pairs(d, wish, CHOICE_WEBM, list + n);
-    n += add_pairs(d, wish, CHOICE_MP4, list + n);
+    n = drop_taken(list, n, add_pairs(d, wish, CHOICE_MP4, list + n));
     n += add_sounds(d, wish->language, true, list + n);
     for (int muxed = 1; muxed >= 0; muxed--) { /* complete files first */
         for (size_t i = 0; i < d->format_count; i++) {

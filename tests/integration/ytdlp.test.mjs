@@ -185,6 +185,11 @@ class YoutubeDL:
     def shapes(self): return {"formats": [7, None, {"url": 5}, {"format_id": "1", "url": "https://media.example/a", "ext": "mp4", "width": -1, "tbr": float("inf")}, {"url": "https://media.example/\\r\\nHost: x", "ext": "mp4"}], "duration": "soon", "chapters": [{"start_time": "x", "title": 4}], "subtitles": {"en": [{"ext": "vtt", "url": "file:///x"}]}}
     def live(self): return {"is_live": True}
     def headers(self): return {"formats": [{"format_id": "1", "url": "https://media.example/clip.mp4", "ext": "mp4", "http_headers": {"Referer": "a\\r\\nX-Evil: 1", "X-Other": "2", "Cookie": "a=b"}}]}
+    def apart(self):
+        at = "https://media.example/hls/of/"
+        return {"title": "apart", "duration": 20, "formats": [
+            {"format_id": "v", "url": at + "short-136.mp4", "ext": "mp4", "vcodec": "avc1.4d401f", "acodec": "none", "width": 1280, "height": 720},
+            {"format_id": "a", "url": at + "short-140.m4a", "ext": "m4a", "vcodec": "none", "acodec": "mp4a.40.2", "abr": 128}]}
     def drm(self): raise ValueError("This video is DRM protected")
     def login(self): raise ValueError("This video is private")
     def empty(self): return {"formats": []}
@@ -247,6 +252,15 @@ describe('one that means harm', () => {
     assert.equal(answer.status, 200);
     const sent = (await asked('/clip.mp4')).at(-1).headers;
     assert.deepEqual([sent['x-evil'], sent['x-other'], sent.referer, sent.cookie], [undefined, undefined, undefined, 'a=b']);
+  });
+
+  test('picture and sound in files of their own become one', async () => {
+    const d = await described(stack, link('apart'));
+    const merged = d.choices.find((choice) => choice.id === '720p-mp4');
+    assert.deepEqual([merged.formats, merged.size_exact], [['v', 'a'], false]);
+    const answer = await stack.get(merged.stream_url);
+    assert.equal(answer.status, 200, answer.body.length < 1000 ? answer.text() : '');
+    assert.deepEqual(await codecsOf(answer.body), ['aac', 'h264,1280']);
   });
 
   test('questions beside each other wait for a child, none is lost', async () => {

@@ -40,7 +40,40 @@ static struct description *sample(void)
     add(d, "18", FORMAT_MUXED, 360, 500);
     add(d, "22", FORMAT_MUXED, 720, 800);
     add(d, "140", FORMAT_AUDIO, 0, 100);
+    free(d->formats[3].container); /* nothing that goes into an MP4 with the picture */
+    d->formats[3].container = copy("aac");
     return d;
+}
+
+/* Files whose parts nobody names are put together by libav; one whose parts are named is better. */
+static void picture_and_sound_apart(void **state)
+{
+    (void)state;
+    auto_ptr(description) struct description *d = description_new();
+    struct choice *list = NULL;
+    size_t count = 0;
+    size_t merged = 0;
+    struct err err = {0};
+    add(d, "v", FORMAT_VIDEO, 1080, 1000);
+    add(d, "a", FORMAT_AUDIO, 0, 100);
+    assert_int_equal(choice_list(d, &list, &count, &err), 0);
+    assert_string_equal(list[0].id, "1080p-mp4");
+    assert_int_equal(list[0].make, CHOICE_MP4);
+    assert_int_equal(list[0].size_bytes, 1100);
+    assert_false(list[0].size_exact);
+    free(list);
+    for (size_t i = 0; i < 2; i++) {
+        d->formats[i].init.end = 10;
+        d->formats[i].index = (struct byte_range){11, 20};
+    }
+    add(d, "v2", FORMAT_VIDEO, 1080, 2000);
+    add(d, "a2", FORMAT_AUDIO, 0, 200);
+    assert_int_equal(choice_list(d, &list, &count, &err), 0);
+    for (size_t i = 0; i < count; i++)
+        merged += strcmp(list[i].id, "1080p-mp4") == 0;
+    assert_int_equal(merged, 1);
+    assert_int_equal(list[0].make, CHOICE_SPLICE);
+    free(list);
 }
 
 static void wishes(void **state)
@@ -450,6 +483,7 @@ int main(void)
         cmocka_unit_test(preselection),
         cmocka_unit_test(sources_are_compared),
         cmocka_unit_test(wishes),
+        cmocka_unit_test(picture_and_sound_apart),
         cmocka_unit_test(codec_and_container_narrow_it_down),
         cmocka_unit_test(never_silently_higher),
         cmocka_unit_test(list_has_complete_files_first),
