@@ -112,23 +112,27 @@ static int add_text(struct cookies *c, char *text)
     return 0;
 }
 
+int cookies_add(struct cookies *c, const char *text, size_t len)
+{
+    char **more = realloc(c->files, (c->file_count + 1) * sizeof *more);
+    if (!more)
+        return -1;
+    c->files = more;
+    char *copy = strndup(text, len);
+    if (!copy)
+        return -1;
+    c->files[c->file_count++] = copy;
+    return add_text(c, copy);
+}
+
 static void add_file(struct cookies *c, const char *path)
 {
     struct err err;
     auto_(buf) struct buf text = BUF_INIT(COOKIES_FILE_MAX);
-    char **more = realloc(c->files, (c->file_count + 1) * sizeof *more);
-    if (!more)
-        return;
-    c->files = more;
-    if (io_read_file(path, &text, &err) < 0) {
+    if (io_read_file(path, &text, &err) < 0)
         log_event(LOG_WARN, "cookies", "error", err.text, NULL);
-        return;
-    }
-    char *copy = buf_steal(&text);
-    if (!copy)
-        return;
-    c->files[c->file_count++] = copy;
-    (void)add_text(c, copy);
+    else
+        (void)cookies_add(c, buf_str(&text), text.len);
 }
 
 /* Calls `each` with every file of cookies; the sum of what tells one state of them from another. */

@@ -20,6 +20,8 @@ struct cookies;
 /* `directory` NULL or "": none, *out is NULL. Error: it cannot be read. */
 int cookies_open(struct cookies **out, const char *directory, struct err *err);
 void cookies_close(struct cookies *c); /* NULL is fine */
+/* Adds the cookies of a file's text. */
+int cookies_add(struct cookies *c, const char *text, size_t len);
 /* Appends "a=1; b=2" for a request to `url`; how many, the longest paths first. `c` may be NULL. */
 size_t cookies_of(struct cookies *c, const struct guard_url *url, struct buf *out);
 

@@ -3,8 +3,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
+import { op, startKeeper } from '../integration/keeper.mjs';
 import { startOrigin } from '../origin/origin.mjs';
-import { atEnd, bin, freePort, get, median, root, start, startSluice, temporaryDirectory, waitFor, wrk } from './tools.mjs';
+import { playerScript } from '../origin/player.mjs';
+import { atEnd, bin, descendants, freePort, get, median, root, rssOf, start, startSluice, temporaryDirectory, waitFor, wrk } from './tools.mjs';
 
 const video = 'https://www.youtube.com/watch?v=sluiceDemo1';
 
@@ -78,6 +80,30 @@ async function benchLimits(table, env, free) {
   }
 }
 
+// Player scripts: a real one where SLUICE_TEST_PLAYER names it, else the stand-in's, which is small.
+async function benchSolver(table) {
+  const real = process.env.SLUICE_TEST_PLAYER;
+  const source = real ? fs.readFileSync(real, 'utf8') : playerScript;
+  const keeper = startKeeper(bin);
+  atEnd(() => keeper.stop());
+  const timed = async (...question) => {
+    const began = performance.now();
+    const answer = await keeper.ask(...question);
+    if (answer.op !== op.text && answer.op !== op.done) throw new Error(`the keeper answers ${answer.op}: ${answer.text}`);
+    return [performance.now() - began, answer.text];
+  };
+  const [prepareMs, prepared] = await timed(op.prepare, source);
+  const [loadMs] = await timed(op.load, `p\0${prepared.slice(prepared.indexOf('\n') + 1)}`);
+  const solveMs = [];
+  for (let i = 0; i < 50; i++) solveMs.push((await timed(op.solve, `p\0[[null,"NsKvLPlvkkdJ9X${100 + i}"]]`))[0]);
+  const [child] = descendants(keeper.pid, 'sluice-js');
+  const which = real ? `a real player of ${(source.length / 1e6).toFixed(2)} MB` : 'the stand-in player';
+  table.push(['player script prepared, once for each player, ms', prepareMs.toFixed(0), which, '']);
+  table.push(['prepared script loaded into a new child, ms', loadMs.toFixed(0), '', '']);
+  table.push(['an n solved by the resident child, ms', median(solveMs).toFixed(2), 'at most 5', (median(solveMs) / 5).toFixed(2)]);
+  table.push(['memory of that child, MB', (rssOf(child) / 1e6).toFixed(0), '', '']);
+}
+
 export async function benchInfo(table) {
   const origin = await startOrigin();
   atEnd(() => origin.stop());
@@ -96,11 +122,14 @@ export async function benchInfo(table) {
 
   await benchLimits(table, env, sluice);
 
-  const cold = await startSluice({ ...env, SLUICE_CACHE_TTL_S: '0' });
+  const cold = await startSluice({ ...env, SLUICE_CACHE_TTL_S: '0', SLUICE_UPSTREAM_INTERVAL_MS: '0' });
   const youtube = await coldCpu(cold, video, 200);
   const file = await coldCpu(cold, 'https://media.example/clip.mp4', 100);
   const peerMs = ytdlpCpu(origin);
   table.push(['info cold, a video, CPU ms per call', youtube.toFixed(2), '', '']);
+  const embedded = await coldCpu(cold, 'https://www.youtube.com/watch?v=sluiceJs001', 50);
+  table.push(['info cold, a video that needs the player script, CPU ms per call', embedded.toFixed(2), '', '']);
   table.push(['info cold, a plain file, CPU ms per call', file.toFixed(2),
     peerMs === null ? 'yt-dlp is not installed' : `yt-dlp -J ${peerMs.toFixed(0)}`, peerMs === null ? '' : (file / peerMs).toFixed(3)]);
+  await benchSolver(table);
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { assertProblem, programEnv, programs, root, run, scratchDir, startStack, until } from './harness.mjs';
@@ -132,5 +132,44 @@ describe('clients that fail', () => {
     await stack.origin.reset();
     assert.equal((await stack.info(fresh())).json().engine, 'youtube:visionos');
     assert.equal(await asked('ANDROID'), 0, 'a quick one gets none');
+  });
+});
+
+// What else the site does to its clients, each on its own.
+describe('clients', () => {
+  let stack;
+  before(async () => {
+    stack = await startStack({ env: { SLUICE_PREPARE: '0' } });
+  });
+  after(() => stack?.stop());
+  beforeEach(() => stack.origin.reset());
+  const engineOf = async (id) => {
+    const answer = await stack.info(watch(id));
+    return answer.status === 200 ? answer.json().engine : answer.json().code;
+  };
+
+  test('told to use another protocol: one that is given a URL is asked', async () => {
+    assert.equal(await engineOf('sluiceSabr1'), 'youtube:android');
+  });
+
+  test('whose visitors have expired: the answer brings another one, at the cost of one call', async () => {
+    assert.equal(await engineOf('sluiceV0100'), 'youtube:visionos');
+    await stack.origin.forgetVisitors();
+    await stack.origin.reset();
+    assert.equal(await engineOf('sluiceV0101'), 'youtube:visionos');
+    assert.equal((await stack.origin.requests()).filter(isPlayer).length, 2);
+    await stack.origin.reset();
+    assert.equal(await engineOf('sluiceV0102'), 'youtube:visionos');
+    assert.equal((await stack.origin.requests()).filter(isPlayer).length, 1, 'it is remembered');
+  });
+
+  test('limited for a while: another client is asked, and the visitor is replaced, but not again and again', async () => {
+    const limited = { status: 200, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ playabilityStatus: { status: 'UNPLAYABLE', reason: "This content isn't available, try again later." } }) };
+    await stack.origin.script({ match: { client: 'VISIONOS', path: '*/player' }, times: 2, action: { type: 'status', ...limited } });
+    assert.equal(await engineOf('sluiceV0110'), 'youtube:android');
+    assert.equal(await engineOf('sluiceV0111'), 'youtube:android');
+    assert.equal(await engineOf('sluiceV0112'), 'youtube:visionos');
+    const visitors = (await stack.origin.requests()).filter((one) => one.client === 'VISIONOS' && /visitor_id$/.test(one.path));
+    assert.equal(visitors.length, 1);
   });
 });

@@ -1,6 +1,5 @@
 // Videos that only a client which runs the player script can have, and what a player script can do to us.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -9,41 +8,10 @@ import vm from 'node:vm';
 
 import { playerScript, scramble, solveN } from '../origin/player.mjs';
 import { alive, assertProblem, programEnv, programs, root, run, sha256, startStack, until } from './harness.mjs';
+import { op, startKeeper } from './keeper.mjs';
 
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
 const fetched = async (origin, what) => (await origin.requests()).filter((entry) => JSON.stringify(entry).includes(what)).length;
-
-// The keeper as a program has it: frames on its descriptor 0.
-function startKeeper() {
-  const keeper = spawn(
-    'sh',
-    ['-c', 'exec "$0" "$1" 0<&3 3<&-', path.join(programs, 'sluice-keep'), path.join(programs, 'sluice-js')],
-    { stdio: ['ignore', 'ignore', 'ignore', 'pipe'], env: {} },
-  );
-  const socket = keeper.stdio[3];
-  let got = Buffer.alloc(0);
-  let wake;
-  socket.on('data', (data) => {
-    got = Buffer.concat([got, data]);
-    wake?.();
-  });
-  const take = async (size) => {
-    while (got.length < size) await new Promise((resolve) => (wake = resolve));
-    const taken = got.subarray(0, size);
-    got = got.subarray(size);
-    return taken;
-  };
-  return {
-    async ask(op, text, limitMs = 30000) {
-      const body = Buffer.from(text);
-      socket.write(Buffer.concat([Buffer.from(Uint32Array.of(op, body.length, limitMs).buffer), body]));
-      const head = await take(12);
-      return { op: head.readUInt32LE(0), text: (await take(head.readUInt32LE(4))).toString() };
-    },
-    stop: () => socket.destroy(),
-  };
-}
-const op = { prepare: 1, load: 2, solve: 3, text: 4, done: 5 };
 
 // The solver in node, on the same parser.
 function prepareInNode(source) {
@@ -69,7 +37,7 @@ async function compareWithNode(source) {
     'JSON.stringify(JSON.parse(questions).map(function (q) { var a = sluiceSolve(q[0], q[1]); return [a.sig, a.n]; }))',
     context,
   );
-  const keeper = startKeeper();
+  const keeper = startKeeper(programs);
   try {
     const answer = await keeper.ask(op.prepare, source);
     assert.deepEqual([answer.op, sha256(answer.text)], [op.text, sha256(prepared)]);

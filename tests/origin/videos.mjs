@@ -137,7 +137,14 @@ const videos = {
     visionos: unplayable('This video is not available'),
     embeddable: false,
   },
-  // The same, and other pages may show it.
+  // Most clients are told to use another protocol than URLs: their formats have none.
+  sluiceSabr1: {
+    title: 'Sluice demo: no URLs',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['136', '140'].map((itag) => ({ itag, without: ['url'] })),
+  },
+  // As sluiceKids1, and other pages may show it.
   sluiceKids2: {
     title: 'Sluice demo: for children, embeddable',
     author: 'Sluice',

@@ -156,7 +156,7 @@ static bool has_keeper(struct js *js)
 int js_ask(struct js *js, enum frame_op op, const char *id, const char *text, size_t len, struct buf *answer)
 {
     size_t id_len = op == FRAME_PREPARE ? 0 : strlen(id) + 1;
-    if (len > FRAME_MAX_BYTES - id_len)
+    if (!js || len > FRAME_MAX_BYTES - id_len)
         return -1;
     const struct frame head = {
         .op = op,
