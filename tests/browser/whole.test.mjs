@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,7 +13,7 @@ import { freePort, root, scratchDir, sha256, startStack, until } from '../integr
 import { giveFiles, launch, look, sizes, withPage, written } from './browser.mjs';
 
 const link = 'https://www.youtube.com/watch?v=sluiceLong1';
-const choice = '720p-mp4';
+const choice = '360p-mp4';
 let origin; // the stand-in of one stack serves them all
 let first;
 let browser;
@@ -52,7 +52,7 @@ async function withServer(prefix, use) {
   try {
     const { body } = await stack.stream(link, choice);
     const slowly = () => origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: body.length / 4 } });
-    await use({ base, body, slowly, kill: () => stack.stop(), revive: async () => {
+    await use({ base, body, dataDir, slowly, kill: () => stack.stop(), revive: async () => {
       await origin.reset();
       stack = await start();
     } });
@@ -61,6 +61,7 @@ async function withServer(prefix, use) {
     front?.closeAllConnections();
     front?.close();
     await stack.stop();
+    rmSync(dataDir, { recursive: true, force: true });
   }
 }
 
@@ -103,7 +104,7 @@ describe('the whole way', () => {
         await page.waitForSelector('.result-title');
         await slowly();
         const button = (key) => page.locator('.downloads-item').getByRole('button', { name: say[key] });
-        await press(page.locator('.choice-link', { hasText: '720p' }).filter({ hasText: 'MP4' }).first());
+        await press(page.locator('.choice-link', { hasText: '360p' }).filter({ hasText: 'MP4' }).first());
         await until(async () => (await arrived(page).catch(() => 0)) > body.length / 10, 'the first bytes');
         await press(button('downloads.pause'));
         await inState(page, 'paused');
@@ -124,18 +125,18 @@ describe('the whole way', () => {
       });
     }));
 
-  test('without JavaScript, the browser or curl going on', () => withServer('', async ({ base, body, slowly, kill, revive }) => {
+  test('without JavaScript, the browser or curl going on', () => withServer('', async ({ base, body, dataDir, slowly, kill, revive }) => {
     await withPage(browser, base, { javaScriptEnabled: false, viewport: sizes.phone }, async (page) => {
       await page.goto(`${base}/`);
       await page.fill('input[name=url]', link);
       await page.keyboard.press('Enter');
       await page.waitForURL(/\/api\/v1\/page\?url=/);
-      const anchor = page.locator('.choice-link', { hasText: '720p' }).filter({ hasText: 'MP4' }).first();
+      const anchor = page.locator('.choice-link', { hasText: '360p' }).filter({ hasText: 'MP4' }).first();
       const [download] = await Promise.all([page.waitForEvent('download'), anchor.click()]);
       assert.equal(sha256(readFileSync(await download.path())), sha256(body));
 
       const href = await anchor.evaluate((a) => a.href);
-      const file = path.join(scratchDir(), 'file.mp4');
+      const file = path.join(dataDir, 'file.mp4');
       const curl = (...more) => spawn('curl', ['-sS', '--noproxy', '*', '-C', '-', '-o', file, ...more, href], { stdio: 'ignore' });
       await slowly();
       const broken = curl();
