@@ -1,6 +1,6 @@
 // Many slow clients at once: none fails, and what each one costs. Behind lighttpd and nginx, with sources that are
 // plain, over TLS, and two over TLS that are merged.
-//   make bench BENCH=slow    SLOW_CLIENTS=100,1000,9500 SLOW_MERGED=100,2000 SLOW_SECONDS=60 SLOW_SERVERS=lighttpd,nginx
+//   make bench BENCH=slow    SLOW_CLIENTS=100,1000,9500 SLOW_MERGED=100,2000 SLOW_SECONDS=60 SLOW_SERVERS=lighttpd,nginx SLOW_PER_S=1000
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -21,6 +21,7 @@ const counts = list(process.env.SLOW_CLIENTS ?? '100,1000,9500').map(Number);
 const mergedCounts = list(process.env.SLOW_MERGED ?? '100,2000').map(Number);
 const servers = list(process.env.SLOW_SERVERS ?? 'lighttpd,nginx');
 const seconds = Number(process.env.SLOW_SECONDS ?? 60);
+const perSecond = Number(process.env.SLOW_PER_S ?? 1000); // how many come; each is a handshake with a source over TLS
 const bytesPerSecond = 8000;
 const file = fileURLToPath(import.meta.url);
 
@@ -54,7 +55,7 @@ async function beClients({ port, target, count }) {
   const clients = [];
   for (let i = 0; i < count; i++) {
     clients.push(new Client(port, target));
-    if (i % 20 === 19) await sleep(20);
+    if (i % 20 === 19) await sleep(20000 / perSecond);
   }
   process.send({ all: true });
   const until = Date.now() + seconds * 1000;
@@ -167,7 +168,7 @@ async function slowFiles(table) {
   nginx(dir, 'origin', `
     server { listen 127.0.0.1:${plain} backlog=8192; root ${dir}; }
     server { listen 127.0.0.1:${tls} ssl backlog=8192; ssl_certificate ${certificates.certFile}; ssl_certificate_key ${certificates.keyFile}; root ${dir}; }`, 21000);
-  for (const kind of ['http', 'https']) {
+  for (const kind of list(process.env.SLOW_SOURCES ?? 'http,https')) {
     // The origin takes requests as a proxy gets them; over TLS, the connection to the proxy is what costs.
     const proxy = kind === 'http' ? `http://127.0.0.1:${plain}` : `https://localhost:${tls}`;
     const start = () => startSluice({ ...limits(counts), PROXY_URL: proxy, SLUICE_UPSTREAM_CA_FILE: certificates.caFile });
