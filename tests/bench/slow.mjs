@@ -1,6 +1,6 @@
 // Many slow clients at once: none fails, and what each one costs. Behind lighttpd and nginx, with sources that are
 // plain, over TLS, and two over TLS that are merged.
-//   make bench BENCH=slow    SLOW_CLIENTS=100,1000,9500 SLOW_MERGED=100,2000 SLOW_SECONDS=60 SLOW_SERVERS=lighttpd,nginx SLOW_PER_S=1000
+//   make bench BENCH=slow    SLOW_CLIENTS=100,1000,9500 SLOW_MERGED=100,2000 SLOW_SECONDS=60 SLOW_SERVERS=lighttpd,nginx SLOW_PER_S=1000 SLOW_SOURCES=http,https
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
