@@ -65,7 +65,7 @@ void doctor_say_fix(struct doctor *d, enum doctor_grade grade, const char *text,
 
 static bool holds_secrets(const struct config *c)
 {
-    return strchr(c->database, '@') || strchr(c->proxy_url, '@') || *c->resolver_key;
+    return strchr(c->database, '@') || strchr(c->proxy_url, '@') || *c->resolver_key || *c->po_tokens;
 }
 
 static void check_settings(struct doctor *d)

@@ -32,10 +32,10 @@ int small_call(struct app *app, const struct net_call *call, struct net_answer *
     }
 }
 
-int small_get(struct app *app, const char *url, uint64_t max_bytes, struct net_answer *answer,
-              struct err *err)
+int small_get(struct app *app, const char *url, const char *egress, uint64_t max_bytes,
+              struct net_answer *answer, struct err *err)
 {
-    struct net_call call = {.url = url, .max_bytes = max_bytes, .compressed = true};
+    struct net_call call = {.url = url, .egress = egress, .max_bytes = max_bytes, .compressed = true};
     if (net_call(app->net, &call, answer, err) < 0)
         return -1;
     if (answer->status == 404)
@@ -79,7 +79,7 @@ int serve_thumbnail(struct app *app, const struct http_request *req, struct http
         return -1;
     if (!d->thumbnail)
         return err_set(err, ERR_NOT_FOUND, "it has no thumbnail");
-    if (small_get(app, d->thumbnail, PICTURE_MAX_BYTES, &answer, err) < 0)
+    if (small_get(app, d->thumbnail, NULL, PICTURE_MAX_BYTES, &answer, err) < 0)
         return -1;
     const char *type = picture_type(&answer.body);
     if (!type)

@@ -48,6 +48,13 @@ describe('ways out', () => {
       used.add(via);
     }
     assert.deepEqual([...used].sort(), [1, 2], 'both are used');
+    // And subtitles.
+    for (let i = 0; i < 6; i++) {
+      await origin.reset();
+      const { subtitles } = (await stack.info(fresh())).json();
+      assert.equal((await stack.get(subtitles[0].stream_url)).status, 200);
+      assert.equal((await vias((one) => isApi(one) || one.path === '/api/timedtext')).length, 1);
+    }
     // Merged files, too: their index comes by range calls.
     await origin.reset();
     assert.equal((await stack.stream(fresh(), '720p-mp4')).status, 200);
