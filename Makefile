@@ -89,7 +89,7 @@ check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tes
 TSAN_PROGRAMS := $(DOORS:%=$(B)/tsan/cgi-bin/%.fcgi) $(B)/tsan/cgi-bin/sluice
 check-tsan: $(TSAN_UNITS:%=$(B)/tsan/tests/%.ok) $(TSAN_PROGRAMS) all ## What several threads share, under the thread sanitizer: unit tests, and the suites that send
 	SLUICE_BIN='$(CURDIR)/$(B)/tsan/cgi-bin' node --test --test-reporter=spec \
-	  $(addprefix tests/integration/,$(addsuffix .test.mjs,stream faults merge-faults made limits pump jobs))
+	  $(addprefix tests/integration/,$(addsuffix .test.mjs,stream faults merge-faults fault-run parallel made limits pump jobs))
 
 integration: all $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
 	SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' node --test --test-reporter=spec tests/integration/*.test.mjs

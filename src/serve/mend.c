@@ -7,41 +7,47 @@
 #include "base/log.h"
 #include "serve/describe.h"
 
+_Static_assert((int)LADDER_SOURCES_MAX == (int)CHOICE_FORMATS_MAX, "each source has its own place");
+
 enum { URL_MAX_BYTES = 8192, CLIENTS_TRIED_MAX = 4 };
 
-/* The way on: one source elsewhere, or a description in which the choice is made of the very same bytes. */
+/* The way on: other places for sources of the same description, or a description in which the choice is made
+ * of the very same bytes, and places that go with it. */
 struct fresh {
-    unsigned source;
-    char *url; /* NULL: */
-    struct description *description;
+    struct description *description; /* NULL: the same */
     struct choice choice;
+    char *elsewhere[CHOICE_FORMATS_MAX];
 };
 
 void mend_discard(void *fresh)
 {
     struct fresh *f = fresh;
-    free(f->url);
+    for (size_t i = 0; i < ARRAY_LEN(f->elsewhere); i++)
+        free(f->elsewhere[i]);
     description_free(f->description);
     free(f);
 }
 
-static struct fresh *found_elsewhere(unsigned source, struct buf *url)
+/* The URL of this format on its other host; NULL: there is none. */
+static char *url_elsewhere(const struct mend *m, const struct format *f)
 {
-    struct fresh *f = calloc(1, sizeof *f);
-    if (f)
-        *f = (struct fresh){.source = source, .url = buf_steal(url)};
-    return f;
+    auto_(buf) struct buf url = BUF_INIT(URL_MAX_BYTES);
+    if (choice_is_list(f) || site_other_host(&m->app->site, f->url, &url) < 0)
+        return NULL;
+    return buf_steal(&url);
 }
 
 /* ---- The steps ---- */
 
 static struct fresh *other_host(const struct mend *m, unsigned source)
 {
-    auto_(buf) struct buf url = BUF_INIT(URL_MAX_BYTES);
-    if (m->elsewhere[source] || choice_is_list(m->choice->formats[source]) ||
-        site_other_host(&m->app->site, m->choice->formats[source]->url, &url) < 0)
-        return NULL;
-    return found_elsewhere(source, &url);
+    char *url = m->elsewhere[source] ? NULL : url_elsewhere(m, m->choice->formats[source]);
+    struct fresh *f = url ? calloc(1, sizeof *f) : NULL;
+    if (f)
+        f->elsewhere[source] = url;
+    else
+        free(url);
+    return f;
 }
 
 static bool same_urls(const struct choice *a, const struct choice *b)
@@ -52,8 +58,9 @@ static bool same_urls(const struct choice *a, const struct choice *b)
     return same;
 }
 
-/* What is remembered may be newer than ours already; else it is extracted again. `client` NULL: any. */
-static struct fresh *describe(const struct mend *m, const char *client, struct err *err)
+/* What is remembered may be newer than ours already; else it is extracted again. `client` NULL: any. Other
+ * sources that had to leave their host stay away from it. */
+static struct fresh *describe(const struct mend *m, const char *client, unsigned source, struct err *err)
 {
     auto_ptr(description) struct description *d = NULL;
     struct choice choice;
@@ -75,10 +82,14 @@ static struct fresh *describe(const struct mend *m, const char *client, struct e
     }
     description_narrow(d, choice.formats, choice.format_count);
     *f = (struct fresh){.description = steal(&d), .choice = choice};
+    for (unsigned i = 0; i < choice.format_count; i++) {
+        if (i != source && m->elsewhere[i])
+            f->elsewhere[i] = url_elsewhere(m, choice.formats[i]);
+    }
     return f;
 }
 
-static struct fresh *other_client(const struct mend *m)
+static struct fresh *other_client(const struct mend *m, unsigned source)
 {
     char client[SITE_CLIENT_MAX];
     const char *engine = (*m->description)->engine;
@@ -87,7 +98,7 @@ static struct fresh *other_client(const struct mend *m)
         struct err err = {0};
         if (site_other_client(&m->app->site, engine, n, client) < 0)
             break;
-        f = describe(m, client, &err);
+        f = describe(m, client, source, &err);
     }
     return f;
 }
@@ -95,13 +106,15 @@ static struct fresh *other_client(const struct mend *m)
 static struct fresh *take(const struct mend *m, enum ladder_step step, unsigned source, struct err *err)
 {
     switch (step) {
+    case LADDER_SAME:
+        return calloc(1, sizeof(struct fresh));
     case LADDER_HOST:
         return other_host(m, source);
     case LADDER_CLIENT:
-        return other_client(m);
+        return other_client(m, source);
     case LADDER_AGAIN:
     case LADDER_LAST:
-        return describe(m, NULL, err);
+        return describe(m, NULL, source, err);
     case LADDER_END:
         break;
     }
@@ -113,7 +126,7 @@ void *mend_renew(struct mend *m, unsigned source, uint64_t at, const struct err 
     struct fresh *f = NULL;
     *err = *why;
     while (!f) {
-        enum ladder_step step = ladder_next(&m->ladder, why, at);
+        enum ladder_step step = ladder_next(&m->ladder, source, why, at);
         if (step == LADDER_END)
             return NULL;
         f = take(m, step, source, err);
@@ -153,14 +166,17 @@ void mend_fini(struct mend *m)
 void mend_adopt(struct mend *m, void *fresh, struct pump_source sources[PLAN_SOURCES_MAX])
 {
     struct fresh *f = fresh;
-    if (f->url) {
-        free(m->elsewhere[f->source]);
-        m->elsewhere[f->source] = steal(&f->url);
-    } else {
+    if (f->description) {
         mend_fini(m);
         description_free(*m->description);
         *m->description = steal(&f->description);
         *m->choice = f->choice;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(f->elsewhere); i++) {
+        if (f->elsewhere[i]) {
+            free(m->elsewhere[i]);
+            m->elsewhere[i] = steal(&f->elsewhere[i]);
+        }
     }
     mend_discard(f);
     mend_sources(m, sources);

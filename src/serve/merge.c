@@ -2,8 +2,10 @@
 #include "serve/merge.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "media/splice.h"
 #include "serve/cover.h"
 #include "serve/small.h"
@@ -13,17 +15,20 @@ enum {
     PARALLEL =
         8, /* header ranges under way at once: the media hosts take it, more brings nothing (measured) */
     HEAD_MAX_BYTES = 4 << 20,
+    URL_MAX_BYTES = 8192,
 };
 
 /* One call, made by a thread of its own: background_begin(), background_end(). */
 struct background {
     struct app *app;
+    const struct format *format;
     struct net_call call;
     pthread_t thread;
     bool started;
     int rc;
     struct err err;
     struct net_answer answer;
+    char *moved;
 };
 
 /* One plan being made: workers take ranges from the splice and feed it, all under `lock`. */
@@ -31,6 +36,7 @@ struct work {
     struct app *app;
     const struct choice *choice;
     const char *urls[CHOICE_FORMATS_MAX]; /* where each source lies, behind its redirects */
+    char *moved[CHOICE_FORMATS_MAX];      /* those of them that are ours: on another host */
     struct splice *splice;
     enum splice_layout layout;
     int64_t until_mono_us; /* then the fragmented layout, which needs less, has to do */
@@ -40,6 +46,14 @@ struct work {
     bool failed;
     struct err err; /* the first failure */
 };
+
+static void work_fini(struct work *w)
+{
+    for (size_t i = 0; i < CHOICE_FORMATS_MAX; i++)
+        free(w->moved[i]);
+}
+
+DEFINE_AUTO(work, work_fini)
 
 static struct net_call range_call(const struct format *f, const char *url, uint64_t offset, uint64_t length)
 {
@@ -69,6 +83,27 @@ static int check_range(const struct net_call *call, const struct format *f, cons
     return 0;
 }
 
+/* A range of a source from where the call says, or else, asked once, from the other host that its own URL
+ * names; then that is where it is from now on: *moved, the caller's. */
+static int get_range(struct app *app, const struct format *f, const struct net_call *call,
+                     struct net_answer *answer, char **moved, struct err *err)
+{
+    auto_(buf) struct buf other = BUF_INIT(URL_MAX_BYTES);
+    if (small_call(app, call, answer, err) == 0 && check_range(call, f, answer, err) == 0)
+        return 0;
+    if (err->code != ERR_UPSTREAM_FAILED || site_other_host(&app->site, f->url, &other) < 0)
+        return -1;
+    log_event(LOG_WARN, "header-range-elsewhere", "why", err->text, NULL);
+    net_answer_fini(answer);
+    *answer = (struct net_answer){0};
+    struct net_call again = *call;
+    again.url = buf_str(&other);
+    if (net_call(app->net, &again, answer, err) < 0 || check_range(&again, f, answer, err) < 0)
+        return -1;
+    *moved = buf_steal(&other);
+    return 0;
+}
+
 static bool enough(const struct work *w)
 {
     return w->failed || splice_ready(w->splice, w->layout);
@@ -79,15 +114,16 @@ static void take_one(struct work *w, const struct splice_range *range)
 {
     struct err err = {0};
     auto_(net_answer) struct net_answer answer = {0};
-    w->under_way++;
-    (void)pthread_mutex_unlock(&w->lock);
+    auto_ptr(char) char *moved = NULL;
     const struct format *f = w->choice->formats[range->source];
     const struct net_call call = range_call(f, w->urls[range->source], range->offset, range->length);
-    int rc = small_call(w->app, &call, &answer, &err);
-    if (rc == 0)
-        rc = check_range(&call, f, &answer, &err);
+    w->under_way++;
+    (void)pthread_mutex_unlock(&w->lock);
+    int rc = get_range(w->app, f, &call, &answer, &moved, &err);
     (void)pthread_mutex_lock(&w->lock);
     w->under_way--;
+    if (moved && !w->moved[range->source])
+        w->urls[range->source] = w->moved[range->source] = steal(&moved);
     if (!w->failed && (rc < 0 || splice_feed(w->splice, range, answer.body.data, &err) < 0)) {
         w->failed = true;
         w->err = err;
@@ -154,7 +190,7 @@ static int fetch_headers(struct work *w, struct covering *c, struct err *err)
 static void *run_background(void *arg)
 {
     struct background *b = arg;
-    b->rc = small_call(b->app, &b->call, &b->answer, &b->err);
+    b->rc = get_range(b->app, b->format, &b->call, &b->answer, &b->moved, &b->err);
     return NULL;
 }
 
@@ -176,6 +212,7 @@ static void background_fini(struct background *b)
 {
     background_end(b);
     net_answer_fini(&b->answer);
+    free(b->moved);
 }
 
 /* The sources' heads. */
@@ -202,6 +239,7 @@ static int add_sources(struct work *w, struct background *heads, struct err *err
     }
     for (unsigned i = 0; i < c->format_count; i++) {
         heads[i].app = w->app;
+        heads[i].format = c->formats[i];
         heads[i].call = range_call(c->formats[i], c->formats[i]->url, 0, c->formats[i]->index.end + 1);
         background_begin(&heads[i]);
     }
@@ -212,8 +250,7 @@ static int add_sources(struct work *w, struct background *heads, struct err *err
             *err = b->err;
             return -1;
         }
-        if (check_range(&b->call, c->formats[i], &b->answer, err) < 0 ||
-            splice_add_source(w->splice, i, b->answer.body.data, b->answer.body.len,
+        if (splice_add_source(w->splice, i, b->answer.body.data, b->answer.body.len,
                               c->formats[i]->size_bytes, err) < 0)
             return -1;
         w->urls[i] = b->answer.final_url;
@@ -267,6 +304,7 @@ static int check_some(const struct work *w, const struct splice_range *ranges, s
     for (size_t i = 0; i < count; i++) {
         unsigned source = ranges[i].source;
         calls[i].app = w->app;
+        calls[i].format = w->choice->formats[source];
         calls[i].call = range_call(w->choice->formats[source], w->urls[source], ranges[i].offset,
                                    ranges[i].length);
         background_begin(&calls[i]);
@@ -276,9 +314,7 @@ static int check_some(const struct work *w, const struct splice_range *ranges, s
         background_end(b);
         if (rc == 0 && b->rc < 0)
             *err = b->err;
-        if (rc == 0 &&
-            (b->rc < 0 || check_range(&b->call, w->choice->formats[ranges[i].source], &b->answer, err) < 0 ||
-             splice_check(w->splice, &ranges[i], b->answer.body.data, err) < 0))
+        if (rc == 0 && (b->rc < 0 || splice_check(w->splice, &ranges[i], b->answer.body.data, err) < 0))
             rc = -1;
         background_fini(b);
     }
@@ -320,7 +356,7 @@ int merge_plan(struct app *app, const struct description *d, const struct choice
     auto_ptr(splice) struct splice *splice = splice_new(&clip);
     auto_(heads) struct heads heads = {0};
     auto_(covering) struct covering cover = {.of = d};
-    struct work w = {.app = app, .choice = c, .splice = splice};
+    auto_(work) struct work w = {.app = app, .choice = c, .splice = splice};
     struct mp4_tags tags = {.title = d->title, .artist = d->author, .comment = d->url};
     if (!splice)
         return err_set(err, ERR_INTERNAL, "out of memory");

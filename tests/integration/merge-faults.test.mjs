@@ -127,7 +127,7 @@ describe('sources that die on the way', () => {
           match: { ...match, range: places[itag === '136' ? 'the picture' : 'the sound'].range },
           action: reset,
         });
-        await origin.script({ match: { ...match, range: /^bytes=\d{6,}-/ }, times: 2, action: faults['an expired address'] }); // on both hosts
+        await origin.script({ match: { ...match, range: /^bytes=\d{6,}-/ }, times: 4, action: faults['an expired address'] }); // on both hosts, each asked twice
         assert.ok(assertHonest(await stack.get(target(video, choices[layout])), whole, itag));
         const requests = (await origin.requests()).filter((entry) => entry.video === video);
         assert.ok(

@@ -2,8 +2,8 @@
 //
 // A route returns an answer: { status, headers, body: Buffer|string } or { status, headers, file, start, end }
 // (bytes of a file, `end` inclusive). A rule changes what is sent:
-//   { match: { host?, path?, query?, method?, itag?, range?, video?, client?, others? }, skip: 0, times: 1, action: { type, … } }
-// `others`: how many requests for the same target are being answered at that moment.
+//   { match: { host?, path?, query?, method?, itag?, range?, video?, generation?, client?, others? }, skip: 0, times: 1, action: { type, … } }
+// `generation`: how often the video had been described when its URL was made; `others`: how many requests for the same target are being answered at that moment.
 // match: a string must be equal (a trailing or leading * matches any rest), a RegExp must match; a rule lets the
 // first `skip` matching requests pass, acts on the next `times` (Infinity: all) and is then spent.
 //   stall {after}       sends `after` body bytes, then nothing more; after < 0: not even headers
@@ -13,6 +13,7 @@
 //   delay {ms}          answers properly, but later
 //   status {status, headers, body}   this answer instead
 //   redirect {to, status}            302 to `to`
+//   move {host}         302 to the same on another host
 //   html {}             200 with a web page instead of what was asked for
 //   huge {bytes}        200 with that many bytes of well-formed JSON
 //   lie {…}             a wrong range: start or total: added to the numbers in Content-Range; missing: no
@@ -37,6 +38,7 @@ export function makeRule({ match = {}, skip = 0, times = 1, action }) {
 // The action for this request, if a rule has one; counts it.
 export function takeAction(rules, seen) {
   for (const rule of rules) {
+    if (typeof rule.match.video === 'string' && rule.match.video !== seen.video) continue; // there may be thousands
     if (rule.times <= 0 || !Object.entries(rule.match).every(([key, pattern]) => fits(pattern, seen[key]))) continue;
     if (rule.skip-- > 0) continue;
     rule.times--;
@@ -60,12 +62,14 @@ function lie(answer, action) {
   };
 }
 
-function replace(answer, action) {
+function replace(req, answer, action) {
   switch (action.type) {
     case 'status':
       return { status: action.status, headers: action.headers ?? { 'Content-Type': 'text/plain' }, body: action.body ?? '' };
     case 'redirect':
       return { status: action.status ?? 302, headers: { Location: action.to }, body: '' };
+    case 'move':
+      return { status: 302, headers: { Location: `https://${action.host}${req.url}` }, body: '' };
     case 'html':
       return { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<!doctype html><title>Before you continue</title>' };
     case 'huge':
@@ -139,7 +143,7 @@ const flushed = (res) => new Promise((resolve) => (res.destroyed ? resolve() : r
 // Sends `answer`, changed by `action`. `reset` closes the connection with a TCP reset. Fills entry.status, .bytes.
 export async function send(req, res, entry, answer, action = { type: 'none' }, reset = () => res.destroy()) {
   if (action.type === 'delay') await sleep(action.ms);
-  const sent = replace(answer, action);
+  const sent = replace(req, answer, action);
   const cut = ['stall', 'reset', 'truncate'].includes(action.type) ? (action.after ?? 0) : Infinity;
   if (cut < 0) return action.type === 'stall' ? undefined : reset();
 

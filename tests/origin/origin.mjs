@@ -90,6 +90,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
       query: url.search,
       method: req.method,
       itag: url.searchParams.get('itag'),
+      generation: url.searchParams.get('generation'),
       range: req.headers.range,
     };
     const entry = note({

@@ -21,6 +21,7 @@ export function mediaVideo(url) {
 export function makeYoutube({ media, settings }) {
   let secret = Buffer.from('sluice test origin'); // the same in every run: URLs survive a restart of the stand-in
   const visitors = new Map(); // visitorData → client name
+  const described = new Map(); // video → how often; part of the URLs given out, so that rules can tell them apart
 
   // lmt: the version stamp of a file; any constant will do as long as the files do not change.
   const stamp = (name) =>
@@ -56,17 +57,19 @@ export function makeYoutube({ media, settings }) {
   function mediaUrl(id, row, file, asker) {
     // Two itags live on a host that sends its visitors on to another one.
     const host = ['134', '243'].includes(row.itag) ? 'rr1---sn-sluice09' : 'rr4---sn-sluice01';
+    const cluster = host.slice(host.indexOf('sn-'));
     const url = new URL(`https://${host}.googlevideo.com/videoplayback`);
     const params = {
       expire: Math.floor(Date.now() / 1000) + settings.expiresInS,
       ei: randomBytes(12).toString('base64url'),
+      generation: described.get(id) ?? 0,
       ip: asker.address,
       id: `o-${Buffer.from(id).toString('base64url')}`,
       itag: row.itag,
       source: 'youtube',
       requiressl: 'yes',
       ...(tagsOf(row) && { xtags: tagsOf(row) }),
-      mn: 'sn-sluice01,sn-sluice02',
+      mn: `${cluster},sn-sluice02`,
       fvip: 3,
       mime: mimeOf(row, file),
       rqh: 1,
@@ -251,6 +254,7 @@ export function makeYoutube({ media, settings }) {
       const { errorScreen, ...playabilityStatus } = refused;
       return { ...context, playabilityStatus: { ...playabilityStatus, ...(errorScreen && { errorScreen }) } };
     }
+    described.set(id, (described.get(id) ?? 0) + 1);
     return {
       ...context,
       playabilityStatus: { status: 'OK', playableInEmbed: true },

@@ -382,6 +382,8 @@ int youtube_describe(const struct site_env *env, const char *id, struct descript
         enum youtube_class class;
         if (ask_hedged(&round, &c, id, &best, out, &class))
             return 0;
+        if (best.err.code == ERR_BUSY) /* our own refusal: another client's poorer answer must not stand in */
+            break;
         c = next_client(&round, c, class);
     }
     if (err)
