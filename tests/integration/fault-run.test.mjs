@@ -1,5 +1,5 @@
-// Hundreds of downloads in parallel batches, through lighttpd and nginx, from hosts at which anything may go wrong at any
-// time: by chance, but by the same chance in every run.
+// Hundreds of downloads in parallel batches, from hosts at which anything may go wrong at any time: by chance, but by the
+// same chance in every run.
 //
 // First anything goes: each download is byte-identical, or visibly short, and then the log says why. Then what goes wrong
 // either passes, or stays with one host or with the URLs of one description: all downloads are whole.
@@ -7,12 +7,9 @@
 // SLUICE_TEST_FAULTS: how many downloads in the first run, by default 500; half of that in the second. SLUICE_TEST_SEED:
 // other ones.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { freePort, programEnv, programs, request, run, startStack, until } from './harness.mjs';
+import { startStack, until } from './harness.mjs';
 import { seeded } from './mp4.mjs';
 
 const count = Number(process.env.SLUICE_TEST_FAULTS ?? 500);
@@ -22,7 +19,6 @@ const media = { path: '/videoplayback' };
 const own = '*sn-sluice01.googlevideo.com';
 let stack;
 let origin;
-let nginx;
 
 const target = (video, fields) =>
   `/api/v1/stream?${new URLSearchParams({ url: `https://www.youtube.com/watch?v=${video}`, metadata: '0', ...fields })}`;
@@ -39,29 +35,6 @@ const kinds = [
 ];
 const wholes = [];
 
-// nginx, in front of the same programs.
-async function startNginx() {
-  const dir = path.join(stack.scratch, 'nginx');
-  const port = await freePort();
-  mkdirSync(dir);
-  const sockets = path.join(stack.dataDir, readdirSync(stack.dataDir).find((name) => name.startsWith('run-')));
-  const args = Object.entries({ port, 'run-dir': sockets, docroot: dir }).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const snippet = await run(path.join(programs, 'sluice'), ['snippet', 'nginx.conf', ...args], { env: programEnv(stack.scratch) });
-  assert.equal(snippet.exit, 0, snippet.stderr);
-  writeFileSync(path.join(dir, 'snippet.conf'), snippet.stdout);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${dir}/${name};`);
-  writeFileSync(
-    path.join(dir, 'main.conf'),
-    `${process.getuid() === 0 ? 'user root;' : ''} daemon off; worker_processes 1; pid ${dir}/pid; error_log ${dir}/error.log; events {}
-     http { ${temporary.join(' ')} include ${dir}/snippet.conf; }`,
-  );
-  const child = spawn('/usr/sbin/nginx', ['-e', `${dir}/error.log`, '-c', `${dir}/main.conf`], { stdio: 'ignore' });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  const base = `http://127.0.0.1:${port}`;
-  await until(async () => (await request(base, '/livez')).status === 200, 'nginx');
-  return { base, log: () => readFileSync(`${dir}/error.log`, 'utf8'), stop: () => child.kill('SIGTERM') && ended };
-}
-
 before(async () => {
   stack = await startStack({
     env: {
@@ -73,7 +46,6 @@ before(async () => {
     },
   });
   origin = stack.origin;
-  nginx = await startNginx();
   for (const { itags, ...fields } of kinds) {
     const answer = await stack.get(target('sluiceDemo1', fields));
     assert.ok(answer.status === 200 && answer.complete && itags);
@@ -81,7 +53,6 @@ before(async () => {
   }
 });
 after(async () => {
-  await nginx?.stop();
   await stack?.stop();
 });
 
@@ -143,7 +114,7 @@ function judge(answer, whole, range, what) {
     assert.ok(answer.json().code, what);
   }
   const said = stack.log().match(new RegExp(`request id="${id}".*`))?.[0];
-  assert.match(said ?? '', / error="[^"]+"/, `${what}: the log says why. ${answer.status}, ${answer.body.length} bytes\n${nginx.log()}`);
+  assert.match(said ?? '', / error="[^"]+"/, `${what}: the log says why. ${answer.status}, ${answer.body.length} bytes, ${answer.error}`);
   return false;
 }
 
@@ -162,8 +133,7 @@ async function runAll(first, many, faultsOf, onEnd) {
       const what = `${first + i}: ${new URLSearchParams(fields)} ${range ?? ''} ${rules.map((rule) => JSON.stringify({ ...rule, times: String(rule.times) })).join(' ')}`;
       for (const rule of rules) await origin.script({ ...rule, match: { ...media, video, ...rule.match } });
       const options = range ? { headers: { Range: `bytes=${range[0]}-${range[1]}` } } : {};
-      const base = i % 4 ? stack.base : nginx.base;
-      const answer = await request(base, target(video, fields), options);
+      const answer = await stack.get(target(video, fields), options);
       // What the programs say comes by a pipe, which may be slower.
       if (!answer.complete || answer.status >= 400)
         await until(() => stack.log().includes(`request id="${answer.headers['x-request-id']}"`), 'the log', 5000).catch(() => {});

@@ -56,6 +56,7 @@ export function request(
     const parts = [];
     let size = 0;
     let answer;
+    let error;
     const started = Date.now();
     const finish = (complete) =>
       resolve({
@@ -64,6 +65,7 @@ export function request(
         rawHeaders: answer?.rawHeaders ?? [],
         body: Buffer.concat(parts),
         complete,
+        error, // its code, when the connection broke
         ms: Date.now() - started,
         text() {
           return this.body.toString();
@@ -83,7 +85,7 @@ export function request(
           setTimeout(() => res.resume(), pauseMs).unref();
         }
       });
-      res.on('error', () => {});
+      res.on('error', (failure) => (error = failure.code));
       res.on('close', () => finish(res.complete && size < keep));
     });
     req.setTimeout(timeoutMs, () => req.destroy());
