@@ -7,9 +7,11 @@
 // SLUICE_TEST_FAULTS: how many downloads in the first run, by default 500; half of that in the second. SLUICE_TEST_SEED:
 // other ones.
 import assert from 'node:assert/strict';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { startStack, until } from './harness.mjs';
+import { root, scratchDir, startStack, until } from './harness.mjs';
 import { seeded } from './mp4.mjs';
 
 const count = Number(process.env.SLUICE_TEST_FAULTS ?? 500);
@@ -19,6 +21,7 @@ const media = { path: '/videoplayback' };
 const own = '*sn-sluice01.googlevideo.com';
 let stack;
 let origin;
+let scratch;
 
 const target = (video, fields) =>
   `/api/v1/stream?${new URLSearchParams({ url: `https://www.youtube.com/watch?v=${video}`, metadata: '0', ...fields })}`;
@@ -36,8 +39,14 @@ const kinds = [
 const wholes = [];
 
 before(async () => {
+  // One client, however slow: another one's answer may lack what is asked for here.
+  scratch = scratchDir();
+  const clients = JSON.parse(readFileSync(path.join(root, 'src/site/youtube/clients.json'), 'utf8'));
+  Object.assign(clients.adaptive, { hedge_after_ms: 0, explore_percent: 0, failing_below_percent: 0 });
+  writeFileSync(path.join(scratch, 'clients.json'), JSON.stringify(clients));
   stack = await startStack({
     env: {
+      SLUICE_CLIENTS_FILE: path.join(scratch, 'clients.json'),
       SLUICE_STALL_TIMEOUT_S: '1',
       SLUICE_UPSTREAM_CONNECT_MS: '2000',
       SLUICE_UPSTREAM_TIMEOUT_MS: '2000',
@@ -54,6 +63,7 @@ before(async () => {
 });
 after(async () => {
   await stack?.stop();
+  rmSync(scratch, { recursive: true, force: true });
 });
 
 // Faults of one download, as rules for the origin.
