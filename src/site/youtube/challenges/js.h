@@ -25,8 +25,8 @@ void js_close(struct js *js);
 DEFINE_AUTO_PTR(js, js_close)
 
 /* Asks `op` about `id` (not sent with FRAME_PREPARE) and `text`; *answer gets what follows the head, which
- * may be an error's text. A keeper that dies over it is replaced, and asked once more. Returns the answer's op,
- * or -1: there is no keeper to be had. `js` may be NULL. */
+ * may be an error's text. A keeper that dies over it is replaced, and asked once more. Returns the answer's
+ * op, or -1: there is no keeper to be had. `js` may be NULL. */
 int js_ask(struct js *js, enum frame_op op, const char *id, const char *text, size_t len, struct buf *answer);
 
 #endif
