@@ -120,7 +120,7 @@ function next() {
 /* Once the last write is through, what there is of the file is safe on the disk. */
 const keepAfterwards = (item) => {
   item.ended = Promise.resolve(item.ended).then(() => keep(item)).catch(() => { item.writer = null; })
-    .then(() => items.includes(item) && kept.put(item));
+    .then(() => items.includes(item) && (tray.show(item), kept.put(item)));
 };
 
 function pause(item) {
