@@ -102,8 +102,8 @@ static json_t *disk_json(const struct app *app)
     struct statvfs fs;
     if (statvfs(app->config.data_dir, &fs) < 0)
         return json_null();
-    return json_pack("{s:I, s:I}", "free_bytes", (json_int_t)(fs.f_bavail * fs.f_frsize), "total_bytes",
-                     (json_int_t)(fs.f_blocks * fs.f_frsize));
+    return json_pack("{s:I, s:I}", "free_bytes", (json_int_t)fs.f_bavail * (json_int_t)fs.f_frsize,
+                     "total_bytes", (json_int_t)fs.f_blocks * (json_int_t)fs.f_frsize);
 }
 
 int serve_admin_dashboard(struct app *app, const struct http_request *req, struct http_response *res,

@@ -92,7 +92,7 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_API_KEY_PAGE] = ("SELECT " API_KEY_COLUMNS " FROM api_key WHERE " API_KEY_LIKE
                          " ORDER BY CASE $2 WHEN 'label' THEN lower(label) WHEN 'owner' THEN lower(owner) "
                          "WHEN 'state' THEN state ELSE '' END, created_unix_s DESC, id LIMIT $3 OFFSET $4"),
-    [DB_API_KEY_COUNT] = "SELECT count(*) FROM api_key WHERE " API_KEY_LIKE,
+    [DB_API_KEY_COUNT] = ("SELECT count(*) FROM api_key WHERE " API_KEY_LIKE),
     [DB_API_KEY_STATE] = "UPDATE api_key SET state = $1 WHERE id = $2 AND state <> 'revoked'",
     [DB_API_KEY_UPDATE] = ("UPDATE api_key SET label = $1, owner = $2, rate_per_hour = $3, "
                            "expires_unix_s = $4, addresses = $5, bytes_per_day = $6, streams_max = $7, "

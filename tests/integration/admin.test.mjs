@@ -149,14 +149,15 @@ test('passwords: five wrong ones, then growing pauses; as long for nobody as for
   const guessed = await startStack({ origin, env: { SLUICE_ADMIN_PASSWORD: password } });
   t.after(() => guessed.stop());
   const guesses = await Promise.all(Array.from({ length: 12 }, () => post(guessed, 'login', { name: 'admin', password: 'wrong' })));
-  assert.equal(guesses.filter((answer) => answer.status === 401).length, 5);
+  const wrong = guesses.filter((answer) => answer.status === 401).length;
+  assert.ok(wrong === 5 || wrong === 6, `${wrong} were looked at`); // on a busy machine the first pause may be over
   const refused = guesses.filter((answer) => answer.status === 429);
-  assert.equal(refused.length, 7);
+  assert.equal(refused.length, 12 - wrong);
   assert.ok(Number(refused[0].headers['retry-after']) >= 1);
   assertProblem(await post(guessed, 'login', { name: 'admin', password }), 429, 'quota_exceeded');
-  await until(async () => (await post(guessed, 'login', { name: 'admin', password })).status === 200, 'the end of the pause', 8000);
+  await until(async () => (await post(guessed, 'login', { name: 'admin', password })).status === 200, 'the end of the pause', 15000);
   const took = { admin: [], nobody: [] };
-  for (let i = 0; i < 2; i++) {
+  for (let i = 0; i < 3; i++) {
     for (const name of ['admin', 'nobody']) took[name].push((await post(guessed, 'login', { name, password: 'wrong' })).ms);
   }
   const [somebody, nobody] = [Math.min(...took.admin), Math.min(...took.nobody)];

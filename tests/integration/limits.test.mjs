@@ -142,7 +142,8 @@ test('what a killed process streamed is not listed any more', async (t) => {
   await until(async () => (await listed(stack)).filter((one) => one.state === 'streaming').length === 3, 'three streams');
   process.kill(stack.processes('stream.fcgi')[0].pid, 'SIGKILL');
   await until(async () => (await listed(stack)).length === 0, 'an empty list', 1000);
-  for (const answer of await Promise.all(answers)) assert.equal(answer.complete, false);
+  // One of which nothing had reached the web server is an error of that.
+  for (const answer of await Promise.all(answers)) assert.ok(!answer.complete || answer.status >= 500);
   await until(async () => (await stack.get('/api/v1/stream')).status === 400, 'the new process');
 });
 
