@@ -13,9 +13,9 @@
 
 enum {
     /* No decision before so much was taken, or the client has waited so long in all: web servers and kernels
-     * take ahead, so that a slow client looks like a fast one at first (up to 1.8 MB measured with lighttpd).
-     */
-    WIDTH_START_BYTES = 4 << 20,
+     * take ahead, so that a slow client looks like a fast one at first (up to 10 MB measured with lighttpd
+     * and a client on the same host, whose kernel keeps most of it). */
+    WIDTH_START_BYTES = 12 << 20,
     WIDTH_START_US = 15000000,
     /* One measurement: so long, and so much, or the longer time. */
     WIDTH_WINDOW_US = 300000,

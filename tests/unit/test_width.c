@@ -143,7 +143,7 @@ static void test_turns(void **state)
         (void)width_decide(&x.w, x.now_us);
     }
     assert_int_equal(x.w.now, 1); /* 1.8 s of turns: not even what it takes to begin */
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 80; i++) {
         width_turn(&x.w, x.now_us, true);
         (void)play(&x, 100);
         width_turn(&x.w, x.now_us, false);
