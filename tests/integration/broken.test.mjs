@@ -73,7 +73,7 @@ describe('lawful, but rare', () => {
 });
 
 describe('not to be planned', () => {
-  for (const name of ['nosdx', 'traks'])
+  for (const name of ['nosdx', 'traks', 'NoIdx'])
     test(`${name}: made by libav`, async () => {
       const answer = await stack.get(target(name, {}));
       const file = await save(answer);
@@ -91,16 +91,18 @@ describe('not to be planned', () => {
     boxes: [502, 'upstream_failed'],
     sizes: [502, 'upstream_failed'],
     sencs: [403, 'drm'],
-    NoIdx: [404, 'no_such_choice'],
   };
 
   test('all of them are tried here', () => {
-    assert.deepEqual([...Object.keys(problems), 'nosdx', 'traks'].sort(), [...Object.keys(spoilt), 'NoIdx'].sort());
+    assert.deepEqual([...Object.keys(problems), 'nosdx', 'traks'].sort(), Object.keys(spoilt).sort());
   });
   for (const [name, [status, code]] of Object.entries(problems))
     for (const fields of [{}, { layout: 'fragmented' }, { start: '2' }])
       test(`${name}: ${code} (${new URLSearchParams(fields)})`, async () => {
-        const problem = assertProblem(await stack.get(target(name, fields)), status, code);
+        const first = await stack.get(target(name, fields));
+        // This layout passes on what it has not looked into, as the source has it; how much it has read is chance.
+        if (fields.layout && ['boxes', 'sizes'].includes(name) && first.status === 200) return assert.ok(first.complete);
+        const problem = assertProblem(first, status, code);
         assert.equal(problem.retryable, status === 502);
         assertProblem(await stack.get(target(name, fields), { headers: { Range: 'bytes=0-99' } }), status, code);
       });
@@ -114,6 +116,7 @@ describe('not to be planned', () => {
   });
 
   test('libav makes no clips', async () => {
+    assertProblem(await stack.get(target('NoIdx', { start: '2' })), 400, 'bad_request');
     assertProblem(await stack.get(target('nosdx', { start: '2', end: '9' })), 404, 'no_such_choice');
   });
 
