@@ -119,7 +119,13 @@ function bytesBelow(dir, pids) {
     else if (entry.isFile()) sum += statSync(name, { throwIfNoEntry: false })?.size ?? 0;
   }
   for (const pid of pids) {
-    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    let fds = [];
+    try {
+      fds = readdirSync(`/proc/${pid}/fd`);
+    } catch {
+      // as plain CGI it has ended meanwhile
+    }
+    for (const fd of fds) {
       const file = statSync(`/proc/${pid}/fd/${fd}`, { throwIfNoEntry: false });
       if (file?.isFile() && file.nlink === 0) sum += file.size;
     }
@@ -127,7 +133,13 @@ function bytesBelow(dir, pids) {
   return sum;
 }
 
-const rssBytes = (pid) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+function rssBytes(pid) {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
 
 async function startServer(row, { origin, prefix = '' }) {
   const scratch = scratchDir();

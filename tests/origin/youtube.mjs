@@ -167,7 +167,8 @@ export function makeYoutube({ media, settings }) {
   function streamingData(id, video, asker) {
     const rows = rowsOf(video);
     const withUrls = ['VISIONOS', 'WEB_EMBEDDED_PLAYER', 'MWEB'].includes(asker.client);
-    const muxed = format(id, video, { itag: '18', without: ['contentLength', 'initRange', 'indexRange'] }, asker);
+    const isProtected = rows.length > 0 && rows.every((row) => row.with?.drmFamilies);
+    const muxed = format(id, video, { itag: '18', ...(isProtected && { with: rows[0].with }), without: ['contentLength', 'initRange', 'indexRange'] }, asker);
     return {
       expiresInSeconds: String(settings.expiresInS),
       ...(video.hls && { hlsManifestUrl: video.hls }),
