@@ -25,7 +25,7 @@ after(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const pids = (stack) => ['info.fcgi', 'stream.fcgi'].flatMap((name) => stack.processes(name).map((row) => row.pid));
+const pids = (stack) => ['info.fcgi', 'stream.fcgi', 'admin.fcgi'].flatMap((name) => stack.processes(name).map((row) => row.pid));
 const drip = (seconds) =>
   origin.script({
     match: { path: '/videoplayback' },
@@ -54,7 +54,7 @@ test('a download goes on in the old program, the new one answers, nothing is ref
   );
   const all = Promise.all(askers);
   process.kill(stack.pid, 'SIGHUP');
-  await until(() => pids(stack).length === 4, 'the new programs');
+  await until(() => pids(stack).length === 6, 'the new programs');
   process.kill(stack.pid, 'SIGHUP'); // impatience changes nothing
   await until(() => /is being replaced already/.test(stack.log()), 'the answer to impatience');
   const fresh = pids(stack).filter((pid) => !old.includes(pid));
@@ -80,13 +80,13 @@ test('programs that would not start do not replace those that run', async (t) =>
   const old = pids(stack);
   writeFileSync(config, 'token_ttl_s = soon\n');
   process.kill(stack.pid, 'SIGHUP');
-  await until(() => stack.log().split('the old one stays').length === 3, 'both complaints');
+  await until(() => stack.log().split('the old one stays').length === 4, 'all three complaints');
   await sleep(2500);
   assert.deepEqual(pids(stack), old);
   assert.equal((await stack.info(link)).status, 200);
   writeFileSync(config, '');
   process.kill(stack.pid, 'SIGHUP');
-  await until(() => pids(stack).length === 2 && !pids(stack).some((pid) => old.includes(pid)), 'the new programs');
+  await until(() => pids(stack).length === 3 && !pids(stack).some((pid) => old.includes(pid)), 'the new programs');
   assert.equal((await stack.info(link)).status, 200);
   await stack.stop();
 });
@@ -105,7 +105,7 @@ test('what is being sent gets stop_grace_s, and the end does not wait for it', a
   const again = stack.stream(link, 'format-136');
   await until(async () => (await active(stack)) === 1, 'another download');
   process.kill(stack.pid, 'SIGHUP');
-  await until(() => pids(stack).length === 4, 'the new programs');
+  await until(() => pids(stack).length === 6, 'the new programs');
   const asked = Date.now();
   await stack.stop();
   assert.ok(Date.now() - asked < 10000, `${Date.now() - asked} ms`);
