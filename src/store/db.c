@@ -150,8 +150,8 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_ADMIN_ADD] = ("INSERT INTO admin_user (" ADMIN_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6) "
                       "ON CONFLICT DO NOTHING"),
     [DB_ADMIN_COUNT] = "SELECT count(*) FROM admin_user",
-    [DB_ADMIN_FIND] = "SELECT " ADMIN_COLUMNS " FROM admin_user WHERE name = $1",
-    [DB_ADMIN_LIST] = "SELECT " ADMIN_COLUMNS " FROM admin_user ORDER BY name",
+    [DB_ADMIN_FIND] = ("SELECT " ADMIN_COLUMNS " FROM admin_user WHERE name = $1"),
+    [DB_ADMIN_LIST] = ("SELECT " ADMIN_COLUMNS " FROM admin_user ORDER BY name"),
     [DB_ADMIN_PASSWORD] = "UPDATE admin_user SET password = $1, changed_unix_s = $2 WHERE name = $3",
     [DB_ADMIN_UPDATE] = ("UPDATE admin_user SET role = $1, active = $2 WHERE name = $3 AND "
                          "(($1 = 'admin' AND $2 = 1) OR EXISTS (SELECT 1 FROM admin_user AS other WHERE "
