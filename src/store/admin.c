@@ -71,23 +71,13 @@ int store_admin_exists(struct store *s, struct err *err)
     return rc;
 }
 
-static void column_text(struct db *db, enum db_stmt id, int column, char *out, size_t room)
-{
-    size_t len;
-    const void *text = db_column_blob(db, id, column, &len);
-    len = !text ? 0 : len < room ? len : room - 1;
-    if (len)
-        memcpy(out, text, len);
-    out[len] = '\0';
-}
-
 static void read_admin(struct db *db, enum db_stmt id, struct store_admin *out,
                        char hash[STORE_ADMIN_HASH_LEN])
 {
     char role[16];
-    column_text(db, id, 0, out->name, sizeof out->name);
-    column_text(db, id, 1, hash, STORE_ADMIN_HASH_LEN);
-    column_text(db, id, 2, role, sizeof role);
+    (void)db_column_text(db, id, 0, out->name, sizeof out->name);
+    (void)db_column_text(db, id, 1, hash, STORE_ADMIN_HASH_LEN);
+    (void)db_column_text(db, id, 2, role, sizeof role);
     out->may_change = strcmp(role, role_name(true)) == 0;
     out->active = db_column_int(db, id, 3) != 0;
     out->created_unix_s = db_column_int(db, id, 4);
@@ -283,8 +273,8 @@ int store_session_find(struct store *s, const char *text, struct store_session *
     int rc = db_run(l.db, DB_SESSION_FIND, values, err);
     if (rc <= 0)
         return rc;
-    column_text(l.db, DB_SESSION_FIND, 0, out->name, sizeof out->name);
-    column_text(l.db, DB_SESSION_FIND, 1, role, sizeof role);
+    (void)db_column_text(l.db, DB_SESSION_FIND, 0, out->name, sizeof out->name);
+    (void)db_column_text(l.db, DB_SESSION_FIND, 1, role, sizeof role);
     out->may_change = strcmp(role, role_name(true)) == 0;
     out->created_unix_s = db_column_int(l.db, DB_SESSION_FIND, 2);
     out->seen_unix_s = db_column_int(l.db, DB_SESSION_FIND, 3);
@@ -343,11 +333,11 @@ int store_audit_list(struct store *s, int64_t before_unix_us, const char *name, 
         char subject[STORE_AUDIT_SUBJECT_MAX + 1];
         char before[STORE_AUDIT_TEXT_MAX + 1];
         char after[STORE_AUDIT_TEXT_MAX + 1];
-        column_text(l.db, DB_AUDIT_LIST, 1, who, sizeof who);
-        column_text(l.db, DB_AUDIT_LIST, 2, what, sizeof what);
-        column_text(l.db, DB_AUDIT_LIST, 3, subject, sizeof subject);
-        column_text(l.db, DB_AUDIT_LIST, 4, before, sizeof before);
-        column_text(l.db, DB_AUDIT_LIST, 5, after, sizeof after);
+        (void)db_column_text(l.db, DB_AUDIT_LIST, 1, who, sizeof who);
+        (void)db_column_text(l.db, DB_AUDIT_LIST, 2, what, sizeof what);
+        (void)db_column_text(l.db, DB_AUDIT_LIST, 3, subject, sizeof subject);
+        (void)db_column_text(l.db, DB_AUDIT_LIST, 4, before, sizeof before);
+        (void)db_column_text(l.db, DB_AUDIT_LIST, 5, after, sizeof after);
         each(ctx,
              &(struct store_audit){db_column_int(l.db, DB_AUDIT_LIST, 0), who, what, subject, before, after});
     }

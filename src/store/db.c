@@ -287,6 +287,17 @@ const void *db_column_blob(struct db *db, enum db_stmt id, int column, size_t *l
     return db->engine->column_blob(db, id, column, len);
 }
 
+int db_column_text(struct db *db, enum db_stmt id, int column, char *out, size_t room)
+{
+    size_t len;
+    const void *text = db_column_blob(db, id, column, &len);
+    size_t n = !text ? 0 : len < room ? len : room - 1;
+    if (n)
+        memcpy(out, text, n);
+    out[n] = '\0';
+    return n == len ? 0 : -1;
+}
+
 int64_t db_changes(struct db *db)
 {
     return db->engine->changes(db);

@@ -196,6 +196,8 @@ int64_t db_column_int(struct db *db, enum db_stmt id, int column);
 /* Borrowed until the next step or reset. NULL for an empty value, and when memory ran out (*len says which).
  */
 const void *db_column_blob(struct db *db, enum db_stmt id, int column, size_t *len);
+/* Copies a text and terminates it. 0; -1 it did not fit and was cut, or memory ran out (out is then ""). */
+int db_column_text(struct db *db, enum db_stmt id, int column, char *out, size_t room);
 /* Rows changed by the last statement. */
 int64_t db_changes(struct db *db);
 

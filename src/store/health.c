@@ -53,31 +53,20 @@ int store_health_add(struct store *s, const struct store_health *rows, size_t co
     return db_transact(l.db, add_all, &batch, err);
 }
 
-/* Text that does not fit is cut: it is shown, not compared. */
-static void column_text(struct db *db, enum db_stmt id, int column, char *out, size_t room)
-{
-    size_t len;
-    const void *text = db_column_blob(db, id, column, &len);
-    len = !text ? 0 : len < room ? len : room - 1;
-    if (len)
-        memcpy(out, text, len);
-    out[len] = '\0';
-}
-
 static void read_row(struct db *db, enum db_stmt id, struct store_health *r)
 {
     int column = 0;
     *r = (struct store_health){.credit = 0};
-    column_text(db, id, column++, r->client, sizeof r->client);
-    column_text(db, id, column++, r->kind, sizeof r->kind);
+    (void)db_column_text(db, id, column++, r->client, sizeof r->client);
+    (void)db_column_text(db, id, column++, r->kind, sizeof r->kind);
     if (id == DB_HEALTH_SUMS)
-        column_text(db, id, column++, r->outcome, sizeof r->outcome);
+        (void)db_column_text(db, id, column++, r->outcome, sizeof r->outcome);
     r->credit = (int)db_column_int(db, id, column++);
     r->count = db_column_int(db, id, column++);
     r->took_ms = db_column_int(db, id, column++);
     r->last_unix_s = db_column_int(db, id, column++);
     if (id == DB_HEALTH_SUMS)
-        column_text(db, id, column, r->why, sizeof r->why);
+        (void)db_column_text(db, id, column, r->why, sizeof r->why);
 }
 
 static int64_t read_rows(struct store *s, enum db_stmt id, int64_t since_unix_s, struct store_health *out,
@@ -148,8 +137,8 @@ int store_failure_list(struct store *s, size_t most, void (*each)(void *ctx, con
     for (; rc == 1; rc = db_next(l.db, DB_FAILURE_LIST, err)) {
         char texts[TEXTS - 1][TEXT_MAX];
         for (int i = 0; i < TEXTS - 1; i++)
-            column_text(l.db, DB_FAILURE_LIST, i + 1, texts[i], TEXT_MAX);
-        column_text(l.db, DB_FAILURE_LIST, TEXTS, trace, STORE_TRACE_MAX_BYTES + 1);
+            (void)db_column_text(l.db, DB_FAILURE_LIST, i + 1, texts[i], TEXT_MAX);
+        (void)db_column_text(l.db, DB_FAILURE_LIST, TEXTS, trace, STORE_TRACE_MAX_BYTES + 1);
         const struct store_failure f = {
             db_column_int(l.db, DB_FAILURE_LIST, 0), texts[0], texts[1], texts[2], texts[3], trace};
         each(ctx, &f);

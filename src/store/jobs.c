@@ -73,18 +73,6 @@ enum {
     COL_UPDATED,
 };
 
-static int read_text(struct db *db, enum db_stmt id, int column, char *out, size_t room)
-{
-    size_t len;
-    const void *text = db_column_blob(db, id, column, &len);
-    if (len >= room || (len && !text))
-        return -1;
-    if (len)
-        memcpy(out, text, len);
-    out[len] = '\0';
-    return 0;
-}
-
 static int read_json(struct db *db, enum db_stmt id, int column, char **out)
 {
     size_t len;
@@ -100,13 +88,13 @@ static int read_row(struct db *db, enum db_stmt id, struct store_job *job, struc
 {
     char state[16];
     *job = (struct store_job){0};
-    int rc = read_text(db, id, COL_ID, job->id, sizeof job->id);
-    rc |= read_text(db, id, COL_KIND, job->kind, sizeof job->kind);
-    rc |= read_text(db, id, COL_STATE, state, sizeof state);
-    rc |= read_text(db, id, COL_OWNER, job->owner, sizeof job->owner);
-    rc |= read_text(db, id, COL_ERROR, job->error, sizeof job->error);
-    rc |= read_text(db, id, COL_MESSAGE, job->message, sizeof job->message);
-    rc |= read_text(db, id, COL_LEASE, job->lease, sizeof job->lease);
+    int rc = db_column_text(db, id, COL_ID, job->id, sizeof job->id);
+    rc |= db_column_text(db, id, COL_KIND, job->kind, sizeof job->kind);
+    rc |= db_column_text(db, id, COL_STATE, state, sizeof state);
+    rc |= db_column_text(db, id, COL_OWNER, job->owner, sizeof job->owner);
+    rc |= db_column_text(db, id, COL_ERROR, job->error, sizeof job->error);
+    rc |= db_column_text(db, id, COL_MESSAGE, job->message, sizeof job->message);
+    rc |= db_column_text(db, id, COL_LEASE, job->lease, sizeof job->lease);
     rc |= read_json(db, id, COL_INPUT, &job->input);
     rc |= read_json(db, id, COL_RESULT, &job->result);
     job->done_bytes = (uint64_t)db_column_int(db, id, COL_DONE_BYTES);
@@ -328,7 +316,8 @@ int store_job_count(struct store *s, int64_t counts[STORE_JOB_STATES], struct er
     for (; rc == 1; rc = db_next(l.db, DB_JOB_COUNT, err)) {
         char name[16];
         enum store_job_state state;
-        if (read_text(l.db, DB_JOB_COUNT, 0, name, sizeof name) == 0 && store_job_state_of(name, &state) == 0)
+        if (db_column_text(l.db, DB_JOB_COUNT, 0, name, sizeof name) == 0 &&
+            store_job_state_of(name, &state) == 0)
             counts[state] = db_column_int(l.db, DB_JOB_COUNT, 1);
     }
     return rc;

@@ -36,30 +36,18 @@ enum {
     COL_SITES,
 };
 
-static int column_text(struct db *db, enum db_stmt id, int column, char *out, size_t room)
-{
-    size_t len;
-    const void *text = db_column_blob(db, id, column, &len);
-    if (len >= room || (len && !text))
-        return -1;
-    if (len)
-        memcpy(out, text, len);
-    out[len] = '\0';
-    return 0;
-}
-
 /* The columns in their order above. What does not fit was not written by us. */
 static int read_row(struct db *db, enum db_stmt id, struct key_row *row, struct err *err)
 {
     struct store_api_key *key = &row->key;
     char state[16];
-    int rc = column_text(db, id, COL_ID, key->id, sizeof key->id);
-    rc |= column_text(db, id, COL_HASH, row->hash, sizeof row->hash);
-    rc |= column_text(db, id, COL_LABEL, key->label, sizeof key->label);
-    rc |= column_text(db, id, COL_OWNER, key->owner, sizeof key->owner);
-    rc |= column_text(db, id, COL_STATE, state, sizeof state);
-    rc |= column_text(db, id, COL_ADDRESSES, key->addresses, sizeof key->addresses);
-    rc |= column_text(db, id, COL_SITES, key->sites, sizeof key->sites);
+    int rc = db_column_text(db, id, COL_ID, key->id, sizeof key->id);
+    rc |= db_column_text(db, id, COL_HASH, row->hash, sizeof row->hash);
+    rc |= db_column_text(db, id, COL_LABEL, key->label, sizeof key->label);
+    rc |= db_column_text(db, id, COL_OWNER, key->owner, sizeof key->owner);
+    rc |= db_column_text(db, id, COL_STATE, state, sizeof state);
+    rc |= db_column_text(db, id, COL_ADDRESSES, key->addresses, sizeof key->addresses);
+    rc |= db_column_text(db, id, COL_SITES, key->sites, sizeof key->sites);
     key->rate_per_hour = db_column_int(db, id, COL_RATE);
     key->expires_unix_s = db_column_int(db, id, COL_EXPIRES);
     key->created_unix_s = db_column_int(db, id, COL_CREATED);
