@@ -13,6 +13,7 @@ import { answerText, makeRule, send, takeAction } from './answer.mjs';
 import { makeDirect } from './direct.mjs';
 import { engineHost, makeEngines } from './engines.mjs';
 import { prepare } from './prepare.mjs';
+import { makeTelegram, telegramHost } from './telegram.mjs';
 import { makeTiktok, tiktokHost } from './tiktok.mjs';
 import { makeYoutube, mediaVideo } from './youtube.mjs';
 
@@ -20,8 +21,8 @@ const self = fileURLToPath(import.meta.url);
 const logMax = 20000;
 const knownHost =
   /^(([a-z0-9-]+\.)*(youtube\.com|youtube-nocookie\.com|googlevideo\.com|googleapis\.com|ytimg\.com)|youtu\.be|((media|cdn|wrong-name|xn--bcher-kva\.media)\.example))$/;
-const isKnown = (host) => knownHost.test(host) || engineHost.test(host) || tiktokHost.test(host);
-const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0, folder: '' };
+const isKnown = (host) => knownHost.test(host) || engineHost.test(host) || tiktokHost.test(host) || telegramHost.test(host);
+const usualSettings = { expiresInS: 21540, latencyMs: 0, version: 0, folder: '', telegram: {} };
 
 async function readBody(req) {
   const parts = [];
@@ -42,7 +43,8 @@ async function readBody(req) {
 //                        tunnels are logged as method CONNECT
 //   script(rule)         adds a rule, see answer.mjs
 //   configure({expiresInS: of media URLs, latencyMs: before every answer, version: added to every lastModified,
-//              folder: whose files https://media.example/made/ has})
+//              folder: whose files https://media.example/made/ has, telegram: see telegram.mjs})
+//   telegramFiles()      what bots have sent and is still there; telegramVanish(pathsOnly)
 //   acceptToken(token)   a proof-of-origin token that is good for everything. A server that makes others is at proxyUrl
 //                        itself: POST /get_pot
 //   rotate()             refuses every media URL given out so far; forgetVisitors()
@@ -55,6 +57,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
   const direct = makeDirect({ media, settings });
   const engines = makeEngines({ media });
   const tiktok = makeTiktok({ media });
+  const telegram = makeTelegram({ settings });
   const sockets = new Set();
   const portsOf = (socket) => `${socket.localPort}:${socket.remotePort}`;
   const tunnels = new Map(); // a connection's ports → the socket under TLS, which alone can be reset
@@ -111,12 +114,14 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     });
     res.on('close', () => Object.assign(entry, { ended: Date.now(), aborted: !res.writableFinished }));
     res.on('error', () => {});
-    const body = req.method === 'POST' ? await readBody(req) : undefined;
+    const bot = await telegram.answer({ host, url, headers: req.headers }, req);
+    const body = req.method === 'POST' && !bot ? await readBody(req) : undefined;
     entry.video = seen.video = body?.videoId ?? body?.playerRequest?.videoId ?? mediaVideo(url);
     entry.client = seen.client = body?.context?.client?.clientName;
     const full = { ...seen, headers: req.headers, body, address: via ? `192.0.2.${via}` : req.socket.remoteAddress };
     if (settings.latencyMs) await new Promise((resolve) => setTimeout(resolve, settings.latencyMs));
     const answer =
+      bot ||
       (host === 'provider.invalid' && youtube.provide(full)) ||
       (isKnown(host) && (youtube.answer(full) ?? direct.answer(full) ?? engines.answer(full) ?? tiktok.answer(full))) ||
       answerText(isKnown(host) ? 404 : 502, 'text/plain', '');
@@ -174,15 +179,19 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     rotate: () => void youtube.rotate(),
     acceptToken: (token) => youtube.acceptToken(token),
     forgetVisitors: () => youtube.forgetVisitors(),
+    telegramFiles: () => telegram.files(),
+    telegramVanish: (pathsOnly) => telegram.vanish(pathsOnly),
     reset() {
       log = [];
       rules = [];
       Object.assign(settings, usualSettings);
+      telegram.reset();
     },
     async stop() {
       const closed = Promise.all(proxies.map((proxy) => new Promise((resolve) => proxy.close(resolve))));
       for (const socket of sockets) socket.destroy();
       await closed;
+      telegram.stop();
     },
   };
 }
@@ -210,7 +219,7 @@ export async function forkOrigin() {
         waiting.set(++next, { resolve, reject });
         child.send({ id: next, name, args });
       });
-  const names = ['acceptToken', 'requests', 'script', 'configure', 'rotate', 'forgetVisitors', 'reset'];
+  const names = ['acceptToken', 'requests', 'script', 'configure', 'rotate', 'forgetVisitors', 'telegramFiles', 'telegramVanish', 'reset'];
   return {
     ...facts,
     ...Object.fromEntries(names.map((name) => [name, call(name)])),

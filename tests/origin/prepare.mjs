@@ -31,11 +31,12 @@ const certificateNames = [
   'resolver.example',
   'sites.example',
   'files.sites.example',
+  'api.telegram.org',
   'tiktok.com',
   '*.tiktok.com',
 ];
 
-const tlsDir = path.join(buildDir, 'tls-3');
+const tlsDir = path.join(buildDir, 'tls-4');
 const dirOf = (recipes) => path.join(buildDir, `media-${mediaKey(recipes)}`);
 
 async function makeCertificates(dir) {
