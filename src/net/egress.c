@@ -189,9 +189,16 @@ static bool is_ours(const struct net *net, const char *address)
     return true;
 }
 
+bool egress_is_own(const char *name)
+{
+    return name && strcmp(name, EGRESS_OWN) == 0;
+}
+
 int egress_read(const struct net *net, const char *name, struct egress *out, struct err *err)
 {
-    *out = (struct egress){.way = NULL};
+    *out = (struct egress){.way = egress_is_own(name) ? &net->own : NULL};
+    if (out->way)
+        return 0;
     for (const char *p = name ? name : ""; *p; p += strspn(p, " ")) {
         size_t len = strcspn(p, " ");
         if (len == 1 && *p == 'c') {

@@ -5,7 +5,8 @@
  * name travels with the description. The name is a text like "p:1a2b3c4d" (a proxy, by a hash of its URL:
  * neither host nor password can be read from it), "s:2001:db8::1" (from that address) or "c" (with the
  * cookies that the operator has for the host asked); several are joined by a blank. "" is the usual way: the
- * first that works. Threads: any. */
+ * first that works. EGRESS_OWN is for servers of the operator's own, by URLs from the settings: no proxy, any
+ * address and port, no redirects; never for what a site or a client has named. Threads: any. */
 #ifndef SLUICE_NET_EGRESS_H
 #define SLUICE_NET_EGRESS_H
 
@@ -17,6 +18,8 @@ enum {
     EGRESS_WAY_NAME_MAX = 16,
     EGRESS_AILING_US = 30 * 1000 * 1000, /* so long is a proxy that could not be reached not chosen */
 };
+
+#define EGRESS_OWN "own"
 
 /* A proxy, or "direct". */
 struct egress_way {

@@ -95,6 +95,9 @@ struct net_answer {
 int net_call(struct net *net, const struct net_call *call, struct net_answer *answer, struct err *err);
 void net_answer_fini(struct net_answer *answer);
 
+/* Whether the gate would fetch this for anybody: names and ports only, nothing is looked up. */
+bool net_url_is_public(const struct net *net, const char *url);
+
 /* The TCP port that a call to such a URL connects to; 0: it is none. */
 uint16_t net_url_port(const char *url);
 

@@ -79,6 +79,8 @@ int ways_init(struct net *net, const struct net_opts *opts, struct err *err);
 void ways_fini(struct net *net);
 /* ERR_UPSTREAM_FAILED: there is no such way any more; what was found by it has to be found anew. */
 int egress_read(const struct net *net, const char *name, struct egress *out, struct err *err);
+/* Whether it is EGRESS_OWN. */
+bool egress_is_own(const char *name);
 
 /* A wire for a request to `url`; wire_put() gives it back, its connection kept unless it is in mid-answer. */
 int wire_get(struct wire **out, struct net *net, const struct guard_url *url, struct err *err);

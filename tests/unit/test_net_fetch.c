@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "net/egress.h"
 #include "net/flow.h"
 #include "net_origin.h"
 
@@ -285,6 +286,7 @@ struct fixture {
     struct net *net;
     struct loop *loop; /* NULL: by fetch.h */
     struct flow_set *flows;
+    const char *base, *egress; /* of what is asked for; NULL: as usual */
 };
 
 static int set_up_proxy(struct fixture *f, bool socks)
@@ -409,8 +411,9 @@ static int read_by_flow(struct fixture *f, const struct fetch_opts *opts, const 
 static int read_to_end(struct fixture *f, const struct read_case *c, uint64_t *received, struct err *err)
 {
     char url[128];
-    (void)snprintf(url, sizeof url, "http://media.example/%s", c->kind);
-    const struct fetch_opts opts = {.url = url, .offset = c->offset, .length = c->length, .total = c->total};
+    (void)snprintf(url, sizeof url, "%s/%s", f->base ? f->base : "http://media.example", c->kind);
+    const struct fetch_opts opts = {
+        .url = url, .egress = f->egress, .offset = c->offset, .length = c->length, .total = c->total};
     *received = 0;
     return f->loop ? read_by_flow(f, &opts, c, received, err)
                    : read_by_fetch(f->net, &opts, c, received, err);
@@ -460,6 +463,30 @@ static void good_reads(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         run_case(*state, &cases[i]);
+}
+
+/* To a server of the operator's own no proxy is asked, so its requests name no host; anybody else's are not
+ * sent there. */
+static void own_servers(void **state)
+{
+    static const struct {
+        const char *egress;
+        struct read_case is;
+    } cases[] = {
+        {EGRESS_OWN, {"good", 0, 0, 0, .received = SIZE, .requests = 3}},
+        {EGRESS_OWN, {"moved", 0, 0, 0, ERR_UPSTREAM_FAILED, 0, 0, 1, "redirect"}},
+        {"owner", {"good", 0, 0, 0, ERR_REFUSED_ADDRESS, 0, 0, 0, NULL}},
+        {NULL, {"good", 0, 0, 0, ERR_REFUSED_ADDRESS, 0, 0, 0, NULL}},
+    };
+    struct fixture *f = *state;
+    f->base = f->origin->url;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        f->egress = cases[i].egress;
+        run_case(f, &cases[i].is);
+    }
+    assert_true(net_url_is_public(f->net, "https://media.example:80/x"));
+    assert_false(net_url_is_public(f->net, f->origin->url));
+    assert_false(net_url_is_public(f->net, "http://media.example:8081/"));
 }
 
 static void failures_are_repaired(void **state)
@@ -703,6 +730,7 @@ int main(void)
     (void)signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(good_reads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(own_servers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failures_are_repaired, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failures_that_end_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_parts, set_up, tear_down),
@@ -713,11 +741,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(connections_are_reused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads, set_up, tear_down),
         {"good_reads, by flow", good_reads, set_up_flow, tear_down, NULL},
+        {"own_servers, by flow", own_servers, set_up_flow, tear_down, NULL},
         {"failures_are_repaired, by flow", failures_are_repaired, set_up_flow, tear_down, NULL},
         {"failures_that_end_it, by flow", failures_that_end_it, set_up_flow, tear_down, NULL},
         {"random_parts, by flow", random_parts, set_up_flow, tear_down, NULL},
         {"connections_are_reused, by flow", connections_are_reused, set_up_flow, tear_down, NULL},
         {"good_reads, by line", good_reads, set_up_line, tear_down, NULL},
+        {"own_servers, by line", own_servers, set_up_line, tear_down, NULL},
         {"failures_are_repaired, by line", failures_are_repaired, set_up_line, tear_down, NULL},
         {"failures_that_end_it, by line", failures_that_end_it, set_up_line, tear_down, NULL},
         {"random_parts, by line", random_parts, set_up_line, tear_down, NULL},
