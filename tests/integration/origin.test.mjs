@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
 import { forkOrigin } from '../origin/origin.mjs';
+import { otherToken, telegramToken } from '../origin/telegram.mjs';
 
 const agent =
   'Mozilla/5.0 (Macintosh; Intel Mac OS X 15_7_3) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15';
@@ -328,5 +329,69 @@ describe('misbehaviour', () => {
     const start = Date.now();
     assert.equal((await curl(clip, { args: ['-r', '0-9'] })).status, 206);
     assert.ok(Date.now() - start >= 400);
+  });
+});
+
+describe("Telegram's Bot API", () => {
+  const base = 'https://api.telegram.org';
+  const chat = '-1001234567890';
+  const call = async (method, args, { token = telegramToken, at = base } = {}) => {
+    const answer = await curl(`${at}/bot${token}/${method}`, { args });
+    return { status: answer.status, headers: answer.headers, ...JSON.parse(answer.body) };
+  };
+  const form = (fields) => Object.entries(fields).flatMap(([name, value]) => [value.startsWith('@/') ? '-F' : '--form-string', `${name}=${value}`]);
+  const video = () => `@${origin.media['short-18.mp4'].path};type=video/mp4;filename="a b.mp4"`;
+  const read = (where, args = [], token = telegramToken) => curl(`${base}/file/bot${token}/${where}`, { args });
+
+  test('a file is sent, found and read, also in part; then it is deleted', async () => {
+    const { size, path } = origin.media['short-18.mp4'];
+    assert.equal((await call('getMe')).result.username, 'sluice_demo_bot');
+    const sent = await call('sendVideo', form({ chat_id: chat, video: video(), supports_streaming: 'true', duration: '20' }));
+    assert.deepEqual([sent.ok, sent.result.video.file_size, sent.result.video.file_name, sent.result.video.duration], [true, size, 'a b.mp4', 20]);
+    const [stored] = await origin.telegramFiles();
+    assert.deepEqual([stored.method, stored.fields.supports_streaming, stored.sha256], ['sendVideo', 'true', sha(readFileSync(path))]);
+    const found = await call('getFile', ['-d', `file_id=${sent.result.video.file_id}`]);
+    assert.equal((await read(found.result.file_path)).body.length, size);
+    const part = await read(found.result.file_path, ['-r', '1000-1999']);
+    assert.deepEqual([part.status, part.headers['content-range'], sha(part.body)], [206, `bytes 1000-1999/${size}`, sha(readFileSync(path).subarray(1000, 2000))]);
+    assert.equal((await read(found.result.file_path, [], otherToken)).status, 404);
+    assert.equal((await call('deleteMessage', form({ chat_id: chat, message_id: String(sent.result.message_id) }))).ok, true);
+    assert.equal((await read(found.result.file_path)).status, 404);
+  });
+
+  test('what it refuses', async () => {
+    const document = form({ chat_id: chat, document: video() });
+    const refused = async (rules, method, args, options) => {
+      await origin.configure({ telegram: rules });
+      const { ok, error_code: code, description } = await call(method, args, options);
+      assert.equal(ok, false);
+      return [code, description];
+    };
+    assert.deepEqual(await refused({}, 'getMe', [], { token: otherToken }), [401, 'Unauthorized']);
+    assert.deepEqual(await refused({}, 'getNothing', []), [404, 'Not Found: method not found']);
+    assert.deepEqual(await refused({}, 'sendDocument', form({ chat_id: '@elsewhere', document: video() })), [400, 'Bad Request: chat not found']);
+    assert.deepEqual(await refused({}, 'sendDocument', form({ chat_id: chat })), [400, 'Bad Request: there is no document in the request']);
+    assert.deepEqual(await refused({ uploadMax: 1000 }, 'sendDocument', document), [413, 'Request Entity Too Large']);
+    assert.deepEqual(await refused({ refuse: ['sendDocument'], retryAfterS: 7 }, 'sendDocument', document), [429, 'Too Many Requests: retry after 7']);
+    assert.deepEqual(await origin.telegramFiles(), []);
+    await origin.configure({ telegram: { flood: { messages: 1, perMs: 60000, retryAfterS: 3 } } });
+    const { file_id: id } = (await call('sendDocument', document)).result.document;
+    const flooded = await call('sendDocument', document);
+    assert.deepEqual([flooded.status, flooded.headers['retry-after'], flooded.parameters], [429, '3', { retry_after: 3 }]);
+    const getFile = ['-d', `file_id=${id}`];
+    assert.deepEqual(await refused({ downloadMax: 1000 }, 'getFile', getFile), [400, 'Bad Request: file is too big']);
+    assert.deepEqual(await refused({ tokens: [otherToken] }, 'getFile', getFile, { token: otherToken }), [400, 'Bad Request: invalid file_id']);
+    await origin.configure({ telegram: { pathMs: 0 } });
+    assert.equal((await read((await call('getFile', getFile)).result.file_path)).status, 404, 'a path that has expired');
+    await origin.telegramVanish();
+    assert.deepEqual(await refused({}, 'getFile', getFile), [400, 'Bad Request: wrong file_id or the file is temporarily unavailable']);
+  });
+
+  test("a server of one's own: other limits, absolute paths", async () => {
+    await origin.configure({ telegram: { local: true, uploadMax: 1000, downloadMax: 1000 } });
+    const own = { at: origin.proxyUrl };
+    const sent = await call('sendDocument', ['--noproxy', '*', ...form({ chat_id: chat, document: video() })], own);
+    const found = await call('getFile', ['--noproxy', '*', '-d', `file_id=${sent.result.document.file_id}`], own);
+    assert.equal(found.result.file_path, `/var/lib/telegram-bot-api/${telegramToken}/documents/file_${sent.result.message_id}.mp4`);
   });
 });
