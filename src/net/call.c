@@ -7,15 +7,19 @@
 #include "base/clock.h"
 #include "net/wire.h"
 
+enum { UPLOAD_BUFFER_BYTES = 64 * 1024 };
+
 /* The answer under way. */
 struct call {
     const struct net_call *asked;
     struct net_answer *answer;
     struct wire *wire;
     struct head head;
-    int64_t deadline_us;
-    uint64_t spare; /* bytes of a redirect's body that were thrown away */
-    bool cut;       /* the body was ended by us, and that is fine */
+    int64_t deadline_us; /* INT64_MAX: none */
+    uint64_t body_left;  /* of what is read while it is sent */
+    struct err body_err; /* why that failed */
+    uint64_t spare;      /* bytes of a redirect's body that were thrown away */
+    bool cut;            /* the body was ended by us, and that is fine */
     bool too_long;
 };
 
@@ -41,6 +45,50 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     return 0;
 }
 
+/* A CURLOPT_READFUNCTION. */
+static size_t read_body(char *to, size_t size, size_t count, void *ctx)
+{
+    struct call *c = ctx;
+    size_t got = 0;
+    size_t room = size * count < c->body_left ? size * count : (size_t)c->body_left;
+    if (room == 0)
+        return 0;
+    if (c->asked->read_body(c->asked->read_ctx, to, room, &got, &c->body_err) == 0 && got > 0 &&
+        got <= room) {
+        c->body_left -= got;
+        return got;
+    }
+    if (c->body_err.code == ERR_OK)
+        err_fill(&c->body_err, ERR_INTERNAL, "a body shorter than it was said to be");
+    return CURL_READFUNC_ABORT;
+}
+
+static CURLcode set_body(struct call *c, CURLcode rc)
+{
+    const struct net_call *asked = c->asked;
+    const struct wire *w = c->wire;
+    c->body_left = asked->body_len;
+    c->body_err = (struct err){0};
+    if (asked->read_body) {
+        WIRE_SET(w, rc, CURLOPT_UPLOAD, 1L);
+        WIRE_SET(w, rc, CURLOPT_INFILESIZE_LARGE, (curl_off_t)asked->body_len);
+        WIRE_SET(w, rc, CURLOPT_READFUNCTION, read_body);
+        WIRE_SET(w, rc, CURLOPT_READDATA, c);
+        WIRE_SET(w, rc, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
+        WIRE_SET(w, rc, CURLOPT_FRESH_CONNECT, 1L); /* a kept one may be dead, which shows too late */
+        WIRE_SET(w, rc, CURLOPT_CUSTOMREQUEST, asked->method ? asked->method : "POST");
+    } else if (asked->body) {
+        WIRE_SET(w, rc, CURLOPT_POST, 1L);
+        WIRE_SET(w, rc, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)asked->body_len);
+        WIRE_SET(w, rc, CURLOPT_POSTFIELDS, asked->body);
+        WIRE_SET(w, rc, CURLOPT_CUSTOMREQUEST, asked->method);
+    } else if (asked->method) {
+        WIRE_SET(w, rc, CURLOPT_NOBODY, strcmp(asked->method, "HEAD") == 0 ? 1L : 0L);
+        WIRE_SET(w, rc, CURLOPT_CUSTOMREQUEST, asked->method);
+    }
+    return rc;
+}
+
 static int set_range(struct call *c, struct err *err)
 {
     char text[64];
@@ -59,17 +107,15 @@ static int set_request(struct call *c, struct err *err)
     const struct net_call *asked = c->asked;
     const struct wire *w = c->wire;
     int64_t left_ms = (c->deadline_us - clock_mono_us()) / 1000;
+    int stall_s = asked->stall_s ? asked->stall_s : c->wire->net->opts.stall_s;
     CURLcode rc = CURLE_OK;
-    WIRE_SET(w, rc, CURLOPT_TIMEOUT_MS, (long)(left_ms > 1 ? left_ms : 1));
+    if (c->deadline_us != INT64_MAX)
+        WIRE_SET(w, rc, CURLOPT_TIMEOUT_MS, (long)(left_ms > 1 ? left_ms : 1));
     WIRE_SET(w, rc, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    WIRE_SET(w, rc, CURLOPT_LOW_SPEED_TIME, (long)c->wire->net->opts.stall_s);
+    WIRE_SET(w, rc, CURLOPT_LOW_SPEED_TIME, (long)stall_s);
     WIRE_SET(w, rc, CURLOPT_ACCEPT_ENCODING, asked->compressed ? "gzip" : "identity");
     WIRE_SET(w, rc, CURLOPT_HTTP_CONTENT_DECODING, asked->range_length ? 0L : 1L);
-    if (asked->body) {
-        WIRE_SET(w, rc, CURLOPT_POST, 1L);
-        WIRE_SET(w, rc, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)asked->body_len);
-        WIRE_SET(w, rc, CURLOPT_POSTFIELDS, asked->body);
-    }
+    rc = set_body(c, rc);
     if (rc != CURLE_OK)
         return err_set(err, ERR_INTERNAL, "curl_easy_setopt: %s", curl_easy_strerror(rc));
     return asked->range_length ? set_range(c, err) : 0;
@@ -102,6 +148,11 @@ static int run_hop(struct call *c, const struct guard_url *url, bool same_host, 
     if (wire_prepare(c->wire, &request, err) < 0 || set_request(c, err) < 0)
         return -1;
     CURLcode rc = wire_run(c->wire);
+    if (c->body_err.code != ERR_OK) {
+        if (err)
+            *err = c->body_err;
+        return -1;
+    }
     if (c->too_long)
         return err_set(err, ERR_UPSTREAM_FAILED, "%s: an answer longer than allowed", url->host);
     if (c->head.bytes > HEAD_BYTES_MAX)
@@ -111,15 +162,17 @@ static int run_hop(struct call *c, const struct guard_url *url, bool same_host, 
     return rc == CURLE_OK || c->cut ? 0 : wire_error(c->wire, url, rc, err);
 }
 
-/* A POST is repeated only where the server says so (307, 308) and only at the same host: it is never turned
- * into a GET, and its body never goes to somebody else. */
-static int check_post(const struct call *c, const struct guard_url *from, const struct guard_url *to,
-                      struct err *err)
+/* What changes something is repeated only where the server says so (307, 308) and only at the same host: it
+ * is never turned into a GET, and its body never goes to somebody else. */
+static int check_change(const struct call *c, const struct guard_url *from, const struct guard_url *to,
+                        struct err *err)
 {
     bool repeat = c->head.status == 307 || c->head.status == 308;
-    if (!c->asked->body || (repeat && strcmp(from->peer, to->peer) == 0))
+    bool changes = c->asked->body || c->asked->read_body || c->asked->method;
+    if (!changes || (repeat && !c->asked->read_body && strcmp(from->peer, to->peer) == 0))
         return 0;
-    return err_set(err, ERR_UPSTREAM_FAILED, "%s: a POST was redirected", from->host);
+    return err_set(err, ERR_UPSTREAM_FAILED, "%s: a %s was redirected", from->host,
+                   c->asked->method ? c->asked->method : "POST");
 }
 
 static int follow(struct call *c, struct guard_url *url, struct err *err)
@@ -133,7 +186,8 @@ static int follow(struct call *c, struct guard_url *url, struct err *err)
             return 0;
         if (hop == WIRE_REDIRECTS_MAX || c->asked->own)
             return err_set(err, ERR_UPSTREAM_FAILED, "%s: too many redirects", url->host);
-        if (wire_redirect(c->wire->net, &c->head, url, &next, err) < 0 || check_post(c, url, &next, err) < 0)
+        if (wire_redirect(c->wire->net, &c->head, url, &next, err) < 0 ||
+            check_change(c, url, &next, err) < 0)
             return -1;
         same_host = same_host && strcmp(url->peer, next.peer) == 0;
         guard_url_fini(url);
@@ -177,14 +231,15 @@ static int fill_answer(struct call *c, const struct guard_url *url, struct err *
 
 int net_call(struct net *net, const struct net_call *asked, struct net_answer *answer, struct err *err)
 {
-    bool says_less = asked->timeout_ms && asked->timeout_ms < net->opts.timeout_ms;
+    bool says_less = asked->timeout_ms && (asked->read_body || asked->timeout_ms < net->opts.timeout_ms);
     int timeout_ms = says_less ? asked->timeout_ms : net->opts.timeout_ms;
     struct call c = {.asked = asked, .answer = answer};
     auto_(guard_url) struct guard_url url = {0};
     auto_ptr(wire) struct wire *wire = NULL;
     *answer = (struct net_answer){0};
     buf_init(&answer->body, asked->max_bytes);
-    c.deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
+    bool unlimited = asked->read_body && asked->timeout_ms == 0;
+    c.deadline_us = unlimited ? INT64_MAX : clock_mono_us() + (int64_t)timeout_ms * 1000;
     struct guard guard = net->guard;
     guard.is_open = asked->own;
     if (guard_url_check(&guard, asked->url, &url, err) < 0 || wire_get(&wire, net, &url, err) < 0)

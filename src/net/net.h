@@ -60,10 +60,18 @@ struct net_call {
     const char *url;
     const char *user_agent;     /* NULL: Sluice's own */
     const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
-    const char *body;           /* non-NULL: POST */
-    size_t body_len;
+    const char *method;         /* "PUT", "DELETE", "HEAD"; NULL: GET, or POST where there is a body */
+    const char *body;
+    uint64_t body_len;
+    /* Or a body of body_len bytes that is read while it is sent: at least one byte and at most `room`, into
+     * `to`; it may block. -1: the call ends with *err. It is read once, so the call has a connection of its
+     * own, and is never repeated; it may take as long as bytes move, unless timeout_ms says less. NULL: none.
+     */
+    int (*read_body)(void *ctx, void *to, size_t room, size_t *got, struct err *err);
+    void *read_ctx;
     uint64_t max_bytes;    /* of the decoded body; more: ERR_UPSTREAM_FAILED, but cut where status >= 400 */
-    int timeout_ms;        /* 0: the gate's, which is the most */
+    int timeout_ms;        /* 0: the gate's, which is the most (but see read_body) */
+    int stall_s;           /* without a byte in either direction it ends; 0: the gate's */
     bool compressed;       /* accept gzip (JSON, text); media is always identity */
     uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */
     uint64_t range_length;

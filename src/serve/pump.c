@@ -132,6 +132,12 @@ static void queue_task(struct pumps *p, struct loop *loop, struct pump_task *tas
 void pump_run_task(const struct pump_place *where, struct pump_task *task)
 {
     struct pumps *p = where->pumps;
+    if (!p) {
+        task->run(task->ctx);
+        task->post = (struct loop_post){.run = task->done, .ctx = task->ctx};
+        loop_post(where->loop, &task->post);
+        return;
+    }
     (void)pthread_mutex_lock(&p->lock);
     queue_task(p, where->loop, task);
     (void)pthread_mutex_unlock(&p->lock);

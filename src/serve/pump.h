@@ -41,7 +41,7 @@ struct pump_task {
 
 /* Where a feed lives: handed to it in start(). */
 struct pump_place {
-    struct pumps *pumps;
+    struct pumps *pumps; /* NULL: the loop's thread may block, and runs tasks itself */
     struct loop *loop;
     struct flow_set *flows;
     void (*wake)(void *ctx); /* there may be more to gather. Only in the loop, never from within gather() */

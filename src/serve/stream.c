@@ -17,16 +17,14 @@
 #include "serve/choice.h"
 #include "serve/describe.h"
 #include "serve/feed.h"
-#include "serve/made.h"
 #include "serve/mend.h"
-#include "serve/planned.h"
 #include "serve/pump.h"
 #include "serve/serve.h"
+#include "serve/shape.h"
 #include "serve/shown.h"
 #include "serve/stream.h"
 #include "serve/subtitles.h"
 #include "serve/token.h"
-#include "site/header_lines.h"
 
 /* One request's way from link to bytes. First a request's thread has it, then a loop of the pump; what a task
  * (a renewal, a second beginning) needs of it stays until that is done. */
@@ -108,31 +106,6 @@ static void drop_stream(struct stream *s)
 
 DEFINE_AUTO_PTR(stream, drop_stream)
 
-/* The size of a format the site did not tell: asked with one bounded range. Not knowing is no error. */
-static uint64_t probe_size(struct app *app, const struct format *f)
-{
-    struct err ignored = {0};
-    auto_(net_answer) struct net_answer answer = {0};
-    auto_(header_lines) struct header_lines headers;
-    struct net_call call = {.url = f->url, .user_agent = f->user_agent, .max_bytes = 16, .range_length = 2};
-    if (header_lines_init(&headers, f->headers) < 0)
-        return 0;
-    call.headers = headers.lines;
-    call.egress = f->egress;
-    if (net_call(app->net, &call, &answer, &ignored) < 0 || (answer.status != 200 && answer.status != 206))
-        return 0;
-    return answer.total_size;
-}
-
-static int prepare_made(struct stream *s, struct err *err)
-{
-    if (made_new(&s->made, s->app, s->description, &s->choice, s->merge.no_tags, err) < 0)
-        return -1;
-    s->length = made_length(s->made);
-    s->etag = made_etag(s->made);
-    return 0;
-}
-
 static int prepare(struct stream *s, struct err *err)
 {
     s->etag = "";
@@ -147,12 +120,6 @@ static int prepare(struct stream *s, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "subtitles go into files of picture and sound made here");
     if (s->subs && subtitle_set_get(s->app, s->description, s->subs, &s->subtitles, err) < 0)
         return -1;
-    if (s->choice.make > CHOICE_SPLICE)
-        return prepare_made(s, err);
-    if (s->choice.size_bytes == 0)
-        s->choice.size_bytes = probe_size(s->app, s->choice.formats[0]);
-    if (s->choice.size_bytes == 0)
-        return 0;
     const struct planned_wish wish = {
         .link = s->link,
         .wish = &s->wish,
@@ -160,17 +127,13 @@ static int prepare(struct stream *s, struct err *err)
         .choice = &s->choice,
         .opts = &s->merge,
     };
-    if (planned_get(s->app, &wish, &s->planned, err) < 0) {
-        bool is_clip = s->merge.start_ms || s->merge.end_ms;
-        if (err->code != ERR_UNSUPPORTED_SITE || s->choice.make != CHOICE_SPLICE || is_clip || s->subs)
-            return -1;
-        log_event(LOG_INFO, "not-planned", "why", err->text, NULL);
-        s->choice.make = CHOICE_MP4;
-        *err = (struct err){0};
-        return prepare_made(s, err);
-    }
-    s->length = plan_length(s->planned.plan);
-    s->etag = s->planned.etag;
+    struct shape shape;
+    if (shape_find(s->app, &wish, s->subs || s->merge.start_ms || s->merge.end_ms, &shape, err) < 0)
+        return -1;
+    s->planned = shape.planned;
+    s->made = shape.made;
+    s->length = shape.length;
+    s->etag = s->made ? made_etag(s->made) : s->planned.etag; /* which have moved */
     return 0;
 }
 

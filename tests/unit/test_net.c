@@ -807,11 +807,118 @@ static void tls_is_checked(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* A body that is read while it is sent. */
+struct body {
+    size_t left, piece;
+    enum err_code fails; /* where it ends */
+};
+
+static int read_some(void *ctx, void *to, size_t room, size_t *got, struct err *err)
+{
+    struct body *b = ctx;
+    *got = b->left < b->piece ? b->left : b->piece;
+    *got = *got < room ? *got : room;
+    memset(to, 'b', *got);
+    b->left -= *got;
+    return *got == 0 && b->fails ? err_set(err, b->fails, "the reader's reason") : 0;
+}
+
+static void bodies_are_sent(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *name, *path, *method, *body;
+        struct body read; /* left 0: none */
+        uint64_t length;
+        /* expected */
+        enum err_code code;
+        const char *says[3];
+    } cases[] = {
+        {"a POST",
+         "/echo",
+         NULL,
+         NULL,
+         {.left = 3000, .piece = 7},
+         3000,
+         ERR_OK,
+         {"POST ", "Content-Length: 3000", "bbbbbbb"}},
+        {"a PUT",
+         "/echo",
+         "PUT",
+         NULL,
+         {.left = 3000, .piece = 3000},
+         3000,
+         ERR_OK,
+         {"PUT ", "Content-Length: 3000", "bbb"}},
+        {"a PUT from memory",
+         "/echo",
+         "PUT",
+         "hello",
+         {0},
+         5,
+         ERR_OK,
+         {"PUT ", "Content-Length: 5", "hello"}},
+        {"none", "/echo", "DELETE", NULL, {0}, 0, ERR_OK, {"DELETE "}},
+        {"too short", "/echo", "PUT", NULL, {.left = 2999, .piece = 1000}, 3000, ERR_INTERNAL, {"shorter"}},
+        {"its end fails", "/echo", "PUT", NULL, {10, 10, ERR_BUSY}, 3000, ERR_BUSY, {"the reader's"}},
+        {"redirected",
+         "/to/307/http://media.example/echo",
+         "PUT",
+         NULL,
+         {.left = 30, .piece = 30},
+         30,
+         ERR_UPSTREAM_FAILED,
+         {"PUT was redirected"}},
+        {"redirected from memory",
+         "/to/307/http://media.example/echo",
+         "PUT",
+         "hello",
+         {0},
+         5,
+         ERR_OK,
+         {"PUT ", "hello"}},
+        {"redirected elsewhere",
+         "/to/307/http://other.example/echo",
+         "DELETE",
+         NULL,
+         {0},
+         0,
+         ERR_UPSTREAM_FAILED,
+         {"DELETE was redirected"}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char url[256];
+        struct err err = {0};
+        struct body body = cases[i].read;
+        auto_(net_answer) struct net_answer a;
+        (void)snprintf(url, sizeof url, "http://media.example%s", cases[i].path);
+        const struct net_call call = {
+            .url = url,
+            .method = cases[i].method,
+            .body = cases[i].body,
+            .body_len = cases[i].length,
+            .read_body = body.left ? read_some : NULL,
+            .read_ctx = &body,
+            .max_bytes = 100000,
+        };
+        int rc = net_call(f->net, &call, &a, &err);
+        enum err_code code = rc < 0 ? err.code : ERR_OK;
+        const char *text = rc < 0 ? err.text : buf_str(&a.body);
+        if (code != cases[i].code)
+            fail_msg("%s: %s (%s)", cases[i].name, err_info(code)->name, text);
+        for (size_t j = 0; j < ARRAY_LEN(cases[i].says); j++) {
+            if (cases[i].says[j] && !strstr(text, cases[i].says[j]))
+                fail_msg("%s: \"%s\" is not in: %s", cases[i].name, cases[i].says[j], text);
+        }
+    }
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(exchanges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bodies_are_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answer_fields, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secrets_stay_with_their_host, set_up, tear_down),
         cmocka_unit_test_setup_teardown(header_injection, set_up, tear_down),
