@@ -6,6 +6,11 @@
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# As many things at once as there are processors; `make -j1` below a make of its own still does one at a time.
+JOBS     := $(shell nproc)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
 
 VERSION  := 0.1.0
 PORT     ?= 8080
@@ -77,7 +82,8 @@ demo: deps-demo ## The same with a bundled stand-in for the internet: sample lin
 
 test: deps-test ## Everything CI runs: unit tests, fuzz corpora, integration, browser
 	@$(MAKE) --no-print-directory all unit fuzz-check check-layers
-	@$(MAKE) --no-print-directory integration browser
+	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory browser
 	@echo 'make test: all passed'
 
 # The sandbox leaves a door open to the sanitizers, so its test runs without them as well.
@@ -91,11 +97,13 @@ check-tsan: $(TSAN_UNITS:%=$(B)/tsan/tests/%.ok) $(TSAN_PROGRAMS) all ## What se
 	SLUICE_BIN='$(CURDIR)/$(B)/tsan/cgi-bin' node --test --test-reporter=spec \
 	  $(addprefix tests/integration/,$(addsuffix .test.mjs,stream faults merge-faults fault-run parallel made limits pump jobs))
 
+# The suites wait more than they work: three at once also on two processors.
+SUITES    = node --test --test-reporter=spec --test-concurrency=$$(( $(JOBS) > 3 ? $(JOBS) : 3 ))
 integration: all $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
-	SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' node --test --test-reporter=spec tests/integration/*.test.mjs
+	SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' $(SUITES) tests/integration/*.test.mjs
 
 browser: all ## The pages in headless Chromium
-	SLUICE_BIN='$(CURDIR)/$(B)/cgi-bin' node --test --test-reporter=spec tests/browser/*.test.mjs
+	SLUICE_BIN='$(CURDIR)/$(B)/cgi-bin' $(SUITES) tests/browser/*.test.mjs
 
 bench: deps-bench ## Measure, with peers in the same run; prints the table (BENCH="info stream": only these)
 	@$(MAKE) --no-print-directory all $(B)/bench/empty $(B)/bench/tunnel
@@ -112,7 +120,7 @@ fuzz: deps-lint ## Fuzz every target with libFuzzer for FUZZ_S seconds each (def
 	    found/$$f '$(CURDIR)'/tests/fuzz/corpus/$${f#fuzz_} ) || exit 1; done
 
 lint: deps-lint ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer, layers, shellcheck, eslint
-	@$(MAKE) --no-print-directory check-layers check-format check-tidy check-cppcheck check-analyzer check-shell check-js
+	@$(MAKE) --no-print-directory -j1 check-layers check-format check-tidy check-cppcheck check-analyzer check-shell check-js
 	@echo 'make lint: clean'
 
 install: all ## Place files by the FHS below $(DESTDIR)$(prefix)
