@@ -7,6 +7,7 @@ import path from 'node:path';
 
 import { startOrigin } from '../origin/origin.mjs';
 import { prepare } from '../origin/prepare.mjs';
+import { startFront } from './fronts.mjs';
 import { nginx, workerCpu } from './stream.mjs';
 import { atEnd, drain, freePort, median, memoryPerStream, startSluice, startTunnel, temporaryDirectory, waitFor } from './tools.mjs';
 
@@ -87,21 +88,26 @@ async function measureCost(table, origin, media, env) {
   await drain(through, merged);
   if (fs.statSync(merged).size !== length) throw new Error('the merged file fell short');
 
-  const ours = [];
+  const fronts = {};
+  for (const kind of ['nginx', 'apache', 'lighttpd']) fronts[kind] = { ...await startFront(kind, sluice), spent: [] };
   const passed = [];
   const joined = [];
   for (let i = 0; i < rounds; i++) {
     let cpu = workerCpu(peer);
     if (await drain(`http://127.0.0.1:${proxy}/merged.mp4`) !== length) throw new Error('the peer fell short');
     passed.push(workerCpu(peer) - cpu);
-    cpu = sluice.cpu('stream.fcgi');
-    if (await drain(through) !== length) throw new Error('the stream fell short');
-    ours.push(sluice.cpu('stream.fcgi') - cpu);
+    for (const front of Object.values(fronts)) {
+      cpu = sluice.cpu('stream.fcgi');
+      if (await drain(target(front, quarter)) !== length) throw new Error('the stream fell short');
+      front.spent.push(sluice.cpu('stream.fcgi') - cpu);
+    }
     joined.push(ffmpegCpu(`https://127.0.0.1:${tls}`));
   }
   const perGb = (list) => median(list) / (length / 1e9);
-  table.push(['merged over TLS, CPU s per GB', perGb(ours).toFixed(2), `nginx proxy_pass ${perGb(passed).toFixed(2)}`, (median(ours) / median(passed)).toFixed(2)]);
-  table.push(['', '', `ffmpeg -c copy ${perGb(joined).toFixed(2)}`, (median(ours) / median(joined)).toFixed(2)]);
+  for (const [kind, { spent }] of Object.entries(fronts)) {
+    table.push([`merged over TLS behind ${kind}, CPU s per GB`, perGb(spent).toFixed(2), `nginx proxy_pass ${perGb(passed).toFixed(2)}`, (median(spent) / median(passed)).toFixed(2)]);
+    table.push(['', '', `ffmpeg -c copy ${perGb(joined).toFixed(2)}`, (median(spent) / median(joined)).toFixed(2)]);
+  }
   table.push(['plan of 15 min, CPU ms', (planCpu * 1000).toFixed(0), '', '']);
   const each = await memoryPerStream(sluice, through);
   table.push(['merged over TLS, kB of memory per slow stream', (each / 1000).toFixed(0), 'limit 200', (each / 200000).toFixed(2)]);
