@@ -217,13 +217,14 @@ $(ACORN): www/node_modules/.stamp
 $(B)/gen/js.c: $(ACORN) src/site/youtube/challenges/solver.js src/embed.awk
 	@mkdir -p $(@D)
 	@LC_ALL=C awk -f src/embed.awk $(ACORN) src/site/youtube/challenges/solver.js > $@
-$(B)/cgi-bin/sluice-js: $(B)/obj/cgi-bin/sluice-js.o $(B)/obj/gen/js.o
+FRAMES := $(B)/obj/src/site/youtube/challenges/frame.o
+$(B)/cgi-bin/sluice-js: $(B)/obj/cgi-bin/sluice-js.o $(FRAMES) $(B)/obj/gen/js.o
 	@echo '  ld $@'
 	@$(CC) $(REL_LINK) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(JSC))
 $(B)/obj/gen/js.o: $(B)/gen/js.c $(B)/.flags
 	@mkdir -p $(@D)
 	@$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
-$(B)/cgi-bin/sluice-keep: $(B)/obj/cgi-bin/sluice-keep.o
+$(B)/cgi-bin/sluice-keep: $(B)/obj/cgi-bin/sluice-keep.o $(FRAMES)
 	@echo '  ld $@'
 	@$(CC) $(REL_LINK) $(LDFLAGS) -o $@ $^
 # JavaScriptCore and the sanitizers do not share an address space.

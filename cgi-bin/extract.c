@@ -2,6 +2,7 @@
 #include "extract.h"
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -153,6 +154,7 @@ int extract_command(int argc, char **argv, const char *programs)
         fprintf(stderr, "sluice: %s\n", err.text);
         return EXIT_FAILED;
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* helpers may end before us */
     app_start_js(&app, programs);
     app_start_ytdlp(&app, programs);
     rc = check_client(&app, w.client);
@@ -208,6 +210,7 @@ int canary_command(int argc, char **argv, const char *programs)
         fprintf(stderr, "sluice: %s\n", err.text);
         return EXIT_FAILED;
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* helpers may end before us */
     app_start_js(&app, programs);
     int rc = show_canary(&app, json);
     app_close(&app);

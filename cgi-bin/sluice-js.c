@@ -105,38 +105,10 @@ static int confine(void)
 /* ------------------------------------------------------------------------------------------------ */
 /* Frames */
 
-static bool read_all(void *to, size_t len)
-{
-    for (char *at = to; len > 0;) {
-        ssize_t n = read(0, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-static bool write_all(const void *from, size_t len)
-{
-    for (const char *at = from; len > 0;) {
-        ssize_t n = write(0, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool answer(enum frame_op op, const char *text, size_t len)
 {
     const struct frame head = {.op = op, .len = (uint32_t)len};
-    return write_all(&head, sizeof head) && write_all(text, len);
+    return frame_write(0, &head, sizeof head) && frame_write(0, text, len);
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -261,9 +233,9 @@ int main(void)
     (void)run(first, "1", NULL);
     if (confine() < 0)
         return 1;
-    while (read_all(&head, sizeof head) && head.len <= FRAME_MAX_BYTES) {
+    while (frame_read(0, &head, sizeof head) && head.len <= FRAME_MAX_BYTES) {
         char *text = malloc(head.len + 1UL);
-        if (!text || !read_all(text, head.len))
+        if (!text || !frame_read(0, text, head.len))
             return 1;
         text[head.len] = '\0';
         bool on = serve(&head, text);

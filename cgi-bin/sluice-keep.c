@@ -28,9 +28,8 @@ enum {
     PREPARE_MAX_BYTES = 400 << 20,
     SOLVE_MAX_BYTES = 256 << 20,
     LOOK_MS = 10,             /* how often memory is looked at: 10 ms of filling it is some 20 MB */
-    LIMIT_MAX_MS = 30 * 1000, /* of any question */
-    WAIT_FACTOR = 2,
-    IDLE_MS = 5 * 60 * 1000, /* then the memory is worth more than the 0.2 s it takes to load a player */
+    LIMIT_MAX_MS = 60 * 1000, /* of any question */
+    IDLE_MS = 5 * 60 * 1000,  /* then the memory is worth more than the 0.2 s it takes to load a player */
 };
 
 struct child {
@@ -109,37 +108,19 @@ static size_t child_bytes(const struct child *c)
     return strtoul(after_size, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Of all its threads; 0 unknown. */
-static int64_t child_cpu_ms(const struct child *c)
+static bool is_over(const struct child *c, int64_t until_ms)
 {
-    clockid_t clock;
-    struct timespec t;
-    if (clock_getcpuclockid(c->pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
-        return 0;
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* How long a question may take: so much of the processor, and twice as long by the clock, because on a
- * busy machine the child waits for its turn. */
-struct limit {
-    int64_t until_cpu_ms, until_ms;
-};
-
-static bool is_over(const struct child *c, const struct limit *limit)
-{
-    return now_ms() > limit->until_ms || child_cpu_ms(c) > limit->until_cpu_ms ||
-           child_bytes(c) > c->max_bytes;
+    return now_ms() > until_ms || child_bytes(c) > c->max_bytes;
 }
 
 /* Moves `len` bytes to or from the child. FRAME_DONE, or why not. */
-static enum frame_op child_move(const struct child *c, short way, void *data, size_t len,
-                                const struct limit *limit)
+static enum frame_op child_move(const struct child *c, short way, void *data, size_t len, int64_t until_ms)
 {
     for (char *at = data; len > 0;) {
         struct pollfd p = {.fd = c->fd, .events = way};
         if (poll(&p, 1, LOOK_MS) < 0 && errno != EINTR)
             return FRAME_DIED;
-        if (is_over(c, limit))
+        if (is_over(c, until_ms))
             return FRAME_KILLED;
         ssize_t n = way == POLLIN ? read(c->fd, at, len) : send(c->fd, at, len, MSG_NOSIGNAL);
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
@@ -157,47 +138,19 @@ static enum frame_op child_ask(const struct child *c, struct frame *question, ch
                                struct frame *answer, char **text)
 {
     uint32_t limit_ms = question->limit_ms < LIMIT_MAX_MS ? question->limit_ms : LIMIT_MAX_MS;
-    const struct limit limit = {child_cpu_ms(c) + limit_ms, now_ms() + WAIT_FACTOR * limit_ms};
-    enum frame_op end = child_move(c, POLLOUT, question, sizeof *question, &limit);
+    int64_t until_ms = now_ms() + limit_ms;
+    enum frame_op end = child_move(c, POLLOUT, question, sizeof *question, until_ms);
     if (end == FRAME_DONE)
-        end = child_move(c, POLLOUT, asked, question->len, &limit);
+        end = child_move(c, POLLOUT, asked, question->len, until_ms);
     if (end == FRAME_DONE)
-        end = child_move(c, POLLIN, answer, sizeof *answer, &limit);
+        end = child_move(c, POLLIN, answer, sizeof *answer, until_ms);
     if (end != FRAME_DONE)
         return end;
     /* It may have been taken over: only what an answer can be is passed on. */
     *text = answer->len <= FRAME_MAX_BYTES ? malloc(answer->len + 1UL) : NULL;
     if (!*text || answer->op < FRAME_TEXT || answer->op > FRAME_THREW)
         return FRAME_DIED;
-    return child_move(c, POLLIN, *text, answer->len, &limit);
-}
-
-static bool write_all(const void *from, size_t len)
-{
-    for (const char *at = from; len > 0;) {
-        ssize_t n = send(0, at, len, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-static bool read_all(void *to, size_t len)
-{
-    for (char *at = to; len > 0;) {
-        ssize_t n = read(0, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
+    return child_move(c, POLLIN, *text, answer->len, until_ms);
 }
 
 /* One question of the program; false: it is gone. */
@@ -207,10 +160,10 @@ static bool serve(struct child *resident)
     struct frame answer = {.op = FRAME_DIED};
     struct child once = {.max_bytes = PREPARE_MAX_BYTES};
     char *text = NULL;
-    if (!read_all(&question, sizeof question) || question.len > FRAME_MAX_BYTES)
+    if (!frame_read(0, &question, sizeof question) || question.len > FRAME_MAX_BYTES)
         return false;
     char *asked = malloc(question.len + 1UL);
-    bool there = asked && read_all(asked, question.len);
+    bool there = asked && frame_read(0, asked, question.len);
     if (there) {
         struct child *c = question.op == FRAME_PREPARE ? &once : resident;
         enum frame_op end = child_start(c) == 0 ? child_ask(c, &question, asked, &answer, &text) : FRAME_DIED;
@@ -218,7 +171,7 @@ static bool serve(struct child *resident)
             child_end(c);
             answer = (struct frame){.op = end};
         }
-        there = write_all(&answer, sizeof answer) && write_all(text ? text : "", answer.len);
+        there = frame_write(0, &answer, sizeof answer) && frame_write(0, text ? text : "", answer.len);
     }
     child_end(&once);
     free(asked);
@@ -301,6 +254,7 @@ int main(int argc, char **argv)
     if (argc != 2 && !guards)
         return 2;
     program = argv[argc - 1];
+    (void)signal(SIGPIPE, SIG_IGN);
     if (guards)
         guard();
     else

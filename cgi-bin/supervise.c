@@ -25,6 +25,7 @@
 #include "base/defs.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "serve/helpers.h"
 #include "snippet.h"
 
 enum {
@@ -37,6 +38,7 @@ enum {
     BACKLOG = 4096,
     PROVED_US = 2 * 1000000, /* a new program that does not start has ended by then */
     LEAVING_MAX = 16,        /* replaced programs that still send, for each */
+    WISHES_MAX = 16,         /* read at once */
     PATH_ROOM = 4096,
 };
 
@@ -45,6 +47,7 @@ struct child {
     char path[PATH_ROOM];
     char config[PATH_ROOM]; /* lighttpd's file; "" for our programs */
     int listen_fd;          /* inherited as descriptor 0; -1: none */
+    int wish_fd;            /* inherited: where it says that it wants to be replaced (serve/helpers.h) */
     pid_t pid;              /* 0: not running */
     int64_t started_mono_us;
     int64_t restart_mono_us;
@@ -102,6 +105,10 @@ static int check_port(const struct supervise_opts *o, struct err *err)
 static void child_exec(const struct child *c)
 {
     sigset_t none;
+    char wish[16];
+    (void)snprintf(wish, sizeof wish, "%d", c->wish_fd);
+    if (!*c->config && (fcntl(c->wish_fd, F_SETFD, 0) < 0 || setenv(HELPERS_WISH, wish, 1) < 0))
+        _exit(127);
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)setpgid(0, 0); /* Ctrl-C reaches only us; we stop them in order */
@@ -247,20 +254,46 @@ static pid_t *free_place(struct child *c)
     return NULL;
 }
 
+static void replace_program(struct child *c)
+{
+    pid_t old = c->pid;
+    if (!old) /* it is about to be started anyway */
+        return;
+    if (c->former || !free_place(c))
+        fprintf(stderr, "sluice: %s is being replaced already\n", c->name);
+    else if (child_start(c) == 0)
+        c->former = old;
+}
+
 static void replace_programs(struct child *children)
 {
-    for (int i = 0; i < PROGRAMS; i++) {
-        struct child *c = &children[i];
-        pid_t old = c->pid;
-        if (!old) /* it is about to be started anyway */
-            continue;
-        if (c->former || !free_place(c)) {
-            fprintf(stderr, "sluice: %s is being replaced already\n", c->name);
-            continue;
+    for (int i = 0; i < PROGRAMS; i++)
+        replace_program(&children[i]);
+}
+
+/* Those that have asked for it. One that has hardly begun would ask again and again. */
+static void grant_wishes(struct child *children, int wishes)
+{
+    int32_t pids[WISHES_MAX];
+    ssize_t n = read(wishes, pids, sizeof pids);
+    for (size_t k = 0; n > 0 && k < (size_t)n / sizeof *pids; k++) {
+        for (int i = 0; i < PROGRAMS; i++) {
+            struct child *c = &children[i];
+            if (c->pid == pids[k] && !c->former && clock_mono_us() - c->started_mono_us > LIVED_US)
+                replace_program(c);
         }
-        if (child_start(c) == 0)
-            c->former = old;
     }
+}
+
+/* Where children write wishes, and (returned) where they are read; -1 with *err set. */
+static int open_wishes(struct child *children, struct err *err)
+{
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+        return err_set(err, ERR_INTERNAL, "pipe: %s", strerror(errno));
+    for (int i = 0; i < CHILDREN; i++)
+        children[i].wish_fd = pair[1];
+    return pair[0];
 }
 
 /* Tells the old ones whose replacements have lived long enough; returns when to look again, in ms, -1: no
@@ -329,18 +362,20 @@ static bool announce(const struct supervise_opts *o)
 }
 
 /* `o`: what to announce, or NULL. */
-static int run(const struct supervise_opts *o, struct child *children, int signals)
+static int run(const struct supervise_opts *o, struct child *children, int signals, int wishes)
 {
     bool announced = !o;
     for (;;) {
-        struct pollfd p = {.fd = signals, .events = POLLIN};
+        struct pollfd p[] = {{.fd = signals, .events = POLLIN}, {.fd = wishes, .events = POLLIN}};
         int wait_ms = sooner(start_due(children), end_former(children));
         if (!announced && !(announced = announce(o)) && (wait_ms < 0 || wait_ms > ANNOUNCE_EVERY_MS))
             wait_ms = ANNOUNCE_EVERY_MS;
-        if (poll(&p, 1, wait_ms) <= 0)
+        if (poll(p, ARRAY_LEN(p), wait_ms) <= 0)
             continue;
+        if (p[1].revents)
+            grant_wishes(children, wishes);
         struct signalfd_siginfo info;
-        if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
+        if (!p[0].revents || read(signals, &info, sizeof info) != (ssize_t)sizeof info)
             continue;
         if (info.ssi_signo == SIGHUP)
             replace_programs(children);
@@ -438,13 +473,14 @@ int supervise(const struct supervise_opts *o)
     char dir[PATH_ROOM] = "";
     int rc = 0;
     int signals = open_signals(&err);
+    int wishes = open_wishes(children, &err);
     raise_fd_limit();
-    if (signals < 0 || io_make_dirs(o->data_dir, &err) < 0 || check_port(o, &err) < 0 ||
+    if (signals < 0 || wishes < 0 || io_make_dirs(o->data_dir, &err) < 0 || check_port(o, &err) < 0 ||
         make_run_dir(o, dir, sizeof dir, &err) < 0 || prepare(o, children, dir, &err) < 0) {
         fprintf(stderr, "sluice: %s\n", err.text);
         rc = 1;
     } else {
-        rc = run(o, children, signals);
+        rc = run(o, children, signals, wishes);
         stop_all(children, STOP_WAIT_MS);
     }
     for (int i = 0; i < CHILDREN; i++) {
@@ -453,6 +489,10 @@ int supervise(const struct supervise_opts *o)
     }
     if (*dir)
         remove_run_dir(dir);
+    if (wishes >= 0) {
+        (void)close(wishes);
+        (void)close(children[0].wish_fd);
+    }
     if (signals >= 0)
         (void)close(signals);
     return rc;
@@ -483,14 +523,15 @@ int supervise_held(const char *programs, const char *name)
         return 1;
     }
     int signals = open_signals(&err);
-    if (signals < 0) {
+    int wishes = open_wishes(children, &err);
+    if (signals < 0 || wishes < 0) {
         fprintf(stderr, "sluice: %s\n", err.text);
         return 1;
     }
     held->name = name;
     held->listen_fd = STDIN_FILENO;
     (void)snprintf(held->path, PATH_ROOM, "%s/%s", programs, name);
-    int rc = run(NULL, children, signals);
+    int rc = run(NULL, children, signals, wishes);
     stop_all(children, HELD_WAIT_MS);
     (void)close(signals);
     return rc;

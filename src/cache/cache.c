@@ -156,6 +156,8 @@ static void remember_failure(const struct call *call, const struct err *failure)
 {
     auto_(buf) struct buf content = BUF_INIT(sizeof failure->text + 128);
     int ttl_s = err_info(failure->code)->retryable ? CACHE_TRANSIENT_TTL_S : CACHE_ERROR_TTL_S;
+    if (failure->retry_after_s > 0 && failure->retry_after_s <= ttl_s)
+        ttl_s = failure->retry_after_s - 1; /* whoever comes back when he was told to finds it gone */
     if (entry_add_failure(&content, failure) == 0)
         remember(call, &content, ENTRY_FAILURE, clock_unix_s() + ttl_s);
 }

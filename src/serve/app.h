@@ -5,8 +5,6 @@
 
 #include <stdatomic.h>
 
-#include <stdatomic.h>
-
 #include "base/config.h"
 #include "base/sandbox.h"
 #include "cache/cache.h"
@@ -21,6 +19,8 @@
 
 /* How many threads of a program that sends streams may wait for the outside world. */
 enum { APP_STREAM_THREADS = 64 };
+
+struct ticker; /* base/ticker.h */
 
 struct app {
     struct config config;
@@ -39,9 +39,10 @@ struct app {
     struct outcomes *outcomes; /* of asking the site's clients; see outcomes.h */
     struct budgets *budgets;   /* of bytes per day, to be settled; see budget.h */
     struct books *books;       /* of what was asked for; see books.h */
-    struct canary *canary;     /* NULL: no links to look at, or not here; see canary.h */
+    struct ticker *canary;     /* NULL: no links to look at, or not here; see canary.h */
     atomic_bool ending;        /* nobody waits for an answer any more: calls end soon */
-    struct chores *chores;     /* NULL: this process does not stay; see chores.h */
+    struct ticker *chores;     /* NULL: this process does not stay; see chores.h */
+    int64_t helpers_us;        /* when it was last said that they are gone; see helpers.h */
     atomic_llong parts;        /* bytes that parallel connections may still read ahead (serve/lanes.h) */
     struct pumps *pumps;       /* NULL: this program sends no streams; see pump.h */
     struct jobs *jobs;         /* NULL: this program runs none; see jobs.h */

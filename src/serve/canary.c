@@ -1,19 +1,17 @@
 /* See canary.h. */
 #include "serve/canary.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ticker.h"
 #include "serve/describe.h"
 #include "serve/outcomes.h"
 #include "store/rate.h"
 
-enum { RESULT_MAX_BYTES = 64 * 1024, LOOK_S = 1 };
+enum { RESULT_MAX_BYTES = 64 * 1024, LOOK_MS = 1000 };
 
 static const char result_key[] = "canary";
 static const char turn_subject[] = "canary";
@@ -141,27 +139,6 @@ void canary_look(struct app *app, struct canary_summary *out)
 
 /* ---- On a schedule ---- */
 
-struct canary {
-    struct app *app;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
-    bool stopping;
-};
-
-static bool wait_look(struct canary *c)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOOK_S;
-    (void)pthread_mutex_lock(&c->lock);
-    for (int rc = 0; !c->stopping && rc == 0;)
-        rc = pthread_cond_timedwait(&c->changed, &c->lock, &until);
-    bool stopping = c->stopping;
-    (void)pthread_mutex_unlock(&c->lock);
-    return stopping;
-}
-
 /* One of all programs that share the database gets the turn. */
 static bool is_our_turn(struct app *app)
 {
@@ -171,62 +148,20 @@ static bool is_our_turn(struct app *app)
                            &ignored) == 1;
 }
 
-static void *work(void *arg)
+static void tick(void *ctx)
 {
-    struct canary *c = arg;
-    while (!wait_look(c)) {
-        if (is_our_turn(c->app))
-            (void)canary_run(c->app);
-    }
-    return NULL;
-}
-
-static void destroy(struct canary *c)
-{
-    (void)pthread_cond_destroy(&c->changed);
-    (void)pthread_mutex_destroy(&c->lock);
-    free(c);
+    if (is_our_turn(ctx))
+        (void)canary_run(ctx);
 }
 
 int canary_start(struct app *app, struct err *err)
 {
-    pthread_condattr_t monotonic;
-    sigset_t all;
-    sigset_t before;
-    if (!*app->config.canary_links)
-        return 0;
-    struct canary *c = calloc(1, sizeof *c);
-    if (!c || pthread_condattr_init(&monotonic) != 0) {
-        free(c);
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    }
-    c->app = app;
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_cond_init(&c->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    (void)sigfillset(&all); /* signals are for the thread that serves */
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&c->thread, NULL, work, c);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0) {
-        destroy(c);
-        return err_set(err, ERR_INTERNAL, "cannot start a thread");
-    }
-    app->canary = c;
-    return 0;
+    return *app->config.canary_links ? ticker_start(&app->canary, LOOK_MS, tick, app, err) : 0;
 }
 
 void canary_stop(struct app *app)
 {
-    struct canary *c = steal(&app->canary);
-    if (!c)
-        return;
-    atomic_store(&app->ending, true);
-    (void)pthread_mutex_lock(&c->lock);
-    c->stopping = true;
-    (void)pthread_cond_signal(&c->changed);
-    (void)pthread_mutex_unlock(&c->lock);
-    (void)pthread_join(c->thread, NULL);
-    destroy(c);
+    if (app->canary)
+        atomic_store(&app->ending, true);
+    ticker_stop(steal(&app->canary));
 }

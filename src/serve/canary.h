@@ -11,8 +11,6 @@
 
 enum { CANARY_LINKS_MAX = 16 };
 
-struct canary;
-
 /* Starts the thread that does rounds every `canary_interval_s`, where there are `canary_links`. */
 int canary_start(struct app *app, struct err *err);
 /* Ends a round that is under way. Does nothing where none was started. */

@@ -468,6 +468,16 @@ int pumps_open(struct pumps **out, struct net *net, struct gate *gate, unsigned 
     return 0;
 }
 
+bool pumps_are_idle(struct pumps *p)
+{
+    if (!p)
+        return true;
+    (void)pthread_mutex_lock(&p->lock);
+    bool idle = p->orders == 0;
+    (void)pthread_mutex_unlock(&p->lock);
+    return idle;
+}
+
 void pumps_close(struct pumps *p)
 {
     if (!p)

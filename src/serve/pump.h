@@ -23,6 +23,8 @@ int pumps_open(struct pumps **out, struct net *net, struct gate *gate, unsigned 
                struct err *err);
 /* Waits for all orders to be released. NULL is fine. */
 void pumps_close(struct pumps *p);
+/* Nothing is being sent, nor waits to be. `p` may be NULL. */
+bool pumps_are_idle(struct pumps *p);
 DEFINE_AUTO_PTR(pumps, pumps_close)
 
 /* ---- Blocking work, away from the loops ---- */

@@ -35,6 +35,9 @@ struct site_score {
     double took_ms; /* 0: unknown */
 };
 
+/* After so long, a helper process that was lost is there again: see serve/helpers.h. */
+enum { SITE_HELPER_BACK_S = 3 };
+
 struct site_env {
     /* As net_call(). */
     int (*call)(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err);

@@ -1,13 +1,14 @@
 // Videos that only a client which runs the player script can have, and what a player script can do to us.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import vm from 'node:vm';
 
 import { playerScript, scramble, solveN } from '../origin/player.mjs';
-import { alive, assertProblem, programEnv, programs, root, run, sha256, startStack, until } from './harness.mjs';
+import { alive, assertNoSanitizerReports, assertProblem, descendants, programEnv, programs, root, run, scratchDir, sha256, startStack, until } from './harness.mjs';
 import { op, startKeeper } from './keeper.mjs';
 
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
@@ -116,9 +117,29 @@ describe('videos that need the player script', () => {
         }
       }
     }
-    for (const one of await asked) assert.ok([200, 403, 502].includes(one.status), one.text());
+    for (const one of await asked) assert.ok([200, 403, 502, 503].includes(one.status), one.text());
     const after_ = await stack.info(watch('sluiceJs008'));
     assert.equal(after_.status, 200, after_.text() + stack.log());
+  });
+
+  test('survive the death of all that solves and of who watches over it: the program is replaced, at the cost of one retry', async () => {
+    const [old] = stack.processes('info.fcgi');
+    await until(() => stack.processes('sluice-keep').some(({ parent }) => parent === old.pid), 'a guard');
+    await sleep(5000); // a program that has hardly begun is not replaced
+    await stack.origin.reset();
+    for (const { pid } of stack.processes('sluice-keep')) process.kill(pid, 'SIGKILL');
+    const first = await stack.info(watch('sluiceJs00a'));
+    if (first.status !== 200) {
+      assertProblem(first, 503, 'busy');
+      assert.ok(first.headers['retry-after'] <= 3);
+      await sleep(first.headers['retry-after'] * 1000);
+    }
+    const again = await stack.info(watch('sluiceJs00a'));
+    assert.equal(again.status, 200, again.text() + stack.log());
+    await until(() => !alive(old.pid), 'the end of the old one');
+    assert.match(stack.log(), /helpers-gone which="player scripts" then="replaced"/);
+    for (const { pid } of stack.processes().filter(({ name }) => /^(info|stream|admin)\.fcgi$/.test(name)))
+      await until(() => stack.processes('sluice-keep').some(({ parent }) => parent === pid), `the guard of ${pid}`);
   });
 
   test('by a plain CGI process, which leaves nothing behind', async () => {
@@ -140,6 +161,24 @@ describe('videos that need the player script', () => {
     assert.match(stdout.toString(), /"engine":\s*"youtube:web_embedded"/);
     assert.ok(stack.processes().length <= count); // what was killed above may have ended meanwhile
   });
+});
+
+test('a program on its own that lost all that solves ends, for its web server to start it again', async () => {
+  const dir = scratchDir();
+  const child = spawn(path.join(programs, 'info.fcgi'), ['--socket', path.join(dir, 's')], { env: programEnv(dir, { SLUICE_DATA_DIR: path.join(dir, 'data') }), stdio: 'ignore' });
+  const end = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
+  try {
+    const guards = await until(() => {
+      const rows = descendants(child.pid).filter(({ name }) => name === 'sluice-keep');
+      return existsSync(path.join(dir, 's')) && rows.length > 0 && rows;
+    }, 'the guard');
+    for (const { pid } of guards) process.kill(pid, 'SIGKILL');
+    assert.deepEqual(await end, { code: 0, signal: null });
+    assertNoSanitizerReports(dir);
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
 });
 
 test('a player that never ends costs its own request and nothing else', async () => {

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { forkOrigin } from '../origin/origin.mjs';
 import { assertProblem, programs, root, run, scratchDir, startStack, until } from './harness.mjs';
@@ -120,6 +121,19 @@ describe('the real one', () => {
         assert.equal((await answer).engine, 'yt-dlp:web');
         assert.ok((await asked('/watch/file')).length <= 2);
       }));
+
+  test('killing all of them at once costs one retry: the program is replaced', () =>
+    withStack({ SLUICE_ENGINES: 'yt-dlp' }, async (stack) => {
+      await described(stack, page('plain'));
+      await sleep(5000); // a program that has hardly begun is not replaced
+      for (const { pid } of stack.processes('sluice-dlp')) process.kill(pid, 'SIGKILL');
+      const first = await stack.info(page('file'));
+      if (first.status !== 200) {
+        assertProblem(first, 503, 'busy');
+        await sleep(first.headers['retry-after'] * 1000);
+      }
+      assert.equal((await described(stack, page('file'))).engine, 'yt-dlp:web', stack.log());
+    }));
 
   test('without it, or switched off, pages are told as before', () =>
     Promise.all([

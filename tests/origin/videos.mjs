@@ -243,7 +243,7 @@ for (const set of Object.keys({ ...lawful, ...spoilt }))
   videos[`sluice${set}`] = { title: `Sluice demo: ${set}`, author: 'Sluice', set, formats: ['160', '140'] };
 
 // Only the embedded player has these, and gives most of their formats as ciphers.
-for (const number of [1, 2, 3, 4, 5, 6, 7, 8, 9])
+for (const number of [1, 2, 3, 4, 5, 6, 7, 8, 9, 'a', 'b'])
   videos[`sluiceJs00${number}`] = {
     title: 'Sluice demo: ciphered',
     author: 'Sluice',

@@ -92,6 +92,12 @@ void ytdlp_close(struct ytdlp *y)
     free(y);
 }
 
+bool ytdlp_is_gone(const struct ytdlp *y)
+{
+    struct pollfd p = {.fd = y ? y->fd : -1};
+    return poll(&p, 1, 0) == 1; /* nothing but its end was asked for */
+}
+
 /* ---- One question ---- */
 
 /* Hands the keeper one end of a pair; the other end is ours. -1: it is gone. */
@@ -171,7 +177,12 @@ static int ask(const struct ytdlp *y, const char *egress, char *question, struct
         buf_clear(answer);
         log_event(LOG_WARN, "yt-dlp", "why", "the helper did not answer", NULL);
     }
-    return err_set(err, ERR_UPSTREAM_FAILED, "yt-dlp: the helper did not answer");
+    if (!ytdlp_is_gone(y))
+        return err_set(err, ERR_UPSTREAM_FAILED, "yt-dlp: the helper did not answer");
+    (void)err_set(err, ERR_BUSY, "yt-dlp: the helper is gone, and comes back");
+    if (err)
+        err->retry_after_s = SITE_HELPER_BACK_S;
+    return -1;
 }
 
 /* ---- The engine ---- */

@@ -35,6 +35,8 @@ struct ytdlp_opts {
 /* Starts the keeper. *out: ytdlp_close(). Error: it is not there. */
 int ytdlp_open(struct ytdlp **out, const struct ytdlp_opts *opts, struct err *err);
 void ytdlp_close(struct ytdlp *y); /* NULL is fine */
+/* Whether its processes have ended, so that nobody will answer any more. `y` may be NULL: false. */
+bool ytdlp_is_gone(const struct ytdlp *y);
 
 bool ytdlp_takes(const struct site_env *env, const struct link *link);
 int ytdlp_describe(const struct site_env *env, const struct link *link, const struct err *before,

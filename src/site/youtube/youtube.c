@@ -246,7 +246,7 @@ static void tell(const struct round *r, const struct client *c, const struct out
         .step = SITE_OUTCOME,
         .client = c->key,
         .kind = youtube_kind_name(r->kind),
-        .credit = youtube_class_credit(o->class),
+        .credit = o->err.code == ERR_BUSY ? 0 : youtube_class_credit(o->class),
         .outcome = youtube_class_name(o->class),
         .why = o->class == CLASS_OK ? "" : o->err.text,
         .took_ms = took_us / 1000,
@@ -329,7 +329,7 @@ static bool settle(struct round *r, struct leg *leg, struct outcome *best, struc
     log_event(LOG_INFO, "youtube", "refused", leg->outcome.err.text, NULL);
     if (leg->outcome.class == CLASS_RATE_LIMITED)
         innertube_visitor_forget(r->env, leg->client);
-    if (leg->outcome.class >= best->class)
+    if (leg->outcome.class >= best->class || leg->outcome.err.code == ERR_BUSY)
         *best = leg->outcome;
     r->kind = youtube_kind_after(r->kind, leg->outcome.class);
     return false;

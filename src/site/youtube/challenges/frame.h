@@ -5,6 +5,8 @@
 #ifndef SLUICE_SITE_YOUTUBE_CHALLENGES_FRAME_H
 #define SLUICE_SITE_YOUTUBE_CHALLENGES_FRAME_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -28,7 +30,11 @@ enum frame_op {
 struct frame {
     uint32_t op;
     uint32_t len;
-    uint32_t limit_ms; /* of questions */
+    uint32_t limit_ms; /* of questions: by the clock */
 };
+
+/* All of it; false: the other side is gone. Whoever writes ignores SIGPIPE, or may end by it. */
+bool frame_read(int fd, void *to, size_t len);
+bool frame_write(int fd, const void *from, size_t len);
 
 #endif

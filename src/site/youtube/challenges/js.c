@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -77,32 +78,10 @@ void js_close(struct js *js)
     free(js);
 }
 
-static int send_all(int fd, const void *from, size_t len)
+bool js_is_gone(const struct js *js)
 {
-    for (const char *at = from; len > 0;) {
-        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        at += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-static int receive_all(int fd, void *to, size_t len)
-{
-    for (char *at = to; len > 0;) {
-        ssize_t n = recv(fd, at, len, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        at += n;
-        len -= (size_t)n;
-    }
-    return 0;
+    struct pollfd p = {.fd = js ? js->guard : -1};
+    return poll(&p, 1, 0) == 1; /* nothing but its end was asked for */
 }
 
 /* No time limit of its own: the keeper has one, and its end shows. */
@@ -111,12 +90,11 @@ static int exchange(struct js *js, const struct frame *head, const char *id, con
 {
     struct frame got;
     size_t id_len = head->len - len;
-    if (send_all(js->fd, head, sizeof *head) < 0 || send_all(js->fd, id, id_len) < 0 ||
-        send_all(js->fd, text, len) < 0 || receive_all(js->fd, &got, sizeof got) < 0 ||
-        got.len > FRAME_MAX_BYTES)
+    if (!frame_write(js->fd, head, sizeof *head) || !frame_write(js->fd, id, id_len) ||
+        !frame_write(js->fd, text, len) || !frame_read(js->fd, &got, sizeof got) || got.len > FRAME_MAX_BYTES)
         return -1;
     char *room = buf_reserve(answer, got.len + 1UL);
-    if (!room || receive_all(js->fd, room, got.len) < 0)
+    if (!room || !frame_read(js->fd, room, got.len))
         return -1;
     room[got.len] = '\0';
     answer->len += got.len;
@@ -148,7 +126,7 @@ static int receive_descriptor(int guard)
 static bool has_keeper(struct js *js)
 {
     char byte = 0;
-    if (js->fd < 0 && send_all(js->guard, &byte, 1) == 0)
+    if (js->fd < 0 && frame_write(js->guard, &byte, 1))
         js->fd = receive_descriptor(js->guard);
     return js->fd >= 0;
 }

@@ -61,6 +61,25 @@ static int file_of(const struct site_env *env, const char *id, char path[PATH_MA
     return n > 0 && n < PATH_MAX_BYTES ? 0 : -1;
 }
 
+static const char *reason_of(int op)
+{
+    return op == FRAME_THREW     ? "the script threw"
+           : op == FRAME_DIED    ? "the child died"
+           : op == FRAME_KILLED  ? "the child took too long or too much"
+           : op == FRAME_MISSING ? "the child has another one"
+                                 : "nobody runs it";
+}
+
+/* Where nobody runs scripts any more, that is no fault of the player, and soon mended. */
+static int fail(const struct site_env *env, const char *text, const char *id, int op, struct err *err)
+{
+    bool gone = op < 0 && js_is_gone(env->js);
+    (void)err_set(err, gone ? ERR_BUSY : ERR_UPSTREAM_FAILED, text, id, reason_of(op));
+    if (gone && err)
+        err->retry_after_s = SITE_HELPER_BACK_S;
+    return -1;
+}
+
 /* Fetches a player and prepares it: `text` gets its first line, the signature timestamp, and the script. */
 static int make(const struct site_env *env, const char *user_agent, const char *id, struct buf *text,
                 struct err *err)
@@ -80,7 +99,7 @@ static int make(const struct site_env *env, const char *user_agent, const char *
               : op == FRAME_THREW ? buf_str(text)
                                   : "the child failed",
               NULL);
-    return op == FRAME_TEXT ? 0 : err_set(err, ERR_UPSTREAM_FAILED, "player %s cannot be prepared", id);
+    return op == FRAME_TEXT ? 0 : fail(env, "player %s cannot be prepared: %s", id, op, err);
 }
 
 /* The prepared player: from its file, else made and kept. */
@@ -154,15 +173,6 @@ static int load(const struct site_env *env, const char *user_agent, const char *
     return js_ask(env->js, FRAME_LOAD, id, buf_str(&text) + line + 1, text.len - line - 1, &answer);
 }
 
-static const char *reason_of(int op)
-{
-    return op == FRAME_THREW     ? "the script threw"
-           : op == FRAME_DIED    ? "the child died"
-           : op == FRAME_KILLED  ? "the child took too long or too much"
-           : op == FRAME_MISSING ? "the child has another one"
-                                 : "nobody runs it";
-}
-
 /* A child that has died, or knows another player, costs one round more. */
 static json_t *ask(const struct site_env *env, const char *user_agent, const char *id,
                    const json_t *questions, struct err *err)
@@ -186,7 +196,7 @@ static json_t *ask(const struct site_env *env, const char *user_agent, const cha
     free(text);
     if (json_array_size(answers) == json_array_size(questions))
         return answers;
-    (void)err_set(err, ERR_UPSTREAM_FAILED, "player %s does not solve: %s", id, reason_of(op));
+    (void)fail(env, "player %s does not solve: %s", id, op, err);
     json_decref(answers);
     return NULL;
 }
