@@ -48,9 +48,14 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
 #define JOB_COLUMNS                                                                                          \
     "id, kind, state, owner, input, result, error, message, done_bytes, total_bytes, attempts, "             \
     "max_attempts, run_unix_ms, lease, lease_unix_ms, created_unix_ms, updated_unix_ms"
-#define JOB_IS_DUE(now)                                                                                      \
-    "((state IN ('queued', 'waiting') AND run_unix_ms <= " now                                               \
-    ") OR (state = 'running' AND lease_unix_ms <= " now "))"
+#define JOB_IS_DUE(now, here)                                                                                \
+    "(place IN ('', " here ") AND ((state IN ('queued', 'waiting') AND run_unix_ms <= " now                  \
+    ") OR (state = 'running' AND lease_unix_ms <= " now ")))"
+
+#define CONTENT_COLUMNS                                                                                      \
+    "content, tier, place, reference, site, id, bytes, hits, created_unix_s, used_unix_s, expires_unix_s"
+#define CONTENT_LEASED(n1, n2, n3, n4)                                                                       \
+    "content = " n1 " AND tier = " n2 " AND place = " n3 " AND lease = " n4 " AND state = 'storing'"
 
 /* The pattern is in lower case, and escaped by a backslash. */
 #define API_KEY_LIKE                                                                                         \
@@ -197,16 +202,18 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_USAGE_BY_DAY_OF_KEY] = USAGE_SUM("usage_day", "start_unix_s", "key_id = $1", "start_unix_s"),
     [DB_USAGE_FORGET_HOURS] = USAGE_FORGET("usage_hour"),
     [DB_USAGE_FORGET_DAYS] = USAGE_FORGET("usage_day"),
-    [DB_JOB_ADD] =
-        ("INSERT INTO job VALUES ($1, $2, 'queued', $3, $4, '', '', '', 0, 0, 0, $5, $6, '', 0, $6, $6)"),
+    [DB_JOB_ADD] = ("INSERT INTO job (" JOB_COLUMNS ", place, later) "
+                    "VALUES ($1, $2, 'queued', $3, $4, '', '', '', 0, 0, 0, $5, $6, '', 0, $6, $6, $7, $8)"),
     [DB_JOB_COUNT_OPEN] = ("SELECT count(*), count(CASE WHEN owner = $1 THEN 1 END) FROM job "
                            "WHERE state IN ('queued', 'waiting', 'running')"),
     [DB_JOB_GET] = ("SELECT " JOB_COLUMNS " FROM job WHERE id = $1"),
-    [DB_JOB_DUE] = ("SELECT 1 FROM job WHERE " JOB_IS_DUE("$1") " LIMIT 1"),
+    [DB_JOB_DUE] = ("SELECT 1 FROM job WHERE " JOB_IS_DUE("$1", "$2") " LIMIT 1"),
     [DB_JOB_CLAIM] =
         ("UPDATE job SET lease = $1, lease_unix_ms = $2, updated_unix_ms = $3, state = 'running', "
          "attempts = attempts + 1 WHERE id = (SELECT id FROM job WHERE " JOB_IS_DUE(
-             "$3") " ORDER BY run_unix_ms LIMIT 1) AND " JOB_IS_DUE("$3") " RETURNING " JOB_COLUMNS),
+             "$3",
+             "$4") " ORDER BY later, run_unix_ms LIMIT 1) AND " JOB_IS_DUE("$3",
+                                                                           "$4") " RETURNING " JOB_COLUMNS),
     [DB_JOB_RENEW] = "UPDATE job SET lease_unix_ms = $1 WHERE id = $2 AND lease = $3 AND state = 'running'",
     [DB_JOB_PROGRESS] =
         ("UPDATE job SET done_bytes = $1, total_bytes = $2, message = $3, updated_unix_ms = $4 "
@@ -229,6 +236,49 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_JOB_COUNT] = "SELECT state, count(*) FROM job GROUP BY state",
     [DB_JOB_PRUNE] = ("DELETE FROM job WHERE id IN (SELECT id FROM job WHERE updated_unix_ms <= $1 "
                       "AND state IN ('done', 'failed', 'cancelled') LIMIT $2)"),
+    [DB_CONTENT_FIND] = ("SELECT " CONTENT_COLUMNS " FROM content_cache WHERE content = $1 "
+                         "AND place IN ('', $2) AND state = 'stored' AND expires_unix_s > $3"),
+    [DB_CONTENT_SEEN] =
+        ("INSERT INTO content_cache (" CONTENT_COLUMNS ", state, lease) "
+         "VALUES ($1, 'source', '', '', $2, $3, 0, 1, $4, $4, $5, 'seen', '') "
+         "ON CONFLICT (content, tier, place) DO UPDATE SET "
+         "hits = CASE WHEN content_cache.expires_unix_s > $4 THEN content_cache.hits + 1 ELSE 1 END, "
+         "created_unix_s = CASE WHEN content_cache.expires_unix_s > $4 THEN content_cache.created_unix_s "
+         "ELSE $4 END, expires_unix_s = CASE WHEN content_cache.expires_unix_s > $4 "
+         "THEN content_cache.expires_unix_s ELSE $5 END, used_unix_s = $4 RETURNING hits"),
+    [DB_CONTENT_USED] = ("UPDATE content_cache SET hits = hits + $1, used_unix_s = $2 "
+                         "WHERE content = $3 AND tier = $4 AND place = $5"),
+    [DB_CONTENT_CLAIM] =
+        ("INSERT INTO content_cache (" CONTENT_COLUMNS ", state, lease) "
+         "VALUES ($1, $2, $3, '', $5, $6, $7, 0, $8, $8, $9, 'storing', $4) "
+         "ON CONFLICT (content, tier, place) DO UPDATE SET state = 'storing', lease = excluded.lease, "
+         "bytes = excluded.bytes, created_unix_s = $8, expires_unix_s = excluded.expires_unix_s "
+         "WHERE content_cache.state IN ('storing', 'refused') AND content_cache.expires_unix_s <= $8"),
+    [DB_CONTENT_RENEW] = ("UPDATE content_cache SET expires_unix_s = $1 WHERE " CONTENT_LEASED("$2", "$3",
+                                                                                               "$4", "$5")),
+    [DB_CONTENT_STORED] =
+        ("UPDATE content_cache SET state = 'stored', reference = $1, bytes = $2, created_unix_s = $3, "
+         "used_unix_s = $3, expires_unix_s = $4 WHERE " CONTENT_LEASED("$5", "$6", "$7", "$8")),
+    [DB_CONTENT_REFUSED] = ("UPDATE content_cache SET state = 'refused', expires_unix_s = $1 "
+                            "WHERE " CONTENT_LEASED("$2", "$3", "$4", "$5")),
+    [DB_CONTENT_GONE] =
+        "DELETE FROM content_cache WHERE content = $1 AND tier = $2 AND place = $3 AND reference = $4",
+    [DB_CONTENT_LEAVE] =
+        ("UPDATE content_cache SET state = 'leaving', expires_unix_s = $1 WHERE state = 'stored' "
+         "AND ($2 = '' OR tier = $2) AND ($3 = '' OR place = $3) AND ($4 = '' OR content = $4) "
+         "AND ($5 = '' OR site = $5) AND ($6 = '' OR id = $6) AND used_unix_s <= $7"),
+    [DB_CONTENT_EXPIRE] = ("UPDATE content_cache SET state = 'leaving', expires_unix_s = $1 "
+                           "WHERE state = 'stored' AND expires_unix_s <= $2"),
+    [DB_CONTENT_FORGET] = ("DELETE FROM content_cache WHERE state IN ('seen', 'storing', 'refused') "
+                           "AND expires_unix_s <= $1"),
+    [DB_CONTENT_LEFT] = ("SELECT " CONTENT_COLUMNS " FROM content_cache WHERE state = 'leaving' "
+                         "AND place IN ('', $1) AND expires_unix_s <= $2 LIMIT $3"),
+    [DB_CONTENT_OLDEST] = ("SELECT " CONTENT_COLUMNS " FROM content_cache WHERE tier = $1 AND place = $2 "
+                           "AND state = 'stored' ORDER BY used_unix_s, content LIMIT $3"),
+    [DB_CONTENT_SUMS] =
+        ("SELECT tier, place, state, count(*), CAST(coalesce(sum(bytes), 0) AS BIGINT), "
+         "CAST(coalesce(sum(hits), 0) AS BIGINT) FROM content_cache GROUP BY tier, place, state "
+         "ORDER BY tier, place, state"),
 };
 
 const char *db_stmt_text(enum db_stmt id)

@@ -80,11 +80,11 @@ enum db_stmt {
     DB_USAGE_FORGET_HOURS, /* before: the oldest of them */
     DB_USAGE_FORGET_DAYS,
 
-    DB_JOB_ADD,        /* id, kind, owner, input, max attempts, now */
+    DB_JOB_ADD,        /* id, kind, owner, input, max attempts, now, place or "", later */
     DB_JOB_COUNT_OPEN, /* owner → how many are in hand, of all and of that owner */
     DB_JOB_GET,        /* id → all columns */
-    DB_JOB_DUE,        /* now → a row when one is due */
-    DB_JOB_CLAIM,      /* lease, until, now → all columns of the one */
+    DB_JOB_DUE,        /* now, place → a row when one is due there */
+    DB_JOB_CLAIM,      /* lease, until, now, place → all columns of the one */
     DB_JOB_RENEW,      /* until, id, lease */
     DB_JOB_PROGRESS,   /* done, total, message, now, id, lease */
     DB_JOB_DONE,       /* result, now, id, lease */
@@ -113,6 +113,21 @@ enum db_stmt {
     DB_LOGIN_FAILURE_PRUNE,  /* last until */
     DB_AUDIT_ADD,            /* all columns; nothing happens when the time is taken */
     DB_AUDIT_LIST, /* before time, name or "", action or "", how many → all columns; newest first */
+
+    DB_CONTENT_FIND,    /* key, place, now → all columns of those stored */
+    DB_CONTENT_SEEN,    /* key, site, id, now, until → how often */
+    DB_CONTENT_USED,    /* hits, now, key, tier, place */
+    DB_CONTENT_CLAIM,   /* key, tier, place, lease, site, id, bytes, now, until; not what is there */
+    DB_CONTENT_RENEW,   /* until, key, tier, place, lease */
+    DB_CONTENT_STORED,  /* reference, bytes, now, expires, key, tier, place, lease */
+    DB_CONTENT_REFUSED, /* until, key, tier, place, lease */
+    DB_CONTENT_GONE,    /* key, tier, place, reference */
+    DB_CONTENT_LEAVE,   /* until, then tier, place, key, site, id, or "" for any, used until */
+    DB_CONTENT_EXPIRE,  /* until, now: those stored leave */
+    DB_CONTENT_FORGET,  /* now: those that are not */
+    DB_CONTENT_LEFT,    /* place, now, how many at most → all columns */
+    DB_CONTENT_OLDEST,  /* tier, place, how many at most → all columns of those stored */
+    DB_CONTENT_SUMS,    /* → tier, place, state, count, bytes, hits */
 
     DB_STMT_COUNT
 };

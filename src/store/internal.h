@@ -21,7 +21,8 @@ struct store {
     struct store_token_key ring[KEY_RING_MAX]; /* newest first */
     size_t ring_count;
     int64_t ring_read_mono_us;
-    int64_t keep_jobs_s;           /* not guarded */
+    int64_t keep_jobs_s;           /* not guarded, */
+    const char *place;             /* nor this: of store_jobs_here() */
     int64_t token_ttl_s, rotate_s; /* see store_token_keys_rotate(); not guarded */
     struct credits credits;
     struct key_cache key_cache;

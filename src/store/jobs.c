@@ -160,9 +160,14 @@ static int add(struct db *db, void *ctx, struct err *err)
         return err_set(err, ERR_QUOTA_EXCEEDED, "%lld jobs of one owner are in hand", (long long)of_owner);
     if (of_all >= o->max_of_all)
         return err_set(err, ERR_BUSY, "%lld jobs are in hand", (long long)of_all);
-    const struct db_value values[] = {DB_TEXT_VALUE(a->id),          DB_TEXT_VALUE(o->kind),
-                                      DB_TEXT_VALUE(o->owner),       DB_TEXT_VALUE(o->input),
-                                      DB_INT_VALUE(o->max_attempts), DB_INT_VALUE(now_ms())};
+    const struct db_value values[] = {DB_TEXT_VALUE(a->id),
+                                      DB_TEXT_VALUE(o->kind),
+                                      DB_TEXT_VALUE(o->owner),
+                                      DB_TEXT_VALUE(o->input),
+                                      DB_INT_VALUE(o->max_attempts),
+                                      DB_INT_VALUE(now_ms()),
+                                      DB_TEXT_VALUE(o->place ? o->place : ""),
+                                      DB_INT_VALUE(o->later)};
     return db_run(db, DB_JOB_ADD, values, err);
 }
 
@@ -195,12 +200,13 @@ int store_job_claim(struct store *s, int64_t lease_ms, struct store_job *out, st
     make_name(lease);
     for (int i = 0; i < TRIES; i++) {
         int64_t now = now_ms();
-        int rc = db_run(l.db, DB_JOB_DUE, (struct db_value[]){DB_INT_VALUE(now)}, err);
+        int rc = db_run(l.db, DB_JOB_DUE, (struct db_value[]){DB_INT_VALUE(now), DB_TEXT_VALUE(s->place)},
+                        err);
         if (rc <= 0)
             return rc;
         db_reset(l.db, DB_JOB_DUE);
         const struct db_value values[] = {DB_TEXT_VALUE(lease), DB_INT_VALUE(now + lease_ms),
-                                          DB_INT_VALUE(now)};
+                                          DB_INT_VALUE(now), DB_TEXT_VALUE(s->place)};
         rc = read_one(l.db, DB_JOB_CLAIM, values, out, err);
         if (rc != 0)
             return rc;
@@ -321,6 +327,11 @@ int store_job_count(struct store *s, int64_t counts[STORE_JOB_STATES], struct er
             counts[state] = db_column_int(l.db, DB_JOB_COUNT, 1);
     }
     return rc;
+}
+
+void store_jobs_here(struct store *s, const char *place)
+{
+    s->place = place;
 }
 
 void store_jobs_keep(struct store *s, int64_t keep_s)

@@ -62,6 +62,8 @@ struct store_job_order {
     int64_t max_attempts;
     int64_t max_of_owner; /* more: ERR_QUOTA_EXCEEDED */
     int64_t max_of_all;   /* more: ERR_BUSY */
+    const char *place;    /* whose workers alone may do it (store_jobs_here()); NULL: any */
+    bool later;           /* it can wait until no other job is due */
 };
 int store_job_add(struct store *s, const struct store_job_order *order, char id[STORE_JOB_ID_LEN + 1],
                   struct err *err);
@@ -107,6 +109,9 @@ int store_job_list(struct store *s, const struct store_job_page *page,
                    void (*each)(void *ctx, const struct store_job *job), void *ctx, struct err *err);
 /* How many there are in each state. */
 int store_job_count(struct store *s, int64_t counts[STORE_JOB_STATES], struct err *err);
+/* The place of this process (borrowed), for jobs that only it can do; at the start "", which is none. Call
+ * before threads. */
+void store_jobs_here(struct store *s, const char *place);
 /* How long jobs that are over are kept; 0, as at the start: for ever. store_prune() deletes them then. Call
  * before threads. */
 void store_jobs_keep(struct store *s, int64_t keep_s);

@@ -69,6 +69,7 @@ int store_open(struct store **out, const char *where, struct err *err)
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
+    s->place = "";
     int rc = store_settle(s, where, err);
     if (rc == 0 && (pthread_mutex_init(&s->ring_lock, NULL) != 0 || credits_init(&s->credits) < 0 ||
                     key_cache_init(&s->key_cache) < 0 || pthread_mutex_init(&s->day_lock, NULL) != 0 ||
