@@ -129,6 +129,19 @@ static const struct config_key keys[] = {
         "The same, with one key, or without from one address (IPv6: /64); more get 429; 0: no limit."),
     INT(info_threads, "256", 1, 4096, "",
         "Requests at once in info.fcgi that wait for what is not remembered; more get 503."),
+    TEXT(
+        tiers, "files,slices,source",
+        "Where a finished file is looked for, in this order: files, slices, and at the end source; what is not named is not used."),
+    INT(tier_period_s, "86400", 1, 31536000, "s",
+        "Downloads of one file are counted so long, to tell which files are worth keeping."),
+    INT(files_bytes, "0", 0, 17592186044416, "bytes",
+        "Disk for whole files that were downloaded, as they were sent; those not used for longest are displaced. 0: none are kept."),
+    INT(files_after, "2", 1, 1000000, "",
+        "A file is kept there after so many downloads within tier_period_s."),
+    INT(files_ttl_s, "604800", 0, 315360000, "s", "And so long; 0: until it is displaced."),
+    TEXT(
+        sendfile, "off",
+        "Kept files are sent by the web server itself, told by this header: x-sendfile (Apache), x-accel-redirect (nginx), x-lighttpd-send-file; off: by Sluice."),
 };
 
 const struct config_key *config_keys(size_t *count)
@@ -265,6 +278,13 @@ static int check(const struct config *c, struct err *err)
         known |= text_starts_with(c->database, databases[i]);
     if (!known)
         return err_set(err, ERR_INTERNAL, "database must begin with sqlite:/ or postgresql://");
+    static const char *const sendfiles[] = {"off", "x-sendfile", "x-accel-redirect", "x-lighttpd-send-file"};
+    known = false;
+    for (size_t i = 0; i < ARRAY_LEN(sendfiles); i++)
+        known |= strcmp(c->sendfile, sendfiles[i]) == 0;
+    if (!known)
+        return err_set(err, ERR_INTERNAL,
+                       "sendfile must be off, x-sendfile, x-accel-redirect or x-lighttpd-send-file");
     if (c->data_dir[0] != '/')
         return err_set(err, ERR_INTERNAL, "data_dir must be an absolute path");
     if (*c->public_path && (c->public_path[0] != '/' || strpbrk(c->public_path, "\"'<>?#% \\")))

@@ -1,6 +1,7 @@
 /* See app.h. */
 #include "serve/app.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "serve/events.h"
 #include "serve/outcomes.h"
 #include "serve/pump.h"
+#include "serve/tier.h"
 #include "site/engines/ytdlp.h"
 #include "site/youtube/challenges/js.h"
 #include "site/youtube/clients.h"
@@ -96,6 +98,38 @@ static int open_calls(struct app *app, struct err *err)
     return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->calls, dir, &limits, err);
 }
 
+enum { PLACE_LEN = 32 };
+_Static_assert((int)PLACE_LEN <= (int)STORE_PLACE_MAX, "fits");
+
+/* A name that no other directory has, made by whoever comes first. */
+static int open_place(struct app *app, struct err *err)
+{
+    uint8_t random[PLACE_LEN / 2];
+    char name[PLACE_LEN + 1];
+    auto_(buf) struct buf text = BUF_INIT(PLACE_LEN);
+    auto_ptr(char) char *path = NULL;
+    auto_ptr(char) char *own = NULL;
+    hash_random(random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        (void)snprintf(name + 2 * i, 3, "%02x", random[i]);
+    if (asprintf(&path, "%s/place", app->config.data_dir) < 0 || asprintf(&own, "%s.%s", path, name) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    if (access(path, F_OK) < 0) {
+        if (io_write_file(own, name, PLACE_LEN, err) < 0)
+            return -1;
+        if (link(own, path) < 0 && errno != EEXIST) /* a filesystem without links */
+            (void)rename(own, path);
+        (void)unlink(own);
+    }
+    if (io_read_file(path, &text, err) < 0)
+        return -1;
+    if (text.len != PLACE_LEN || strspn(buf_str(&text), "0123456789abcdef") != PLACE_LEN)
+        return err_set(err, ERR_INTERNAL, "%s is damaged: remove it", path);
+    memcpy(app->place, buf_str(&text), PLACE_LEN);
+    store_jobs_here(app->store, app->place);
+    return 0;
+}
+
 struct net_opts app_net_opts(const struct config *c)
 {
     return (struct net_opts){
@@ -130,7 +164,7 @@ int app_check(const struct config *c, struct err *err)
     auto_ptr(clients) struct clients *clients = NULL;
     auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
     if (auth_check_config(c, err) < 0 || po_token_check(c->pot_provider_url, c->po_tokens, err) < 0 ||
-        engines_check(&engines, err) < 0 || net_open(&net, &opts, err) < 0)
+        engines_check(&engines, err) < 0 || tiers_check(c, err) < 0 || net_open(&net, &opts, err) < 0)
         return -1;
     net_close(net);
     if (*c->database && store_try(c->database, err) < 0)
@@ -157,12 +191,13 @@ int app_open(struct app *app, struct config *config, struct err *err)
     };
     if (hash_init(err) < 0 || auth_check_config(c, err) < 0 ||
         po_token_check(c->pot_provider_url, c->po_tokens, err) < 0 || engines_check(&app->engines, err) < 0 ||
-        io_make_dirs(c->data_dir, err) < 0 ||
+        tiers_check(c, err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
         store_open(&app->store, *c->database ? c->database : c->data_dir, err) < 0 ||
-        cache_open(&app->cache, app->store, c->data_dir, err) < 0 || open_shelf(app, err) < 0 ||
-        gate_open(&app->gate, c->data_dir, &limits, err) < 0 || open_workers(app, &limits, err) < 0 ||
-        open_plans(app, err) < 0 || open_calls(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||
-        net_open(&app->net, &net, err) < 0 || outcomes_open(&app->outcomes, app->store, err) < 0 ||
+        open_place(app, err) < 0 || cache_open(&app->cache, app->store, c->data_dir, err) < 0 ||
+        open_shelf(app, err) < 0 || gate_open(&app->gate, c->data_dir, &limits, err) < 0 ||
+        open_workers(app, &limits, err) < 0 || open_plans(app, err) < 0 || open_calls(app, err) < 0 ||
+        live_open(&app->live, c->data_dir, err) < 0 || net_open(&app->net, &net, err) < 0 ||
+        outcomes_open(&app->outcomes, app->store, err) < 0 ||
         budgets_open(&app->budgets, app->store, err) < 0 || books_open(&app->books, app->store, c, err) < 0) {
         app_close(app);
         return -1;

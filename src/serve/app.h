@@ -15,6 +15,7 @@
 #include "net/net.h"
 #include "site/engines/engines.h"
 #include "site/site.h"
+#include "store/contents.h"
 #include "store/store.h"
 
 /* How many threads of a program that sends streams may wait for the outside world. */
@@ -36,19 +37,21 @@ struct app {
     struct site_env site;
     struct engine_settings engines;
     char *players_dir;
-    struct outcomes *outcomes; /* of asking the site's clients; see outcomes.h */
-    struct budgets *budgets;   /* of bytes per day, to be settled; see budget.h */
-    struct books *books;       /* of what was asked for; see books.h */
-    struct ticker *canary;     /* NULL: no links to look at, or not here; see canary.h */
-    atomic_bool ending;        /* nobody waits for an answer any more: calls end soon */
-    struct ticker *chores;     /* NULL: this process does not stay; see chores.h */
-    int64_t helpers_us;        /* when it was last said that they are gone; see helpers.h */
-    atomic_llong parts;        /* bytes that parallel connections may still read ahead (serve/lanes.h) */
-    struct pumps *pumps;       /* NULL: this program sends no streams; see pump.h */
-    struct jobs *jobs;         /* NULL: this program runs none; see jobs.h */
-    struct events *events;     /* of jobs, to whoever listens; see events.h */
-    struct prepare *prepare;   /* NULL: nothing is planned ahead; see prepare.h */
-    struct sandbox sandbox;    /* what app_confine() reached */
+    char
+        place[STORE_PLACE_MAX + 1]; /* the name of this data directory, among those that share the database */
+    struct outcomes *outcomes;      /* of asking the site's clients; see outcomes.h */
+    struct budgets *budgets;        /* of bytes per day, to be settled; see budget.h */
+    struct books *books;            /* of what was asked for; see books.h */
+    struct ticker *canary;          /* NULL: no links to look at, or not here; see canary.h */
+    atomic_bool ending;             /* nobody waits for an answer any more: calls end soon */
+    struct ticker *chores;          /* NULL: this process does not stay; see chores.h */
+    int64_t helpers_us;             /* when it was last said that they are gone; see helpers.h */
+    atomic_llong parts;             /* bytes that parallel connections may still read ahead (serve/lanes.h) */
+    struct pumps *pumps;            /* NULL: this program sends no streams; see pump.h */
+    struct jobs *jobs;              /* NULL: this program runs none; see jobs.h */
+    struct events *events;          /* of jobs, to whoever listens; see events.h */
+    struct prepare *prepare;        /* NULL: nothing is planned ahead; see prepare.h */
+    struct sandbox sandbox;         /* what app_confine() reached */
 };
 
 /* Opens everything the programs need, from a loaded config that the app then owns. On error all is closed

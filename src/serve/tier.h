@@ -27,8 +27,9 @@ struct tier_rules {
 /* Where a content can be read now: tier_way_fini(). */
 struct tier_way {
     enum {
-        TIER_FILE,     /* of this host: `at` is its path */
-        TIER_URL,      /* ours to read: `at`, with `headers` and `egress` as struct pump_source has them */
+        TIER_FILE, /* of this host: `at` is its path */
+        TIER_URL,  /* ours to read: `at`, with `headers` and `egress` as struct pump_source has them; "own"
+                      (net/egress.h) for a server of the operator's */
         TIER_REDIRECT, /* the client's to read, without headers */
     } kind;
     char *at, *headers, *egress;
@@ -36,18 +37,20 @@ struct tier_way {
 
 /* Who asks; borrowed. */
 struct tier_ask {
-    bool may_redirect; /* the client may be sent elsewhere */
-    const char *name;  /* the file's, clean (http_file_name()) */
+    bool may_redirect;            /* the client may be sent elsewhere */
+    const struct tier_way *stale; /* a way that was found before and has turned out to be dead (404, 410): now
+                                     a fresh one, or ERR_NOT_FOUND; NULL: none */
+    const char *name;             /* the file's, clean (http_file_name()) */
     const char *mime;
 };
 
 /* What is to be stored; borrowed for the call. */
 struct tier_keep {
     struct app *app;
-    struct job *job;          /* progress, cancellation */
-    struct output *output;    /* found, not begun (output.h): its length is known, and its ETag is the key */
+    struct job *job;       /* progress, cancellation */
+    struct output *output; /* found, not begun (output.h): its length is known, and its ETag is the key */
     const struct store_content *content; /* key, site, id, bytes */
-    const char *name;         /* as above */
+    const char *name;                    /* as above */
 };
 
 struct tier {
@@ -97,7 +100,11 @@ struct tier_found {
  * ends it when true. Finding nothing is no error. out: tier_way_fini(&out->way). */
 void tiers_look(struct app *app, const char *key, const struct tier_ask *ask, bool (*has_slices)(void *ctx),
                 void *ctx, struct tier_found *out);
-/* It was to be had there after all not, with *why: forgotten there, if that is its fault. May block. */
+/* It could not be had there after all, with *why: forgotten there, if it is gone. May block. */
 void tier_failed(struct app *app, const struct store_content *c, const struct err *why);
+
+/* ---- The tiers ---- */
+
+extern const struct tier files_tier;
 
 #endif

@@ -49,8 +49,8 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
     "id, kind, state, owner, input, result, error, message, done_bytes, total_bytes, attempts, "             \
     "max_attempts, run_unix_ms, lease, lease_unix_ms, created_unix_ms, updated_unix_ms"
 #define JOB_IS_DUE(now, here)                                                                                \
-    "(place IN ('', " here ") AND ((state IN ('queued', 'waiting') AND run_unix_ms <= " now                  \
-    ") OR (state = 'running' AND lease_unix_ms <= " now ")))"
+    "(((state IN ('queued', 'waiting') AND run_unix_ms <= " now                                              \
+    ") OR (state = 'running' AND lease_unix_ms <= " now ")) AND place IN ('', " here "))"
 
 #define CONTENT_COLUMNS                                                                                      \
     "content, tier, place, reference, site, id, bytes, hits, created_unix_s, used_unix_s, expires_unix_s"
@@ -249,8 +249,9 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_CONTENT_USED] = ("UPDATE content_cache SET hits = hits + $1, used_unix_s = $2 "
                          "WHERE content = $3 AND tier = $4 AND place = $5"),
     [DB_CONTENT_CLAIM] =
-        ("INSERT INTO content_cache (" CONTENT_COLUMNS ", state, lease) "
-         "VALUES ($1, $2, $3, '', $5, $6, $7, 0, $8, $8, $9, 'storing', $4) "
+        ("INSERT INTO content_cache (content, tier, place, lease, site, id, bytes, created_unix_s, "
+         "used_unix_s, expires_unix_s, state, reference, hits) "
+         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 'storing', '', 0) "
          "ON CONFLICT (content, tier, place) DO UPDATE SET state = 'storing', lease = excluded.lease, "
          "bytes = excluded.bytes, created_unix_s = $8, expires_unix_s = excluded.expires_unix_s "
          "WHERE content_cache.state IN ('storing', 'refused') AND content_cache.expires_unix_s <= $8"),
