@@ -408,11 +408,7 @@ void flow_want(struct flow *f, size_t bytes)
 {
     struct transfer *t = &f->t;
     t->enough = bytes == 0 ? 1 : bytes < TRANSFER_ENOUGH_BYTES ? bytes : TRANSFER_ENOUGH_BYTES;
-    if (t->len == 0 && t->room > t->enough + TRANSFER_READ_BYTES) {
-        free(t->bytes);
-        t->bytes = NULL;
-        t->room = t->from = 0;
-    }
+    transfer_slim(t);
     go_on(f);
     if (f->is_changed) /* told when the caller has returned */
         (void)loop_timer_set(f->set->loop, &f->timer, 0);

@@ -379,4 +379,13 @@ void transfer_take(struct transfer *t, size_t n)
     t->len -= n;
     if (t->len == 0)
         t->from = 0;
+    transfer_slim(t);
+}
+
+void transfer_slim(struct transfer *t)
+{
+    if (t->len || t->room <= t->enough + TRANSFER_READ_BYTES)
+        return;
+    free(steal(&t->bytes));
+    t->room = t->from = 0;
 }

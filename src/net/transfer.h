@@ -94,6 +94,8 @@ int64_t transfer_due_us(const struct transfer *t);
 void transfer_stalled(struct transfer *t);
 /* The first `n` bytes in hand are no longer needed. */
 void transfer_take(struct transfer *t, size_t n);
+/* Gives back memory for bytes, where none are in hand and t->enough has become less. */
+void transfer_slim(struct transfer *t);
 
 /* ---- For its driver ---- */
 

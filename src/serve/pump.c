@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/width.h"
 
 enum {
     TASK_THREADS_MAX = 16,        /* renewals are rare, and one serves all streams of a link */
@@ -63,6 +64,7 @@ struct pump {
     int64_t moved_us;
     int64_t second_us; /* when the second began in which it has taken: */
     size_t second_bytes, last_second_bytes;
+    uint64_t taken_bytes;
     struct err err;
 };
 
@@ -229,7 +231,9 @@ static bool is_slow(struct pump *s, size_t taken)
         s->second_us = now_us;
     }
     s->second_bytes += taken;
-    return s->second_bytes < FAST_BYTES_PER_S && s->last_second_bytes < FAST_BYTES_PER_S;
+    s->taken_bytes += taken;
+    return s->taken_bytes < WIDTH_START_BYTES || /* which web servers take for slow ones, too */
+           (s->second_bytes < FAST_BYTES_PER_S && s->last_second_bytes < FAST_BYTES_PER_S);
 }
 
 /* Sends what is in hand. True: the stream goes on, and there may be more at once. */
