@@ -90,6 +90,8 @@ static const struct config_key keys[] = {
     INT(canary_interval_s, "900", 1, 86400, "s", "Time between two looks at canary_links."),
     INT(upstream_interval_ms, "100", 0, 60000, "ms",
         "Time between two calls of a video site by one way out, more or less by half, twenty at once after a pause; 0: none."),
+    INT(date_wait_ms, "0", 0, 10000, "ms",
+        "YouTube tells the day a video came out by a call of its own: so long may an answer wait for it; 0: not asked."),
     INT(upstream_calls, "64", 1, 1000, "", "Calls of video sites at once; more wait."),
     INT(upstream_connect_ms, "10000", 100, 120000, "ms", "Time limit for one upstream connection to open."),
     INT(upstream_timeout_ms, "30000", 500, 600000, "ms", "Time limit for one description call."),

@@ -49,6 +49,7 @@ struct config {
     int64_t cache_ttl_s;       /* descriptions are kept at most this long */
     int64_t cache_bytes;       /* descriptions and answers on disk */
     int64_t canary_interval_s;
+    int64_t date_wait_ms;
     int64_t upstream_interval_ms; /* between calls of a site's API by one way out; 0: no pacing */
     int64_t upstream_calls;       /* of sites' APIs at once */
     int64_t upstream_connect_ms;

@@ -2,6 +2,7 @@
  * writes it (gabriel.mp3-tech.org/mp3infotag.html). */
 #include "media/mp3.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -118,6 +119,19 @@ static void put_text(struct buf *out, const char *id, const char *text)
     put_frame(out, id, &content);
 }
 
+/* "2026-01-31": the year, and day and month; the one frame for all of it came with ID3v2.4. */
+static void put_date(struct buf *out, const char *date)
+{
+    char year[5];
+    char day[5];
+    if (!date || strlen(date) != 10)
+        return;
+    (void)snprintf(year, sizeof year, "%.4s", date);
+    (void)snprintf(day, sizeof day, "%.2s%.2s", date + 8, date + 5);
+    put_text(out, "TYER", year);
+    put_text(out, "TDAT", day);
+}
+
 static void put_cover(struct buf *out, const struct mp4_tags *tags, size_t end)
 {
     static const size_t around = 10 + 1 + sizeof "image/jpeg" + 2;
@@ -154,6 +168,7 @@ static void put_tag(struct buf *out, const struct mp3_shape *s, const struct mp4
         (void)buf_addc(out, (char)(size >> shift & 0x7f));
     put_text(out, "TIT2", t->title);
     put_text(out, "TPE1", t->artist);
+    put_date(out, t->date);
     put_text(out, "COMM", t->comment);
     put_cover(out, t, end);
     if (!out->failed)

@@ -9,7 +9,7 @@ enum { MP4_TAG_TEXT_MAX = 4096, MP4_TAG_COVER_MAX = 4 * 1024 * 1024 };
 
 /* All borrowed, all optional: NULL or "" leaves one out. UTF-8; longer text is cut between characters. */
 struct mp4_tags {
-    const char *title, *artist, *date, *comment;
+    const char *title, *artist, *date, *comment; /* date: "2026-01-31" */
     const void *cover; /* JPEG or PNG; anything else, or one that is too large, is left out */
     size_t cover_len;
 };

@@ -176,6 +176,12 @@ static const struct way *find_way(const struct net *net, const char *name, size_
     return NULL;
 }
 
+const char *egress_proxy(const struct net *net, const char *way_name)
+{
+    const struct way *way = find_way(net, way_name, strlen(way_name));
+    return way ? way->url : "";
+}
+
 /* The prefix may have changed since the name was given: then the address is not ours any more. */
 static bool is_ours(const struct net *net, const char *address)
 {

@@ -31,6 +31,9 @@ struct egress_way {
 /* The ways there are; how many, at least one. */
 size_t egress_ways(const struct net *net, struct egress_way out[EGRESS_WAYS_MAX]);
 
+/* The URL of the proxy that a way of this name is, password and all; "": none. Borrowed. */
+const char *egress_proxy(const struct net *net, const char *way_name);
+
 /* The name of this way; of the direct one, where there is a prefix of our own, with a random address of it.
  * `cookies`: with those of the host. */
 void egress_name(const struct net *net, const struct egress_way *way, bool cookies, char out[EGRESS_MAX]);

@@ -218,6 +218,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .players_dir = app->players_dir,
         .pot_provider_url = c->pot_provider_url,
         .po_tokens = c->po_tokens,
+        .date_wait_ms = (int)c->date_wait_ms,
         .note = outcomes_note,
         .note_ctx = app->outcomes,
         .score = outcomes_score,

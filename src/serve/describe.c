@@ -95,9 +95,9 @@ static void link_key(const struct link *link, const char *kind, const char *salt
     (void)snprintf(key, SERVE_KEY_MAX, "%s:%.*s%.*s", kind, KEY_HALF, of_link, KEY_HALF, of_salt);
 }
 
-/* 4: the version of the private form; a changed form changes the key. */
-static const char description_kind[] = "d4";
-const char serve_answer_kind[] = "i4";
+/* 5: the version of the private form; a changed form changes the key. */
+static const char description_kind[] = "d5";
+const char serve_answer_kind[] = "i5";
 
 int serve_forget(struct app *app, const char *link_text, struct err *err)
 {

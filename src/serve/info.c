@@ -165,11 +165,11 @@ static json_t *description_json(const struct parts *p, struct err *err)
     json_t *formats = json_array();
     for (size_t i = 0; i < d->format_count; i++)
         (void)json_array_append_new(formats, format_json(&d->formats[i]));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:o}", "site", d->site, "id",
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "site", d->site, "id",
                              d->id, "url", d->url, "title", d->title, "author", text_or_null(d->author),
-                             "duration_s", seconds_or_null(d->duration_ms), "thumbnail",
-                             text_or_null(d->thumbnail), "thumbnail_url", thumbnail_url, "live", d->live,
-                             "formats", formats);
+                             "published", text_or_null(d->published), "duration_s",
+                             seconds_or_null(d->duration_ms), "thumbnail", text_or_null(d->thumbnail),
+                             "thumbnail_url", thumbnail_url, "live", d->live, "formats", formats);
     if (!root) {
         (void)err_set(err, ERR_INTERNAL, "cannot write the description");
         return NULL;

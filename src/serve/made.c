@@ -21,9 +21,9 @@ struct made {
     struct app *app;
     enum choice_make make;
     uint64_t duration_ms;
-    struct mp3_shape shape;      /* of MP3 */
-    char *title, *author, *link; /* own copies: a renewal replaces the description */
-    struct shelf_value *cover;   /* NULL: none */
+    struct mp3_shape shape;             /* of MP3 */
+    char *title, *author, *date, *link; /* own copies: a renewal replaces the description */
+    struct shelf_value *cover;          /* NULL: none */
     struct mp4_tags tags;
     bool no_tags;
     uint64_t length;
@@ -47,6 +47,7 @@ void made_free(struct made *m)
     shelf_value_free(m->cover);
     free(m->title);
     free(m->author);
+    free(m->date);
     free(m->link);
     free(m);
 }
@@ -57,12 +58,13 @@ static int copy_tags(struct made *m, const struct description *d, struct err *er
 {
     m->title = strdup(d->title ? d->title : "");
     m->author = strdup(d->author ? d->author : "");
+    m->date = strdup(d->published ? d->published : "");
     m->link = strdup(d->url ? d->url : "");
-    if (!m->title || !m->author || !m->link)
+    if (!m->title || !m->author || !m->date || !m->link)
         return err_set(err, ERR_INTERNAL, "out of memory");
     if (m->make == CHOICE_MP3 || m->make == CHOICE_OGG)
         (void)cover_get(m->app, d, &m->cover); /* missed: then without */
-    m->tags = (struct mp4_tags){.title = m->title, .artist = m->author, .comment = m->link};
+    m->tags = (struct mp4_tags){.title = m->title, .artist = m->author, .date = m->date, .comment = m->link};
     if (m->cover) {
         m->tags.cover = shelf_value_data(m->cover);
         m->tags.cover_len = shelf_value_size(m->cover);
@@ -92,6 +94,7 @@ static int set_etag(struct made *m, const struct description *d, const struct ch
     if (!m->no_tags) {
         add_text(&text, m->title);
         add_text(&text, m->author);
+        add_text(&text, m->date);
         add_text(&text, m->link);
         hash_sha256_hex(m->tags.cover, m->tags.cover_len, hex);
         add_text(&text, hex);

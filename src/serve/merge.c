@@ -357,7 +357,7 @@ int merge_plan(struct app *app, const struct description *d, const struct choice
     auto_(heads) struct heads heads = {0};
     auto_(covering) struct covering cover = {.of = d};
     auto_(work) struct work w = {.app = app, .choice = c, .splice = splice};
-    struct mp4_tags tags = {.title = d->title, .artist = d->author, .comment = d->url};
+    struct mp4_tags tags = {.title = d->title, .artist = d->author, .date = d->published, .comment = d->url};
     if (!splice)
         return err_set(err, ERR_INTERNAL, "out of memory");
     if (add_sources(&w, heads.calls, err) < 0 || add_subtitles(splice, opts->subtitles, &texts, err) < 0)

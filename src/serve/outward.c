@@ -202,4 +202,5 @@ void outward_join(struct outward *o, struct site_env *env)
     env->call_ctx = o;
     env->way = o->is_one_of ? o->way : NULL;
     env->egress = o->egress;
+    env->proxy = egress_proxy(o->app->net, o->way);
 }

@@ -60,6 +60,7 @@ static int add_key(struct buf *out, const struct app *app, const struct descript
     if (!o->no_tags) {
         add_text(out, d->title);
         add_text(out, d->author);
+        add_text(out, d->published);
         add_text(out, d->url);
     }
     return out->failed ? -1 : 0;

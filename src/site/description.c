@@ -7,8 +7,10 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 enum { ROWS_MAX = 512, ROWS_START = 16 };
@@ -22,7 +24,7 @@ struct field {
 };
 
 /* Change the magic with the tables. The byte order is the machine's: what is remembered does not travel. */
-static const char magic[16] = "sluice media 4";
+static const char magic[16] = "sluice media 5";
 
 struct head {
     char magic[sizeof magic];
@@ -93,6 +95,7 @@ static const struct field description_fields[] = {
     FIELD(BOOL, description, live),
     FIELD(TEXT, description, engine),
     FIELD(I64, description, expires_unix_s),
+    FIELD(TEXT_OR_NULL, description, published),
 };
 
 /* The same, as what the functions below take. */
@@ -236,6 +239,34 @@ int description_set_line(char **to, const char *s, size_t len, size_t max)
 {
     auto_(buf) struct buf clean = BUF_INIT(max);
     return set_clean(to, &clean, s, len, true);
+}
+
+int description_set_day(struct description *d, const char *text)
+{
+    /* Where the digits of year, month and day lie in either form. */
+    size_t digits = text ? strspn(text, "0123456789") : 0;
+    size_t gap = digits >= 8 ? 0 : 1;
+    uint64_t year;
+    uint64_t month;
+    uint64_t day;
+    char out[11];
+    if (!text || strnlen(text, 8 + 2 * gap) < 8 + 2 * gap ||
+        (gap && (digits != 4 || text[4] != '-' || text[7] != '-')) ||
+        text_parse_u64n(text, 4, 1900, 2999, &year) < 0 ||
+        text_parse_u64n(text + 4 + gap, 2, 1, 12, &month) < 0 ||
+        text_parse_u64n(text + 6 + 2 * gap, 2, 1, 31, &day) < 0)
+        return 0;
+    (void)snprintf(out, sizeof out, "%04d-%02d-%02d", (int)year, (int)month, (int)day);
+    return description_set_text(&d->published, out, strlen(out), sizeof out);
+}
+
+int description_set_day_of(struct description *d, int64_t unix_s)
+{
+    char text[24];
+    if (unix_s <= 0 || unix_s > INT32_MAX * INT64_C(4))
+        return 0;
+    clock_format_utc(unix_s, text, sizeof text);
+    return description_set_day(d, text);
 }
 
 /* Grown by doubling: `rows` has room for the next power of two over *count, or ROWS_START. */

@@ -72,6 +72,7 @@ struct description {
     char *author;         /* NULL unknown */
     uint64_t duration_ms; /* 0 unknown */
     char *thumbnail;      /* https URL; NULL none */
+    char *published;      /* when it came out, "2026-01-31"; NULL unknown */
     bool live;
     struct format *formats;
     size_t format_count;
@@ -98,6 +99,10 @@ int description_set_text(char **to, const char *s, size_t len, size_t max);
 /* The same for texts that people read in one line: every run of white space and control characters becomes
  * one space, none at the ends. */
 int description_set_line(char **to, const char *s, size_t len, size_t max);
+/* Sets `published` from the beginning of "2026-01-31T…" or "20260131", and from a time; what is no date is
+ * passed over. -1: out of memory. */
+int description_set_day(struct description *d, const char *text);
+int description_set_day_of(struct description *d, int64_t unix_s);
 /* Drops all formats but these, and all other lists: for those who keep one for as long as a stream lasts. The
  * pointers are set to where the formats are then. */
 void description_narrow(struct description *d, const struct format **kept, size_t count);

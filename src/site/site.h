@@ -53,8 +53,10 @@ struct site_env {
     const char *pot_provider_url; /* youtube/po_token.h; NULL or "": none */
     const char *po_tokens;        /* the same, made by hand; NULL or "": none */
     const char *way;              /* by which the calls leave: net/egress.h; NULL: there is but one */
+    const char *proxy;            /* of that way, for the token provider; NULL or "": none */
     const char *egress;           /* all of that way's name; NULL: the usual one */
     const char *only_client;      /* the only one to be asked, whatever the order says; NULL: as it says */
+    int date_wait_ms;             /* for a video's date: youtube/date.h; 0: it is not asked for */
     void (*note)(void *ctx, const struct site_note *note); /* any thread; NULL: nobody listens */
     void *note_ctx;
     /* What of the notes is remembered; outcomes count half after `half_life_s`. NULL: nothing is. */

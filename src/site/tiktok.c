@@ -191,6 +191,7 @@ static int read_item(const json_t *item, const char *cookies, struct description
         .author = nickname ? nickname : user,
         .thumbnail = path_text(video, "originCover"),
         .duration_ms = path_number(video, "duration", DURATION_MAX_S) * 1000,
+        .published_unix_s = (int64_t)path_number(item, "createTime", INT32_MAX),
     };
     (void)header_lines_add(&with_cookie, "Referer", "https://www.tiktok.com/");
     (void)header_lines_add(&without, "Referer", "https://www.tiktok.com/");

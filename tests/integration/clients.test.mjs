@@ -129,6 +129,15 @@ describe('clients that fail', () => {
     assert.ok(both.ms < 7500, `${both.ms} ms`);
     assert.equal(await asked('ANDROID'), 1);
 
+    // The other one was faster, but has small files only: it waits a moment for the better answer.
+    profiles((clients) => Object.assign(clients.adaptive, { explore_percent: 0, half_life_s: 1, hedge_after_ms: 400, hedge_grace_ms: 6000 }));
+    await stack.origin.reset();
+    await stack.origin.script({ match: { client: 'VISIONOS', path: '*/player' }, times: 1, action: { type: 'delay', ms: 3000 } });
+    const better = await stack.info(fresh());
+    assert.equal(better.json().engine, 'youtube:visionos', better.text());
+    assert.ok(better.json().formats.length > 1);
+    assert.equal(await asked('ANDROID'), 1);
+
     await stack.origin.reset();
     assert.equal((await stack.info(fresh())).json().engine, 'youtube:visionos');
     assert.equal(await asked('ANDROID'), 0, 'a quick one gets none');

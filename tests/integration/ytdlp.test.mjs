@@ -163,7 +163,7 @@ class YoutubeDL:
         assert download is False
         what = url.rsplit("/", 1)[1]
         found = getattr(self, what)()
-        info = {"id": "x", "title": str(found), "formats": [{"format_id": "1", "url": "https://media.example/clip.mp4", "ext": "mp4"}]}
+        info = {"id": "x", "title": str(found), "upload_date": "20260131", "formats": [{"format_id": "1", "url": "https://media.example/clip.mp4", "ext": "mp4"}]}
         if isinstance(found, dict): info.update(found)
         return info
     def attempt(self, work):
@@ -260,6 +260,7 @@ describe('one that means harm', () => {
     const codes = { huge: [502, 'upstream_failed'], throw: [502, 'upstream_failed'], live: [409, 'live'], drm: [403, 'drm'], login: [403, 'private'], empty: [422, 'unsupported_site'] };
     for (const [what, [status, code]] of Object.entries(codes)) assertProblem(await stack.info(link(what)), status, code);
     const d = await described(stack, link('shapes'));
+    assert.equal(d.published, '2026-01-31');
     assert.deepEqual(d.formats.map((f) => [f.id, f.width, f.bitrate]), [['1', null, null]]);
     assert.deepEqual([d.duration_s, d.subtitles], [null, []]);
     const answer = await stack.stream(link('headers'), 'best');

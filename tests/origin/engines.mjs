@@ -46,6 +46,7 @@ function invidious(media, { host, url, headers }) {
       ],
       author: 'Sluice',
       lengthSeconds: 20,
+      published: 1767225600, // 1 January 2026
       liveNow: false,
       adaptiveFormats: Object.keys(adaptive).map((itag) => row(media, id, itag)),
       formatStreams: [{ url: `https://${host}/videoplayback?id=${id}&itag=18`, itag: '18', type: 'video/mp4; codecs="avc1.42001E, mp4a.40.2"', quality: 'medium', fps: 24, container: 'mp4', size: '640x360', qualityLabel: '360p' }],

@@ -12,6 +12,7 @@ function item(media, id) {
   return {
     id,
     desc: 'A demo <b>video</b> #sluice',
+    createTime: '1767225600', // 1 January 2026
     author: { uniqueId: 'sluice.demo', nickname: 'Sluice' },
     music: { title: 'original sound' },
     video: {

@@ -263,6 +263,7 @@ export function makeYoutube({ media, settings }) {
       ...captionsOf(id, video),
       ...(video.storyboards && { storyboards: { playerStoryboardSpecRenderer: { spec: video.storyboards(id) } } }),
       ...details(id, video),
+      ...(asker.client === 'WEB' && { microformat: { playerMicroformatRenderer: { publishDate: '2026-01-31T09:15:00-08:00', uploadDate: '2026-01-30T21:00:00-08:00', category: 'Education', isUnlisted: false } } }),
       trackingParams: 'CAAQu2kiEwj',
     };
   }

@@ -250,6 +250,7 @@ static void tags_are_read_back(void **state)
         auto_(buf) struct buf text = BUF_INIT(65536);
         const struct mp4_tags tags = {.title = "Grüße, 世界 \U0001F3B5",
                                       .artist = "Ä & B\xff",
+                                      .date = "2026-01-31",
                                       .comment = "https://example.org/watch?v=x",
                                       .cover = jpeg,
                                       .cover_len = cases[i].cover_len ? cases[i].cover_len : cover.len};

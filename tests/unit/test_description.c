@@ -35,6 +35,7 @@ static struct description *full(void)
     d->live = true;
     d->engine = copy("youtube:visionos");
     d->expires_unix_s = INT64_MIN;
+    d->published = copy("2026-01-31");
     struct format *f = description_add_format(d);
     assert_non_null(f);
     *f = (struct format){
@@ -95,6 +96,7 @@ static void nothing_is_lost(void **state)
         fail_msg("%s", err.text);
     assert_string_equal(back->title, d->title);
     assert_string_equal(back->author, "");
+    assert_string_equal(back->published, "2026-01-31");
     assert_true(back->duration_ms == UINT64_MAX && back->expires_unix_s == INT64_MIN && back->live);
     assert_int_equal(back->format_count, 2);
     assert_int_equal(back->subtitle_count, 1);
@@ -279,9 +281,48 @@ static void numbers_that_are_none(void **state)
     expect_refusal("not a number", &form, form.len);
 }
 
+static void days(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *day; /* NULL: none */
+    } cases[] = {
+        {"2026-01-31", "2026-01-31"},
+        {"2026-01-31T09:15:00-08:00", "2026-01-31"},
+        {"20260131", "2026-01-31"},
+        {"20260131235959", "2026-01-31"},
+        {"2026-1-31", NULL},
+        {"2026-13-01", NULL},
+        {"2026-00-01", NULL},
+        {"2026-01-32", NULL},
+        {"0000-01-01", NULL},
+        {"9999-01-01", NULL},
+        {"2026-01-3", NULL},
+        {"2026013", NULL},
+        {"2026/01/31", NULL},
+        {"-026-01-31", NULL},
+        {"31 January 2026", NULL},
+        {"", NULL},
+        {NULL, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_ptr(description) struct description *d = description_new();
+        assert_int_equal(description_set_day(d, cases[i].text), 0);
+        if (cases[i].day ? !d->published || strcmp(d->published, cases[i].day) != 0 : d->published != NULL)
+            fail_msg("%s: %s", cases[i].text, d->published);
+    }
+    auto_ptr(description) struct description *d = description_new();
+    assert_int_equal(description_set_day_of(d, 0), 0);
+    assert_int_equal(description_set_day_of(d, INT64_MAX), 0);
+    assert_null(d->published);
+    assert_int_equal(description_set_day_of(d, 1767225600), 0);
+    assert_string_equal(d->published, "2026-01-01");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(days),
         cmocka_unit_test(nothing_is_lost),
         cmocka_unit_test(texts_are_cleaned_and_cut),
         cmocka_unit_test(lines_have_no_controls),

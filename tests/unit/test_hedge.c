@@ -1,4 +1,5 @@
-/* site/youtube/hedge: who is first with a good answer wins, the other one is told to end. */
+/* site/youtube/hedge: who is first with a good answer wins, the other one is told to end; a poor one waits.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,16 +16,17 @@
 struct leg {
     struct hedge_leg hedge;
     int after_ms;
-    bool good, saw_end;
+    enum hedge_end good;
+    bool saw_end;
 };
 
-static bool run(struct hedge_leg *hedge)
+static enum hedge_end run(struct hedge_leg *hedge)
 {
     struct leg *leg = (struct leg *)hedge;
     for (int ms = 0; ms < leg->after_ms; ms += 5) {
         if (atomic_load(&hedge->cancelled)) {
             leg->saw_end = true;
-            return false;
+            return HEDGE_FAILED;
         }
         clock_sleep_ms(5);
     }
@@ -37,19 +39,25 @@ static void races(void **state)
     static const struct {
         const char *name;
         int first_ms, second_ms;
-        bool first_good, second_good;
+        enum hedge_end first_good, second_good;
         bool began;                 /* the second */
         int winner;                 /* 0, 1; -1 nobody */
         bool first_end, second_end; /* was told to end */
         int most_ms;
     } cases[] = {
-        {"a quick one", 0, 0, true, true, false, 0, false, false, 100},
-        {"a quick failure", 0, 0, false, true, false, -1, false, false, 100},
-        {"a slow one loses", 5000, 50, true, true, true, 1, true, false, 1000},
-        {"a slow one wins", 300, 5000, true, true, true, 0, false, true, 1000},
-        {"the second fails", 400, 50, true, false, true, 0, false, false, 1000},
-        {"the first fails late", 300, 400, false, true, true, 1, false, false, 1500},
-        {"both fail", 300, 400, false, false, true, -1, false, false, 1500},
+        {"a quick one", 0, 0, HEDGE_GOOD, HEDGE_GOOD, false, 0, false, false, 100},
+        {"a quick failure", 0, 0, HEDGE_FAILED, HEDGE_GOOD, false, -1, false, false, 100},
+        {"a slow one loses", 5000, 50, HEDGE_GOOD, HEDGE_GOOD, true, 1, true, false, 1000},
+        {"a slow one wins", 300, 5000, HEDGE_GOOD, HEDGE_GOOD, true, 0, false, true, 1000},
+        {"the second fails", 400, 50, HEDGE_GOOD, HEDGE_FAILED, true, 0, false, false, 1000},
+        {"the first fails late", 300, 400, HEDGE_FAILED, HEDGE_GOOD, true, 1, false, false, 1500},
+        {"both fail", 300, 400, HEDGE_FAILED, HEDGE_FAILED, true, -1, false, false, 1500},
+        {"a quick one that is poor", 0, 0, HEDGE_POOR, HEDGE_GOOD, false, 0, false, false, 100},
+        {"a poor one waits", 400, 50, HEDGE_GOOD, HEDGE_POOR, true, 0, false, false, 1000},
+        {"not for ever", 5000, 50, HEDGE_GOOD, HEDGE_POOR, true, 1, true, false, 1500},
+        {"a poor one, and then nothing", 400, 50, HEDGE_FAILED, HEDGE_POOR, true, 1, false, false, 1000},
+        {"two poor ones", 300, 50, HEDGE_POOR, HEDGE_POOR, true, 1, false, false, 1000},
+        {"the first waits for the second", 250, 300, HEDGE_POOR, HEDGE_GOOD, true, 1, false, false, 1000},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct leg first = {
@@ -57,7 +65,7 @@ static void races(void **state)
         struct leg second = {
             .hedge = {.run = run}, .after_ms = cases[i].second_ms, .good = cases[i].second_good};
         int64_t began_us = clock_mono_us();
-        hedge_run(&first.hedge, &second.hedge, 150);
+        hedge_run(&first.hedge, &second.hedge, 150, 400);
         int64_t took_ms = (clock_mono_us() - began_us) / 1000;
         int winner = first.hedge.won ? 0 : second.hedge.won ? 1 : -1;
         if (second.hedge.began != cases[i].began || winner != cases[i].winner ||

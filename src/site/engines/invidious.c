@@ -170,6 +170,7 @@ static int fill(struct description *d, const char *instance, const char *id, con
         .author = path_text(root, "author"),
         .thumbnail = thumbnail_of(root),
         .duration_ms = path_number(root, "lengthSeconds", DURATION_MAX_S) * 1000,
+        .published_unix_s = (int64_t)path_number(root, "published", INT32_MAX),
     };
     static const char *const lists[] = {"formatStreams", "adaptiveFormats"};
     if (offer_begin(d, &about) < 0)

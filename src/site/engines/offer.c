@@ -186,6 +186,9 @@ int offer_begin(struct description *d, const struct offer_about *about)
         (about->thumbnail && offer_is_url(about->thumbnail) &&
          text_starts_with(about->thumbnail, "https://") && set(&d->thumbnail, about->thumbnail) < 0))
         return -1;
+    if (description_set_day_of(d, about->published_unix_s) < 0 ||
+        description_set_day(d, about->published) < 0)
+        return -1;
     if ((!d->title || !*d->title) && description_set_line(&d->title, about->id, strlen(about->id), 100) < 0)
         return -1;
     return description_set_line(&d->site, about->site, strlen(about->site), 40) |

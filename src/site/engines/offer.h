@@ -32,6 +32,8 @@ struct offer_about {
     const char *site, *id, *url, *engine;
     const char *title, *author, *thumbnail;
     uint64_t duration_ms;
+    const char *published; /* as description_set_day() takes it */
+    int64_t published_unix_s;
 };
 int offer_begin(struct description *d, const struct offer_about *about);
 

@@ -182,7 +182,7 @@ def finite(value):
 
 
 def summary(ydl, info):
-    keep = "id title uploader channel artist duration thumbnail is_live live_status extractor webpage_url".split()
+    keep = "id title uploader channel artist duration thumbnail upload_date release_date is_live live_status extractor webpage_url".split()
     out = {key: info.get(key) for key in keep if info.get(key) is not None}
     if out.get("extractor") in ("generic", "html5"):  # it numbers what it finds, also where that is one
         out["title"] = str(out.get("title", "")).removesuffix(" (1)")

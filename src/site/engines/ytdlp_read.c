@@ -205,7 +205,10 @@ static int begin(const struct link *link, const json_t *info, struct description
         .title = path_text(info, "title"),
         .thumbnail = path_text(info, "thumbnail"),
         .duration_ms = number(info, "duration", 1000),
+        .published = path_text(info, "release_date"),
     };
+    if (!about.published)
+        about.published = path_text(info, "upload_date");
     if (!about.id || !*about.id)
         about.id = hex;
     for (size_t i = 0; i < ARRAY_LEN(authors) && !about.author; i++)

@@ -69,6 +69,7 @@ struct client_adaptive {
     int half_life_s;           /* so long ago, an outcome counts half */
     int hedge_after_ms;        /* a client that takes longer, and three times as long as usual, gets company;
                                   0: never */
+    int hedge_grace_ms;        /* an answer with nothing but small files waits so long for the other's */
 };
 
 /* Where else a file may be had: see hosts.h. */

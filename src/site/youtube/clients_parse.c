@@ -84,6 +84,7 @@ static const struct member adaptive_table[] = {
     MEMBER(WANT_COUNT, client_adaptive, failing_below_percent),
     MEMBER(WANT_COUNT, client_adaptive, half_life_s),
     {"hedge_after_ms", WANT_COUNT, true, offsetof(struct client_adaptive, hedge_after_ms)},
+    {"hedge_grace_ms", WANT_COUNT, true, offsetof(struct client_adaptive, hedge_grace_ms)},
 };
 static const struct member client_table[] = {
     NOTE,
@@ -407,8 +408,11 @@ static int take_adaptive(struct clients *out, const json_t *object, struct err *
 {
     /* As in the file built in: one of an operator's that is older does not have it. */
     struct client_adaptive *a = &out->adaptive;
-    *a = (struct client_adaptive){
-        .explore_percent = 10, .failing_below_percent = 50, .half_life_s = 900, .hedge_after_ms = 3000};
+    *a = (struct client_adaptive){.explore_percent = 10,
+                                  .failing_below_percent = 50,
+                                  .half_life_s = 900,
+                                  .hedge_after_ms = 3000,
+                                  .hedge_grace_ms = 2000};
     if (object && take_members(adaptive_table, ARRAY_LEN(adaptive_table), object, a, "adaptive", err) < 0)
         return -1;
     if (a->explore_percent > 100 || a->failing_below_percent > 100)

@@ -7,20 +7,45 @@
 
 struct hedge {
     struct hedge_leg *first, *second;
-    struct timespec start; /* of the second */
-    pthread_mutex_t lock;  /* guards what follows, and `won` of both */
+    int delay_ms, grace_ms;
+    pthread_mutex_t lock; /* guards what follows, and all of both legs but `run` and `cancelled` */
     pthread_cond_t changed;
-    bool first_ended;
 };
 
-static void finish(struct hedge *h, struct hedge_leg *leg, struct hedge_leg *other, bool good)
+static struct timespec after(int ms)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000L;
+    if (t.tv_nsec >= 1000000000L) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000L;
+    }
+    return t;
+}
+
+/* With the lock. Returns when the leg has ended, or so long after. */
+static void await_end(struct hedge *h, const struct hedge_leg *leg, int ms)
+{
+    struct timespec until = after(ms);
+    for (int rc = 0; !leg->ended && rc == 0;)
+        rc = pthread_cond_timedwait(&h->changed, &h->lock, &until);
+}
+
+static void finish(struct hedge *h, struct hedge_leg *leg, struct hedge_leg *other, enum hedge_end end)
 {
     (void)pthread_mutex_lock(&h->lock);
-    leg->won = good && !other->won;
+    leg->end = end;
+    leg->ended = true;
+    (void)pthread_cond_broadcast(&h->changed);
+    bool late = other->ended && other->end != HEDGE_FAILED; /* if it has not won yet, it is about to */
+    if (end == HEDGE_POOR && other->began)
+        await_end(h, other, h->grace_ms);
+    if (end == HEDGE_GOOD || (end == HEDGE_POOR && !late && other->end != HEDGE_GOOD))
+        leg->won = !other->won;
     if (leg->won)
         atomic_store(&other->cancelled, true);
-    h->first_ended |= leg == h->first;
-    (void)pthread_cond_signal(&h->changed);
     (void)pthread_mutex_unlock(&h->lock);
 }
 
@@ -28,9 +53,8 @@ static void *run_second(void *arg)
 {
     struct hedge *h = arg;
     (void)pthread_mutex_lock(&h->lock);
-    for (int rc = 0; !h->first_ended && rc == 0;)
-        rc = pthread_cond_timedwait(&h->changed, &h->lock, &h->start);
-    h->second->began = !h->first_ended;
+    await_end(h, h->first, h->delay_ms);
+    h->second->began = !h->first->ended;
     (void)pthread_mutex_unlock(&h->lock);
     if (h->second->began)
         finish(h, h->second, h->first, h->second->run(h->second));
@@ -48,22 +72,19 @@ static bool start_thread(struct hedge *h, pthread_t *thread)
     return rc == 0;
 }
 
-void hedge_run(struct hedge_leg *first, struct hedge_leg *second, int delay_ms)
+void hedge_run(struct hedge_leg *first, struct hedge_leg *second, int delay_ms, int grace_ms)
 {
-    struct hedge h = {.first = first, .second = second, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct hedge h = {.first = first,
+                      .second = second,
+                      .delay_ms = delay_ms,
+                      .grace_ms = grace_ms,
+                      .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_condattr_t monotonic;
     pthread_t thread;
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&h.changed, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
-    (void)clock_gettime(CLOCK_MONOTONIC, &h.start);
-    h.start.tv_sec += delay_ms / 1000;
-    h.start.tv_nsec += delay_ms % 1000 * 1000000L;
-    if (h.start.tv_nsec >= 1000000000L) {
-        h.start.tv_sec++;
-        h.start.tv_nsec -= 1000000000L;
-    }
     first->began = true;
     bool has_second = start_thread(&h, &thread);
     finish(&h, first, second, first->run(first));

@@ -170,6 +170,18 @@ static int read_details(const struct fill *asked, const json_t *details, struct 
            read_thumbnail(details, d);
 }
 
+int player_read_day(const json_t *player, struct description *d)
+{
+    /* One client alone tells it: the day it came out, and if not, when it was brought there. */
+    static const char *const places[] = {"microformat.playerMicroformatRenderer.publishDate",
+                                         "microformat.playerMicroformatRenderer.uploadDate"};
+    for (size_t i = 0; i < ARRAY_LEN(places) && !d->published; i++) {
+        if (description_set_day(d, path_text(player, places[i])) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* A playable video without a single format: why. */
 static enum youtube_class class_of_nothing(const json_t *details, const struct player_tally *tally)
 {
@@ -201,7 +213,7 @@ enum youtube_class player_read(const struct clients *clients, const struct fill 
     auto_ptr(description) struct description *d = description_new();
     uint64_t lives_s = path_number(player, "streamingData.expiresInSeconds", EXPIRES_MAX_S);
     if (!d || read_details(asked, details, d) < 0 || read_subtitles(player, d) < 0 ||
-        read_extras(player, d) < 0) {
+        read_extras(player, d) < 0 || player_read_day(player, d) < 0) {
         (void)snprintf(why, PLAYER_WHY_MAX, "out of memory");
         return CLASS_FAILED;
     }

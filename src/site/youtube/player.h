@@ -25,6 +25,9 @@ enum youtube_class player_read(const struct clients *clients, const struct fill 
  * none, or the reason is another. *out: description_free(). */
 const char *player_read_live(const struct fill *asked, const json_t *player, struct description **out);
 
+/* Sets d->published where the answer tells it. -1: out of memory. */
+int player_read_day(const json_t *player, struct description *d);
+
 /* What formats were passed over for. */
 struct player_tally {
     int live, drm, unreachable;

@@ -123,7 +123,9 @@ static int ask_provider(const struct site_env *env, const char *binding, struct 
     static const char *const headers[] = {"Content-Type: application/json", NULL};
     auto_(buf) struct buf url = BUF_INIT(URL_MAX_BYTES);
     auto_(net_answer) struct net_answer answer = {.status = 0};
-    json_t *body = json_pack("{s:s, s:n, s:b}", "content_binding", binding, "proxy", "bypass_cache", 0);
+    const char *proxy = env->proxy && *env->proxy ? env->proxy : NULL; /* tokens are judged by the address */
+    json_t *body = json_pack("{s:s, s:s?, s:b}", "content_binding", binding, "proxy", proxy, "bypass_cache",
+                             0);
     auto_ptr(char) char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     const char *slash = text_ends_with(env->pot_provider_url, "/") ? "" : "/";
@@ -182,6 +184,21 @@ static void add_to(json_t *rows, const char *member, const char *more)
     }
 }
 
+/* A list of pieces takes it as a part of its path. */
+static void add_to_list(json_t *streaming, const char *token)
+{
+    static const char last[] = "/file/index.m3u8";
+    const char *url = path_text(streaming, "hlsManifestUrl");
+    if (!url || strchr(url, '?'))
+        return;
+    size_t len = strlen(url);
+    size_t tail = text_ends_with(url, last) ? sizeof last - 1 : 0;
+    const char *slash = tail == 0 && text_ends_with(url, "/") ? "" : "/";
+    (void)json_object_set_new(
+        streaming, "hlsManifestUrl",
+        json_sprintf("%.*s%spot/%s%s", (int)(len - tail), url, slash, token, url + len - tail));
+}
+
 void po_token_apply(json_t *player, enum po_context context, const char *token)
 {
     char more[PO_TOKEN_MAX + 32];
@@ -194,4 +211,5 @@ void po_token_apply(json_t *player, enum po_context context, const char *token)
     }
     add_to(path_get(player, "streamingData.formats"), "url", more);
     add_to(path_get(player, "streamingData.adaptiveFormats"), "url", more);
+    add_to_list(path_get(player, "streamingData"), token);
 }

@@ -35,7 +35,7 @@ bool po_token_obtainable(const struct site_env *env, const struct client *client
 int po_token_get(const struct site_env *env, const struct client *client, enum po_context context,
                  const char *visitor, const char *video_id, struct buf *out, struct err *err);
 
-/* Puts a token into the URLs of a player response: of media, or of subtitles. */
+/* Puts a token into the URLs of a player response: of media and of a broadcast's list, or of subtitles. */
 void po_token_apply(json_t *player, enum po_context context, const char *token);
 
 #endif

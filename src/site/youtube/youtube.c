@@ -12,13 +12,14 @@
 #include "site/hls.h"
 #include "site/hls_link.h"
 #include "site/youtube/challenges/challenges.h"
+#include "site/youtube/date.h"
 #include "site/youtube/hedge.h"
 #include "site/youtube/innertube.h"
 #include "site/youtube/order.h"
 #include "site/youtube/player.h"
 #include "site/youtube/po_token.h"
 
-enum { MEASURE_MAX = 4, MEASURE_TIMEOUT_MS = 8000, HEDGED_TTL_S = 300 };
+enum { MEASURE_MAX = 4, MEASURE_TIMEOUT_MS = 8000, DOUBTFUL_TTL_S = 300 };
 
 /* What became of one client, or the best of several. */
 struct outcome {
@@ -154,13 +155,18 @@ struct round {
     uint64_t random;        /* of this extraction */
     enum youtube_kind kind; /* as far as is known */
     bool asked[CLIENTS_MAX];
+    bool failed[CLIENTS_MAX]; /* in a way that says nothing about the video */
 };
 
 /* What a client needs and we do not have rules it out. */
+static bool is_usable(const struct round *r, const struct client *c)
+{
+    return (r->env->js || !c->needs_js) && (!c->needs_po_token || po_token_obtainable(r->env, c));
+}
+
 static bool may_ask(const struct round *r, const struct client *c)
 {
-    return !r->asked[c - r->clients->list] && (r->env->js || !c->needs_js) &&
-           (!c->needs_po_token || po_token_obtainable(r->env, c));
+    return !r->asked[c - r->clients->list] && is_usable(r, c);
 }
 
 static const struct client *next_in_order(const struct round *r)
@@ -229,11 +235,32 @@ static void measure(const struct site_env *env, struct description *d)
     }
 }
 
-/* What came from a client that is not the first choice may lack what that one has: it is not kept for long.
- */
+/* Small files with picture and sound in one, and nothing else. */
+static bool is_poor(const struct description *d)
+{
+    for (size_t i = 0; i < d->format_count; i++) {
+        if (d->formats[i].kind != FORMAT_MUXED || strcmp(d->formats[i].container, "hls") == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Whether a client that comes before this one might have had more: it was not asked, or did not work. */
+static bool is_second_choice(const struct round *r, const struct client *c)
+{
+    for (size_t i = 0; i < r->clients->order_count && r->clients->order[i] != c; i++) {
+        const struct client *before = r->clients->order[i];
+        size_t k = (size_t)(before - r->clients->list);
+        if (is_usable(r, before) && (!r->asked[k] || r->failed[k]))
+            return true;
+    }
+    return false;
+}
+
+/* A poor answer of a second choice is not kept for long. */
 static void shorten(struct description *d)
 {
-    int64_t until = clock_unix_s() + HEDGED_TTL_S;
+    int64_t until = clock_unix_s() + DOUBTFUL_TTL_S;
     if (!d->expires_unix_s || d->expires_unix_s > until)
         d->expires_unix_s = until;
 }
@@ -279,13 +306,13 @@ static int leg_call(void *ctx, const struct net_call *call, struct net_answer *a
     return under->call(under->call_ctx, &mine, answer, err);
 }
 
-static bool leg_run(struct hedge_leg *hedge)
+static enum hedge_end leg_run(struct hedge_leg *hedge)
 {
     struct leg *leg = (struct leg *)hedge;
     leg->began_us = clock_mono_us();
     ask(&leg->env, leg->round->clients, leg->client, leg->id, &leg->description, &leg->outcome);
     leg->ended_us = clock_mono_us();
-    return leg->description != NULL;
+    return !leg->description ? HEDGE_FAILED : is_poor(leg->description) ? HEDGE_POOR : HEDGE_GOOD;
 }
 
 static void leg_init(struct leg *leg, const struct round *r, const struct client *client, const char *id)
@@ -323,9 +350,12 @@ static bool settle(struct round *r, struct leg *leg, struct outcome *best, struc
     tell(r, leg->client, &leg->outcome, found, leg->ended_us - leg->began_us);
     if (found) {
         measure(r->env, found);
+        if (is_poor(found) && is_second_choice(r, leg->client) && !r->env->only_client)
+            shorten(found);
         *out = found;
         return true;
     }
+    r->failed[leg->client - r->clients->list] = youtube_class_credit(leg->outcome.class) < 0;
     log_event(LOG_INFO, "youtube", "refused", leg->outcome.err.text, NULL);
     if (leg->outcome.class == CLASS_RATE_LIMITED)
         innertube_visitor_forget(r->env, leg->client);
@@ -347,10 +377,10 @@ static bool ask_hedged(struct round *r, const struct client **client, const char
     int delay_ms = hedge_delay_ms(r, *client, &second);
     if (delay_ms > 0) {
         leg_init(&legs[1], r, second, id);
-        hedge_run(&legs[0].hedge, &legs[1].hedge, delay_ms);
+        hedge_run(&legs[0].hedge, &legs[1].hedge, delay_ms, r->clients->adaptive.hedge_grace_ms);
     } else {
         legs[1].hedge.began = false;
-        legs[0].hedge.won = leg_run(&legs[0].hedge);
+        legs[0].hedge.won = leg_run(&legs[0].hedge) != HEDGE_FAILED;
     }
     bool found = settle(r, &legs[0], best, out);
     *class = legs[0].outcome.class;
@@ -358,8 +388,6 @@ static bool ask_hedged(struct round *r, const struct client **client, const char
         found = settle(r, &legs[1], best, out) || found;
         *client = second;
         *class = legs[1].outcome.class;
-        if (found) /* the second choice: for a while only */
-            shorten(*out);
     }
     for (size_t i = 0; i < ARRAY_LEN(legs); i++) {
         if (i == 0 || delay_ms > 0)
@@ -375,18 +403,20 @@ int youtube_describe(const struct site_env *env, const char *id, struct descript
         return err_set(err, ERR_INTERNAL, "no client profiles");
     struct round round = {.clients = clients, .env = env};
     struct outcome best = {.class = CLASS_UNAVAILABLE};
+    struct date *date = date_begin(env, clients, id);
     hash_random(&round.random, sizeof round.random);
     (void)err_set(&best.err, ERR_UPSTREAM_FAILED, "no client can be asked");
     *out = NULL;
     for (const struct client *c = next_in_order(&round); c;) {
         enum youtube_class class;
         if (ask_hedged(&round, &c, id, &best, out, &class))
-            return 0;
+            break;
         if (best.err.code == ERR_BUSY) /* our own refusal: another client's poorer answer must not stand in */
             break;
         c = next_client(&round, c, class);
     }
-    if (err)
+    date_end(date, *out);
+    if (!*out && err)
         *err = best.err;
-    return -1;
+    return *out ? 0 : -1;
 }
