@@ -82,6 +82,13 @@ struct config {
     int64_t files_bytes;         /* whole outputs on disk; 0: none */
     int64_t files_after;         /* so many downloads one is kept */
     int64_t files_ttl_s;         /* and for so long; 0: until it is displaced */
+
+    char *telegram_api_url;        /* the Bot API, or a server of one's own */
+    char *telegram_token;          /* of a bot; "" = nothing is kept at Telegram */
+    char *telegram_chat;           /* where it sends files */
+    int64_t telegram_upload_max;   /* bytes */
+    int64_t telegram_download_max; /* bytes */
+    int64_t telegram_ttl_s;        /* so long after it was sent a file is deleted; 0: never */
 };
 
 enum config_kind { CONFIG_TEXT, CONFIG_INT };

@@ -124,9 +124,9 @@ int serve_admin_clients(struct app *app, const struct http_request *req, struct 
 /* Not what a screenshot should show. */
 static bool is_secret(const char *name)
 {
-    static const char *const names[] = {"admin_password",   "database",    "proxy_url",     "resolver_url",
-                                        "resolver_key",     "resolver_iv", "metrics_token", "po_tokens",
-                                        "pot_provider_url", "canary_links"};
+    static const char *const names[] = {"admin_password",   "database",     "proxy_url",     "resolver_url",
+                                        "resolver_key",     "resolver_iv",  "metrics_token", "po_tokens",
+                                        "pot_provider_url", "canary_links", "telegram_token"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (strcmp(names[i], name) == 0)
             return true;

@@ -18,6 +18,7 @@
 #include "serve/events.h"
 #include "serve/outcomes.h"
 #include "serve/pump.h"
+#include "serve/telegram.h"
 #include "serve/tier.h"
 #include "site/engines/ytdlp.h"
 #include "site/youtube/challenges/js.h"
@@ -164,7 +165,8 @@ int app_check(const struct config *c, struct err *err)
     auto_ptr(clients) struct clients *clients = NULL;
     auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
     if (auth_check_config(c, err) < 0 || po_token_check(c->pot_provider_url, c->po_tokens, err) < 0 ||
-        engines_check(&engines, err) < 0 || tiers_check(c, err) < 0 || net_open(&net, &opts, err) < 0)
+        engines_check(&engines, err) < 0 || tiers_check(c, err) < 0 || telegram_check(c, err) < 0 ||
+        net_open(&net, &opts, err) < 0)
         return -1;
     net_close(net);
     if (*c->database && store_try(c->database, err) < 0)
@@ -191,7 +193,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
     };
     if (hash_init(err) < 0 || auth_check_config(c, err) < 0 ||
         po_token_check(c->pot_provider_url, c->po_tokens, err) < 0 || engines_check(&app->engines, err) < 0 ||
-        tiers_check(c, err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
+        tiers_check(c, err) < 0 || telegram_check(c, err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
         store_open(&app->store, *c->database ? c->database : c->data_dir, err) < 0 ||
         open_place(app, err) < 0 || cache_open(&app->cache, app->store, c->data_dir, err) < 0 ||
         open_shelf(app, err) < 0 || gate_open(&app->gate, c->data_dir, &limits, err) < 0 ||

@@ -24,6 +24,7 @@ static void enter(struct app *app, const char *socket)
     size_t own_ports = 1;
     for (size_t i = 0; i < store->port_count; i++)
         ports[own_ports++] = store->ports[i];
+    ports[own_ports++] = net_url_port(c->telegram_api_url); /* a token may come later */
     if (*c->pot_provider_url)
         ports[own_ports++] = net_url_port(c->pot_provider_url);
     const struct sandbox_opts opts = {

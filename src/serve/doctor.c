@@ -65,7 +65,8 @@ void doctor_say_fix(struct doctor *d, enum doctor_grade grade, const char *text,
 
 static bool holds_secrets(const struct config *c)
 {
-    return strchr(c->database, '@') || strchr(c->proxy_url, '@') || *c->resolver_key || *c->po_tokens;
+    return strchr(c->database, '@') || strchr(c->proxy_url, '@') || *c->resolver_key || *c->po_tokens ||
+           *c->telegram_token;
 }
 
 static void check_settings(struct doctor *d)
@@ -370,6 +371,7 @@ enum doctor_grade doctor_run(const struct doctor_opts *opts,
         {"web_server", doctor_web, true},
         {"web_server_file", doctor_server_file, true},
         {"upstream", doctor_upstream, false},
+        {"telegram", doctor_telegram, false},
         {"yt_dlp", check_yt_dlp, false},
         {"libraries", check_libraries, false},
     };

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "net/egress.h"
 #include "serve/doctor_impl.h"
+#include "serve/telegram.h"
 
 /* Answers 204 and nothing, to anybody. */
 static const char asked_url[] = "https://www.youtube.com/generate_204";
@@ -90,4 +91,33 @@ void doctor_upstream(struct doctor *d)
         ask(d, net, egress, name);
     }
     check_certificates(d);
+}
+
+/* The token is in no text: not in ours, and not in those of telegram.c. */
+void doctor_telegram(struct doctor *d)
+{
+    struct telegram t;
+    struct err err = {0};
+    auto_(buf) struct buf name = BUF_INIT(256);
+    if (!*d->config->telegram_token) {
+        doctor_say(d, DOCTOR_OK, NULL, "not used");
+        return;
+    }
+    struct net *net = doctor_net(d, &err);
+    int on = net ? telegram_init(&t, d->config, net, NULL, NULL, &err) : -1;
+    if (on < 0) {
+        doctor_say(d, DOCTOR_FAIL, "sluice config --check", "%s", err.text);
+    } else if (d->opts->offline) {
+        doctor_say(d, DOCTOR_OK, NULL, "not asked");
+    } else if (telegram_try(&t, &name, &err) == 0) {
+        doctor_say(d, DOCTOR_OK, NULL, "the bot @%s finds its channel %s", buf_str(&name), t.chat);
+    } else if (err.code == ERR_FORBIDDEN && strstr(err.text, "Unauthorized")) {
+        doctor_say(d, DOCTOR_WARN, "telegram_token = (from @BotFather, by /token)",
+                   "telegram_token is no bot's: nothing is kept at Telegram (%s)", err.text);
+    } else if (err.code == ERR_FORBIDDEN) {
+        doctor_say(d, DOCTOR_WARN, "telegram_chat = (a channel; the bot one of its administrators)",
+                   "the bot does not find telegram_chat: nothing is kept at Telegram (%s)", err.text);
+    } else {
+        doctor_say(d, DOCTOR_WARN, "curl -sSI (telegram_api_url)", "%s cannot be asked: %s", t.api, err.text);
+    }
 }

@@ -9,6 +9,7 @@
 #include "serve/books.h"
 #include "serve/canary.h"
 #include "serve/serve.h"
+#include "serve/telegram.h"
 
 enum { DISK_LEAST_BYTES = 16 << 20 }; /* below this the database cannot be expected to grow */
 
@@ -68,6 +69,15 @@ static json_t *memory_json(const struct tally_process *sum)
                      "percent", all > 0 ? 100.0 * (double)sum->rss_bytes / all : 0.0);
 }
 
+/* Of the place for files there; see telegram_state(). */
+static const char *telegram_text(struct app *app)
+{
+    struct telegram t;
+    struct err ignored = {0};
+    int on = telegram_init(&t, &app->config, app->net, app->store, app->cache, &ignored);
+    return on < 0 ? "denied" : on == 0 ? "off" : telegram_state(&t);
+}
+
 int serve_health(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
     (void)req;
@@ -84,12 +94,12 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
     ok = live_count(app->live, &streams, &why) == 0 && ok;
     clock_format_utc(clock_unix_s(), now, sizeof now);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o}",
+        "{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o, s:s}",
         "status", ok ? "ok" : "degraded", "time", now, "version", SLUICE_VERSION, "engines", "youtube",
         "direct", "workers", "max", (int)counts.max, "active", (int)counts.active, "waiting",
         (int)counts.waiting, "conversions", "max", (int)made.max, "active", (int)made.active, "waiting",
         (int)made.waiting, "streams", "streaming", (int)streams.streaming, "making", (int)streams.making,
         "waiting", (int)streams.waiting, "sandbox", sandbox_level(&app->sandbox), "processes",
-        (json_int_t)processes, "memory", memory_json(&memory));
+        (json_int_t)processes, "memory", memory_json(&memory), "telegram", telegram_text(app));
     return send_json(res, root, err);
 }

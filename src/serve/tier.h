@@ -105,6 +105,7 @@ void tier_failed(struct app *app, const struct store_content *c, const struct er
 
 /* ---- The tiers ---- */
 
-extern const struct tier files_tier;
+extern const struct tier files_tier;    /* files.c */
+extern const struct tier telegram_tier; /* telegram_tier.c */
 
 #endif

@@ -1,0 +1,73 @@
+/* A Telegram channel as a place for files: a bot of the operator's sends them there, and reads them from
+ * there. telegram_api.h is what is said; this says it.
+ *
+ * When Telegram asks for a pause, or does not know the token, that is noted in the store, under a hash of the
+ * token: until then nobody asks, in any process on any host, and who would is told so at once (a stream then
+ * takes the file from elsewhere). The token is in the URL of every request, so no error or log line names one
+ * of them.
+ *
+ * Threads: all functions are safe from any; they block. */
+#ifndef SLUICE_SERVE_TELEGRAM_H
+#define SLUICE_SERVE_TELEGRAM_H
+
+#include <stdatomic.h>
+
+#include "base/config.h"
+#include "cache/cache.h"
+#include "net/net.h"
+#include "serve/telegram_api.h"
+
+enum {
+    TELEGRAM_ASK_MS = 4000, /* so long a stream waits for a file's place before the source is asked instead */
+    TELEGRAM_PATH_S = 50 * 60, /* a file_path is good for an hour at least */
+    TELEGRAM_DENIED_S = 60,    /* a token or a chat that does not work is tried again after that */
+    TELEGRAM_FAILED_S = 5,     /* a server that does not answer */
+    TELEGRAM_URL_MAX = 512 + TELEGRAM_TOKEN_MAX + TELEGRAM_PATH_MAX,
+};
+
+/* The settings as they are now, and what it takes. Borrows all but the texts. */
+struct telegram {
+    char api[512]; /* "https://api.telegram.org" */
+    char token[TELEGRAM_TOKEN_MAX + 1];
+    char chat[TELEGRAM_CHAT_MAX + 1];
+    char bot[TELEGRAM_BOT_MAX + 1]; /* its id: file_ids are good for one bot */
+    char pause[64], denied[64];     /* what pauses, and their reason, are noted under */
+    const char *egress;             /* net/egress.h */
+    struct net *net;
+    struct store *store;
+    struct cache *cache;
+};
+
+/* Whether these settings can be used; both empty: there is no Telegram. ERR_INTERNAL. */
+int telegram_check(const struct config *c, struct err *err);
+/* 1 *out is set, 0 there is no Telegram, -1 ERR_INTERNAL as telegram_check(). `store`, `cache` NULL: pauses
+ * and places are not remembered. */
+int telegram_init(struct telegram *out, const struct config *c, struct net *net, struct store *store,
+                  struct cache *cache, struct err *err);
+/* The most a file may have, to be sent and to be read again. */
+uint64_t telegram_size_max(const struct config *c);
+
+/* Sends a file; `read` gives its bytes, in order: at least one and at most `room`. Errors as in
+ * telegram_api.h, those of `read`, or of the connection. ERR_UPSTREAM_FAILED: also when what has arrived is
+ * not as long. */
+struct telegram_bytes {
+    int (*read)(void *ctx, void *to, size_t room, size_t *got, struct err *err);
+    void *ctx;
+    const atomic_bool *cancelled; /* may be NULL */
+};
+int telegram_send(const struct telegram *t, const struct telegram_upload *upload,
+                  const struct telegram_bytes *bytes, struct telegram_file *out, struct err *err);
+
+/* Where to read a file: a URL, with t->egress, that serves ranges. `stale` (may be NULL) is one that was
+ * answered before and turned out to be dead. *was_cached as of cache_get(). */
+int telegram_locate(const struct telegram *t, const char *file_id, const char *stale, struct buf *url,
+                    struct err *err);
+/* Deletes a message, and with it a file. One that is not there is well. */
+int telegram_delete(const struct telegram *t, int64_t message, struct err *err);
+/* How it has gone lately, anywhere: "ok", "pausing", "denied" (the token or the chat does not work). Static.
+ */
+const char *telegram_state(const struct telegram *t);
+/* Whether the token is a bot's, and the bot is in the chat; *name: the bot's. */
+int telegram_try(const struct telegram *t, struct buf *name, struct err *err);
+
+#endif
