@@ -95,9 +95,9 @@ static void link_key(const struct link *link, const char *kind, const char *salt
     (void)snprintf(key, SERVE_KEY_MAX, "%s:%.*s%.*s", kind, KEY_HALF, of_link, KEY_HALF, of_salt);
 }
 
-/* 5: the version of the private form; a changed form changes the key. */
-static const char description_kind[] = "d5";
-const char serve_answer_kind[] = "i5";
+/* 6: the version of the private form; a changed form changes the key. */
+static const char description_kind[] = "d6";
+const char serve_answer_kind[] = "i6";
 
 int serve_forget(struct app *app, const char *link_text, struct err *err)
 {
@@ -121,6 +121,16 @@ int serve_link_key(const char *link_text, const char *kind, const char *salt, ch
         return -1;
     link_key(&link, kind, salt, key);
     return 0;
+}
+
+int serve_answer_key(const struct http_request *req, const struct auth *who, const char *link_text,
+                     char key[SERVE_KEY_MAX], struct err *err)
+{
+    auto_(buf) struct buf holder = BUF_INIT(HTTP_TARGET_MAX_BYTES * 4);
+    if (buf_addf(&holder, "%s\n%s\n%s", req->prefix, auth_key_id(who), who->has_key ? who->key.sites : "") <
+        0)
+        return err_set(err, ERR_BAD_URL, "prefix too long");
+    return serve_link_key(link_text, serve_answer_kind, buf_str(&holder), key, err);
 }
 
 static int describe(struct job *job, const char *link_text, const struct description *stale,

@@ -38,6 +38,10 @@ int serve_link_key(const char *link_text, const char *kind, const char *salt, ch
                    struct err *err);
 /* The kind of whole answers that are remembered (info.c). */
 extern const char serve_answer_kind[];
+/* The key of such an answer: its links are those of one place and one key, which may be for some sites only.
+ */
+int serve_answer_key(const struct http_request *req, const struct auth *who, const char *link_text,
+                     char key[SERVE_KEY_MAX], struct err *err);
 /* Forgets the description of a link and the answers made of it. */
 int serve_forget(struct app *app, const char *link_text, struct err *err);
 

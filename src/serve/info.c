@@ -165,11 +165,12 @@ static json_t *description_json(const struct parts *p, struct err *err)
     json_t *formats = json_array();
     for (size_t i = 0; i < d->format_count; i++)
         (void)json_array_append_new(formats, format_json(&d->formats[i]));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "site", d->site, "id",
-                             d->id, "url", d->url, "title", d->title, "author", text_or_null(d->author),
-                             "published", text_or_null(d->published), "duration_s",
-                             seconds_or_null(d->duration_ms), "thumbnail", text_or_null(d->thumbnail),
-                             "thumbnail_url", thumbnail_url, "live", d->live, "formats", formats);
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "site", d->site,
+                             "id", d->id, "url", d->url, "title", d->title, "author", text_or_null(d->author),
+                             "author_url", text_or_null(d->author_url), "published",
+                             text_or_null(d->published), "duration_s", seconds_or_null(d->duration_ms),
+                             "thumbnail", text_or_null(d->thumbnail), "thumbnail_url", thumbnail_url, "live",
+                             d->live, "formats", formats);
     if (!root) {
         (void)err_set(err, ERR_INTERNAL, "cannot write the description");
         return NULL;
@@ -239,7 +240,7 @@ static int make_answer(const struct parts *p, const char *key, struct http_respo
     int rc = text ? send_answer(res, text, strlen(text)) : err_set(err, ERR_INTERNAL, "out of memory");
     free(text);
     if (rc == 0 && p->best && !p->best->size_exact)
-        prepare_choice(p->app, p->d->url, p->best, key);
+        (void)prepare_choice(p->app, p->d->url, p->best, key);
     return rc;
 }
 
@@ -273,12 +274,7 @@ int serve_info(struct app *app, const struct http_request *req, struct http_resp
     struct parts parts = {.app = app, .holder = {.prefix = req->prefix, .key_id = auth_key_id(&who)}};
     if (read_limits(req, address, &parts.holder, err) < 0)
         return -1;
-    /* The links in an answer are those of one key, which may be for some sites only. */
-    auto_(buf) struct buf holder = BUF_INIT(HTTP_TARGET_MAX_BYTES * 4);
-    if (buf_addf(&holder, "%s\n%s\n%s", req->prefix, parts.holder.key_id, who.has_key ? who.key.sites : "") <
-        0)
-        return err_set(err, ERR_BAD_URL, "prefix too long");
-    if (serve_link_key(link, serve_answer_kind, buf_str(&holder), key, err) < 0)
+    if (serve_answer_key(req, &who, link, key, err) < 0)
         return -1;
     if (may_keep(&parts.holder) && store_cache_get(app->store, key, clock_unix_s(), &kept, NULL, err) == 1) {
         note_kept(res, buf_str(&kept));

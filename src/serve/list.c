@@ -12,11 +12,18 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "serve/auth.h"
+#include "serve/list.h"
 #include "serve/outward.h"
 #include "serve/serve.h"
-#include "site/youtube/listing.h"
+#include "serve/small.h"
 
-enum { LIST_TTL_S = 300, ANSWER_MAX_BYTES = 1 << 20, CURSOR_MAX_BYTES = 8192, KEY_MAX = HASH_HEX_LEN + 16 };
+enum {
+    LIST_TTL_S = 300,
+    ANSWER_MAX_BYTES = 1 << 20,
+    CURSOR_MAX_BYTES = 8192,
+    KEY_MAX = HASH_HEX_LEN + 16,
+    LINK_TEXT_MAX = 24576,
+};
 
 static const char *const kinds[] = {
     [LISTING_PLAYLIST] = "playlist", [LISTING_CHANNEL] = "channel", [LISTING_SEARCH] = "search"};
@@ -106,10 +113,24 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
     return rc;
 }
 
-static int send_list(struct app *app, const struct http_request *req, struct listing_wish *wish,
-                     struct http_response *res, struct err *err)
+/* What is remembered is the same for all; the pictures' links are for who asks. */
+static int add_pictures(struct app *app, const struct token_holder *holder, json_t *items, struct err *err)
 {
-    const char *cursor = http_param(req, "cursor");
+    size_t i;
+    json_t *item;
+    json_array_foreach (items, i, item) {
+        const char *picture = json_string_value(json_object_get(item, "thumbnail"));
+        auto_(buf) struct buf url = BUF_INIT(LINK_TEXT_MAX);
+        if (picture && token_link(app, holder, "thumbnail", picture, SMALL_PICTURE, &url, err) < 0)
+            return -1;
+        (void)json_object_set_new(item, "thumbnail_url", picture ? json_string(buf_str(&url)) : json_null());
+    }
+    return 0;
+}
+
+int list_get(struct app *app, const struct token_holder *holder, struct listing_wish *wish,
+             const char *cursor, struct http_response *res, json_t **out, struct err *err)
+{
     struct job job = {app, wish};
     char key[KEY_MAX];
     char hex[HASH_HEX_LEN + 1];
@@ -119,11 +140,35 @@ static int send_list(struct app *app, const struct http_request *req, struct lis
         return -1;
     (void)buf_addf(&name, "%d\n%s\n%s", (int)wish->kind, identity(wish), wish->next);
     hash_sha256_hex(buf_str(&name), name.len, hex);
-    (void)snprintf(key, sizeof key, "l1:%s", hex);
+    (void)snprintf(key, sizeof key, "l2:%s", hex);
     if (cache_get(app->cache, key, NULL, produce, &job, &value, &http_notes(res)->cached, err) < 0)
         return -1;
+    json_t *root = json_loadb(buf_str(&value), value.len, 0, NULL);
+    if (!root)
+        return err_set(err, ERR_INTERNAL, "a remembered list does not read");
+    if (add_pictures(app, holder, json_object_get(root, "items"), err) < 0) {
+        json_decref(root);
+        return -1;
+    }
+    *out = root;
+    return 0;
+}
+
+static int send_list(struct app *app, const struct http_request *req, const struct auth *who,
+                     struct listing_wish *wish, struct http_response *res, struct err *err)
+{
+    const struct token_holder holder = {.prefix = req->prefix, .key_id = auth_key_id(who)};
+    json_t *root = NULL;
+    if (auth_check_site(who, "youtube", err) < 0 ||
+        list_get(app, &holder, wish, http_param(req, "cursor"), res, &root, err) < 0)
+        return -1;
+    char *text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    if (!text)
+        return err_set(err, ERR_INTERNAL, "out of memory");
     (void)http_set_header(res, "Cache-Control", "private, no-store");
-    (void)http_send(res, "application/json", buf_str(&value), value.len);
+    (void)http_send(res, "application/json", text, strlen(text));
+    free(text);
     return 0;
 }
 
@@ -136,21 +181,22 @@ int serve_list(struct app *app, const struct http_request *req, struct http_resp
         return -1;
     if (!link || !*link)
         return err_set(err, ERR_BAD_URL, "no url given");
-    if (listing_wish_of(link, &wish, err) < 0 || auth_check_site(&who, "youtube", err) < 0)
-        return -1;
-    return send_list(app, req, &wish, res, err);
+    return listing_wish_of(link, &wish, err) < 0 ? -1 : send_list(app, req, &who, &wish, res, err);
+}
+
+int list_words(const char *words, struct listing_wish *out, struct err *err)
+{
+    *out = (struct listing_wish){.kind = LISTING_SEARCH};
+    if (!words || !*words || text_copy(out->id, sizeof out->id, words) < 0)
+        return err_set(err, ERR_BAD_REQUEST, "q is what to search for, at most %d bytes", LISTING_ID_MAX);
+    return 0;
 }
 
 int serve_search(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
-    const char *words = http_param(req, "q");
-    struct listing_wish wish = {.kind = LISTING_SEARCH};
+    struct listing_wish wish;
     struct auth who;
-    if (auth_admit(app, req, &who, res, err) < 0)
+    if (auth_admit(app, req, &who, res, err) < 0 || list_words(http_param(req, "q"), &wish, err) < 0)
         return -1;
-    if (!words || !*words || text_copy(wish.id, sizeof wish.id, words) < 0)
-        return err_set(err, ERR_BAD_REQUEST, "q is what to search for, at most %d bytes", LISTING_ID_MAX);
-    if (auth_check_site(&who, "youtube", err) < 0)
-        return -1;
-    return send_list(app, req, &wish, res, err);
+    return send_list(app, req, &who, &wish, res, err);
 }

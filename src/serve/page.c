@@ -1,34 +1,33 @@
-/* GET /api/v1/page?url=: the result for browsers without JavaScript; without a link, the form alone.
+/* GET /api/v1/page?url=: the result for browsers without JavaScript; without a link, the form alone. A link
+ * to a playlist or a channel, and words, give a list: page_list.c.
  *
  * The same elements with the same texts as www/js/card.js makes (described at its top; a browser test
- * compares the two), in the reader's language, all looks from sluice.css. Addresses of our own files are
- * relative to this route, so that they are right in any folder, whether or not the web server tells us its
- * name. */
+ * compares the two), in the reader's language, all looks from sluice.css. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/locale.h"
 #include "base/text.h"
 #include "http/html.h"
 #include "http/phrase.h"
 #include "serve/auth.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
+#include "serve/page_list.h"
 #include "serve/planned.h"
 #include "serve/prepare.h"
 #include "serve/serve.h"
 #include "serve/subtitles.h"
 #include "serve/token.h"
 
-enum { PAGE_MAX_BYTES = 8 << 20, LINK_TEXT_MAX = 24576 };
+enum { LINK_TEXT_MAX = 24576 };
 
 struct page {
     struct app *app;
     struct token_holder holder;
     const struct description *d;
+    const struct frame *frame;
     const struct locale *locale;
-    bool chosen; /* the language was asked for by name: links keep it */
     struct buf *out;
 };
 
@@ -44,11 +43,6 @@ static enum group group_of(const struct choice *c)
 static const char *words(const struct page *p, const char *key)
 {
     return locale_text(p->locale, key);
-}
-
-static void add_words(const struct page *p, const char *key)
-{
-    (void)html_text(p->out, words(p, key));
 }
 
 static void add_filled(const struct page *p, const char *key, const char *value)
@@ -312,6 +306,36 @@ static const char *title_of(const struct page *p)
     return p->d && *p->d->title ? p->d->title : words(p, "card.untitled");
 }
 
+/* The way to what else is by them. */
+static void add_author(const struct page *p)
+{
+    const struct description *d = p->d;
+    if (!d->author)
+        return;
+    (void)buf_adds(p->out, "<p class=\"result-author\" dir=\"auto\">");
+    if (d->author_url) {
+        (void)buf_adds(p->out, "<a href=\"");
+        frame_page_url(p->frame, d->author_url);
+        add_element(p->out, "\">", d->author, "</a></p>\n");
+    } else {
+        add_element(p->out, "", d->author, "</p>\n");
+    }
+}
+
+/* The way to the playlist the video was found in. */
+static void add_list_link(const struct page *p)
+{
+    struct listing_wish wish;
+    struct err ignored;
+    char url[LISTING_ID_MAX + 64];
+    if (listing_wish_of(p->frame->link, &wish, &ignored) < 0 || wish.kind != LISTING_PLAYLIST)
+        return;
+    (void)snprintf(url, sizeof url, "https://www.youtube.com/playlist?list=%s", wish.id);
+    (void)buf_adds(p->out, "<a class=\"link-button\" href=\"");
+    frame_page_url(p->frame, url);
+    add_element(p->out, "\">", words(p, "card.list"), "</a>\n");
+}
+
 static int add_about(const struct page *p, const struct choice *best, bool cached, struct err *err)
 {
     const struct description *d = p->d;
@@ -330,8 +354,7 @@ static int add_about(const struct page *p, const struct choice *best, bool cache
     }
     add_element(out, "</div>\n<div class=\"result-about\">\n<h2 class=\"result-title\" dir=\"auto\">",
                 title_of(p), "</h2>\n");
-    if (d->author)
-        add_element(out, "<p class=\"result-author\" dir=\"auto\">", d->author, "</p>\n");
+    add_author(p);
     const char *engine = strchr(d->engine, ':');
     add_element(out, "<p class=\"result-facts\"><span>",
                 strcmp(d->site, "youtube") == 0  ? "YouTube"
@@ -349,6 +372,7 @@ static int add_about(const struct page *p, const struct choice *best, bool cache
     (void)buf_adds(out, "</p>\n");
     if (best && add_best(p, best, err) < 0)
         return -1;
+    add_list_link(p);
     return buf_adds(out, "</div>\n</header>\n");
 }
 
@@ -361,7 +385,7 @@ static int add_result(const struct page *p, bool cached, struct err *err)
     planned_sizes(p->app, p->d, list, count);
     const struct choice *best = choice_preselect(list, count);
     if (best && !best->size_exact)
-        prepare_choice(p->app, p->d->url, best, "");
+        (void)prepare_choice(p->app, p->d->url, best, "");
     int rc = add_about(p, best, cached, err);
     for (int group = 0; rc == 0 && group < GROUPS; group++)
         rc = add_group(p, (enum group)group, list, count, best, err);
@@ -372,124 +396,41 @@ static int add_result(const struct page *p, bool cached, struct err *err)
     return buf_adds(p->out, "</article>\n");
 }
 
-/* --- the page around it --- */
-
-static void add_head(const struct page *p)
+static int send_card(struct page *page, const struct auth *who, const struct http_request *req,
+                     struct http_response *res, struct err *err)
 {
-    (void)buf_addf(p->out, "<!doctype html>\n<html lang=\"%s\" dir=\"%s\">\n", p->locale->tag,
-                   words(p, "lang.dir"));
-    (void)buf_adds(p->out, "<head>\n<meta charset=\"utf-8\">\n"
-                           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                           "<meta name=\"referrer\" content=\"no-referrer\">\n"
-                           "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
-    (void)html_text(p->out, p->d ? title_of(p) : words(p, "headline"));
-    (void)buf_adds(p->out, " · Sluice</title>\n"
-                           "<link rel=\"icon\" href=\"../../favicon.svg\" type=\"image/svg+xml\">\n"
-                           "<link rel=\"stylesheet\" href=\"../../vendor/bootstrap.min.css\">\n"
-                           "<link rel=\"stylesheet\" href=\"../../vendor/icons.css\">\n"
-                           "<link rel=\"stylesheet\" href=\"../../sluice.css\">\n</head>\n");
-}
-
-static void add_form(const struct page *p, const char *link)
-{
-    struct buf *out = p->out;
-    add_element(
-        out,
-        "<body>\n<header class=\"top\">\n<a class=\"brand\" href=\"../../\"><img src=\"../../favicon.svg\" "
-        "alt=\"\" width=\"32\" height=\"32\">Sluice</a>\n<nav aria-label=\"",
-        words(p, "nav.site"), "\">");
-    add_element(out, "<a href=\"../../docs/\">", words(p, "nav.docs"),
-                "</a></nav>\n</header>\n<main class=\"page\">\n");
-    add_element(out, "<h1 class=\"headline\">", words(p, "headline"), "</h1>\n");
-    add_element(out,
-                "<form class=\"ask\" action=\"page\" method=\"get\" role=\"search\">\n"
-                "<label class=\"visually-hidden\" for=\"url\">",
-                words(p, "ask.label"), "</label>\n");
-    if (p->chosen)
-        (void)buf_addf(out, "<input type=\"hidden\" name=\"lang\" value=\"%s\">\n", p->locale->tag);
-    (void)buf_adds(out,
-                   "<div class=\"ask-box\"><input class=\"ask-input\" id=\"url\" name=\"url\" type=\"text\" "
-                   "inputmode=\"url\" required autocomplete=\"off\" dir=\"ltr\" value=\"");
-    (void)html_attr(out, link);
-    add_element(out, "\">\n<button class=\"ask-go\" type=\"submit\"><span class=\"ask-go-text\">",
-                words(p, "ask.go"), "</span><span class=\"icon icon-go\"></span></button></div>\n");
-    add_element(out, "<p class=\"ask-hint\">", words(p, "ask.hint"), "</p>\n</form>\n");
-}
-
-/* The other languages, with the same link. */
-static void add_languages(const struct page *p, const char *link)
-{
-    struct buf *out = p->out;
-    (void)buf_adds(out, "<nav class=\"tongues\" aria-label=\"");
-    (void)html_attr(out, words(p, "nav.language"));
-    (void)buf_adds(out, "\">\n");
-    for (const struct locale *l = locales; l->tag; l++) {
-        (void)buf_addf(out, "<a href=\"page?lang=%s", l->tag);
-        if (*link) {
-            (void)buf_adds(out, "&amp;url=");
-            (void)html_url_arg(out, link);
-        }
-        (void)buf_addf(out, "\" lang=\"%s\" dir=\"%s\"%s>", l->tag, locale_text(l, "lang.dir"),
-                       l == p->locale ? " aria-current=\"true\"" : "");
-        add_element(out, "", locale_text(l, "lang.name"), "</a>\n");
-    }
-    (void)buf_adds(out, "</nav>\n");
-}
-
-static void add_foot(const struct page *p, const char *link)
-{
-    static const char *const links[][2] = {
-        {"", "nav.documentation"}, {"api.html", "nav.api"}, {"privacy.html", "nav.privacy"}};
-    add_languages(p, link);
-    add_element(p->out, "</main>\n<footer class=\"foot\"><span>", words(p, "foot.rights"), "</span>\n");
-    add_element(p->out, "<nav aria-label=\"", words(p, "nav.about"), "\">");
-    for (size_t i = 0; i < ARRAY_LEN(links); i++) {
-        (void)buf_addf(p->out, "<a href=\"../../docs/%s\">", links[i][0]);
-        add_words(p, links[i][1]);
-        (void)buf_adds(p->out, "</a>");
-    }
-    (void)buf_adds(p->out, "</nav></footer>\n</body>\n</html>\n");
-}
-
-static int send(struct http_response *res, const struct buf *out, struct err *err)
-{
-    if (out->failed)
-        return err_set(err, ERR_INTERNAL, "page too large");
-    (void)http_set_header(res, "Cache-Control", "private, no-store");
-    (void)http_set_header(res, "Content-Security-Policy",
-                          "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-                          "base-uri 'none'; frame-ancestors 'none'");
-    (void)http_send(res, "text/html; charset=utf-8", buf_str(out), out->len);
-    return 0;
+    auto_ptr(description) struct description *d = NULL;
+    if (serve_describe_for(page->app, who, page->frame->link, res, &d, err) < 0)
+        return -1;
+    page->holder = (struct token_holder){.prefix = req->prefix, .key_id = auth_key_id(who)};
+    page->d = d;
+    frame_begin(page->frame, title_of(page));
+    return add_result(page, http_notes(res)->cached, err) < 0 ? -1 : frame_end(page->frame, res, err);
 }
 
 int serve_page(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
     const char *link = http_param(req, "url");
     const char *lang = http_param(req, "lang");
-    auto_ptr(description) struct description *d = NULL;
-    auto_(buf) struct buf out = BUF_INIT(PAGE_MAX_BYTES);
+    auto_(buf) struct buf out = BUF_INIT(FRAME_MAX_BYTES);
+    struct listing_wish wish;
     struct auth who;
-    struct page page = {
-        .app = app, .locale = http_locale(req), .chosen = lang && locale_find(lang), .out = &out};
-    if (page.chosen && (!link || !*link)) { /* somebody changes the language of the form */
-        add_head(&page);
-        add_form(&page, "");
-        add_foot(&page, "");
-        return send(res, &out, err);
+    const struct frame frame = {.out = &out,
+                                .locale = http_locale(req),
+                                .chosen = lang && locale_find(lang),
+                                .link = link ? link : ""};
+    struct page page = {.app = app, .frame = &frame, .locale = frame.locale, .out = &out};
+    if (frame.chosen && !*frame.link) { /* somebody changes the language of the form */
+        frame_begin(&frame, NULL);
+        return frame_end(&frame, res, err);
     }
     if (auth_admit(app, req, &who, res, err) < 0)
         return -1;
-    if (!link || !*link)
+    if (!*frame.link)
         return err_set(err, ERR_BAD_URL, "no url given");
-    if (serve_describe_for(app, &who, link, res, &d, err) < 0)
+    int is_list = page_list_wish(link, &wish, err);
+    if (is_list < 0)
         return -1;
-    page.holder = (struct token_holder){.prefix = req->prefix, .key_id = auth_key_id(&who)};
-    page.d = d;
-    add_head(&page);
-    add_form(&page, link);
-    if (add_result(&page, http_notes(res)->cached, err) < 0)
-        return -1;
-    add_foot(&page, link);
-    return send(res, &out, err);
+    return is_list ? page_list_send(app, &frame, req, &who, &wish, res, err)
+                   : send_card(&page, &who, req, res, err);
 }

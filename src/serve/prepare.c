@@ -165,7 +165,7 @@ bool prepare_stop(struct app *app)
     return true;
 }
 
-/* With the lock held: a place for this task, or NULL when it is in hand already or there is none. */
+/* With the lock held: the place of this task, else an empty one; NULL when there is none. */
 static struct task *find_place(struct prepare *p, const char *link, const char *choice)
 {
     struct task *empty = NULL;
@@ -174,24 +174,26 @@ static struct task *find_place(struct prepare *p, const char *link, const char *
         if (t->state == TASK_NONE)
             empty = t;
         else if (strcmp(t->link, link) == 0 && strcmp(t->choice, choice) == 0)
-            return NULL;
+            return t;
     }
     return empty;
 }
 
-void prepare_choice(struct app *app, const char *link, const struct choice *c, const char *answer_key)
+bool prepare_choice(struct app *app, const char *link, const struct choice *c, const char *answer_key)
 {
     struct prepare *p = app->prepare;
     if (!p || c->make != CHOICE_SPLICE)
-        return;
+        return false;
     (void)pthread_mutex_lock(&p->lock);
     struct task *t = p->stopping ? NULL : find_place(p, link, c->id);
-    char *copy = t ? strdup(link) : NULL;
+    char *copy = t && t->state == TASK_NONE ? strdup(link) : NULL;
     if (copy) {
         *t = (struct task){.state = TASK_WAITING, .order = p->next_order++, .link = copy};
         (void)text_copy(t->choice, sizeof t->choice, c->id);
         (void)text_copy(t->answer_key, sizeof t->answer_key, answer_key);
         (void)pthread_cond_signal(&p->changed);
     }
+    bool in_hand = t && t->state != TASK_NONE;
     (void)pthread_mutex_unlock(&p->lock);
+    return in_hand;
 }

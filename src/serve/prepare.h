@@ -26,8 +26,8 @@ int prepare_start(struct app *app, struct err *err);
 bool prepare_stop(struct app *app);
 
 /* Asks for a choice of what `link` leads to; costs a few µs. When its plan has been made, `answer_key` (may
- * be
- * "") is taken out of the store's cache: an answer that does not know the exact size yet. */
-void prepare_choice(struct app *app, const char *link, const struct choice *c, const char *answer_key);
+ * be "") is taken out of the store's cache: an answer that does not know the exact size yet. False: it is not
+ * and will not be in hand here, for want of room or because such a choice has no plan. */
+bool prepare_choice(struct app *app, const char *link, const struct choice *c, const char *answer_key);
 
 #endif

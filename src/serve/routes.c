@@ -4,6 +4,7 @@
 const struct http_route serve_routes[] = {
     {"/api/v1/info", HTTP_GET | HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_info},
     {"/api/v1/page", HTTP_GET | HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_HTML, serve_page},
+    {"/api/v1/size", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_size},
     {"/api/v1/thumbnail", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_thumbnail},
     {"/api/v1/stream", HTTP_GET, HTTP_ROUTE_STREAM | HTTP_ROUTE_HTML | HTTP_ROUTE_CORS, serve_stream},
     {"/api/v1/usage", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_usage},

@@ -75,11 +75,13 @@ int serve_thumbnail(struct app *app, const struct http_request *req, struct http
         auth_identify(app, req, token.key_id, &who, err) < 0)
         return -1;
     auth_note(res, &who);
-    if (serve_describe_for(app, &who, token.link, res, &d, err) < 0)
+    bool is_picture = strcmp(token.choice, SMALL_PICTURE) == 0;
+    if (!is_picture && serve_describe_for(app, &who, token.link, res, &d, err) < 0)
         return -1;
-    if (!d->thumbnail)
+    const char *picture = is_picture ? token.link : d->thumbnail;
+    if (!picture)
         return err_set(err, ERR_NOT_FOUND, "it has no thumbnail");
-    if (small_get(app, d->thumbnail, NULL, PICTURE_MAX_BYTES, &answer, err) < 0)
+    if (small_get(app, picture, NULL, PICTURE_MAX_BYTES, &answer, err) < 0)
         return -1;
     const char *type = picture_type(&answer.body);
     if (!type)

@@ -5,6 +5,10 @@
 
 #include "serve/app.h"
 
+/* Instead of a choice in a token whose link is a picture's own address: of lists, whose videos nobody has
+ * described yet. */
+#define SMALL_PICTURE "picture"
+
 /* net_call(), and again, twice at most, when it fails of a hiccup: one must not cost the hundred calls beside
  * it. An attempt that took long is not repeated. */
 int small_call(struct app *app, const struct net_call *call, struct net_answer *answer, struct err *err);

@@ -90,6 +90,7 @@ static const struct field description_fields[] = {
     FIELD(TEXT, description, url),
     FIELD(TEXT, description, title),
     FIELD(TEXT_OR_NULL, description, author),
+    FIELD(TEXT_OR_NULL, description, author_url),
     FIELD(U64, description, duration_ms),
     FIELD(TEXT_OR_NULL, description, thumbnail),
     FIELD(BOOL, description, live),

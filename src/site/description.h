@@ -70,6 +70,7 @@ struct description {
     char *url; /* canonical link: parsing it again leads to the same thing */
     char *title;
     char *author;         /* NULL unknown */
+    char *author_url;     /* what else is by them (site/youtube/listing.h); NULL unknown */
     uint64_t duration_ms; /* 0 unknown */
     char *thumbnail;      /* https URL; NULL none */
     char *published;      /* when it came out, "2026-01-31"; NULL unknown */

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-import { root } from '../integration/harness.mjs';
+import { root, until } from '../integration/harness.mjs';
 
 // The libraries are installed beside the pages.
 const require = createRequire(path.join(root, 'www/package.json'));
@@ -80,6 +80,15 @@ export async function judge(page, name) {
   assert.ok(await page.evaluate(() => document.scrollingElement.scrollWidth) <= width, `${name} scrolls sideways`);
   await page.screenshot({ path: path.join(screens, `${name}.png`), fullPage: true });
   assert.deepEqual(await axe(page), [], name);
+}
+
+// Until the server knows the size of every file of that link that can be known: then all cards say the same.
+export async function sizesKnown(stack, link) {
+  await until(async () => {
+    const open = (await stack.info(link)).json().choices.filter(({ size_exact: exact, resumable }) => !exact && resumable);
+    await Promise.all(open.map((choice) => stack.get(`/api/v1/size${new URL(choice.stream_url, stack.base).search}`)));
+    return open.length === 0;
+  }, 'the sizes');
 }
 
 // What a result card says, row by row, whoever wrote it.

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { root, startStack, until } from '../integration/harness.mjs';
-import { judge, launch, look, readCard, sizes, withPage } from './browser.mjs';
+import { root, startStack } from '../integration/harness.mjs';
+import { judge, launch, look, readCard, sizes, sizesKnown, withPage } from './browser.mjs';
 
 const demo = 'https://www.youtube.com/watch?v=sluiceDemo1';
 const texts = (tag) => JSON.parse(readFileSync(path.join(root, `www/locales/${tag}.json`), 'utf8'));
@@ -65,10 +65,7 @@ describe('languages', () => {
 
   for (const locale of ['de', 'ar', 'hi', 'fr'])
     test(`${locale}: the card without JavaScript says the same`, () => withOurPage({ locale }, async (page) => {
-      await until(async () => {
-        const { choices, preselected } = (await stack.info(demo)).json();
-        return choices.find(({ id }) => id === preselected).size_exact;
-      }, 'the plan');
+      await sizesKnown(stack, demo);
       await look(page, stack.base, demo);
       await page.waitForSelector('.result-title');
       const ours = await readCard(page);

@@ -71,9 +71,10 @@ describe('while one types', () => {
     ['youtube.com/watch?v=dQw4w9WgXcQ', 'This is a YouTube video.', 'good'],
     ['https://media.example/clip.mp4', 'A file or a page on media.example.', 'good'],
     ['https://www.youtube.com/playlist?list=PL1', 'A YouTube page with no single video: its list, if it has one.', 'good'],
-    ['https://youtube.com.evil.example/watch?v=dQw4w9WgXcQ', 'YouTube, TikTok, or a link that leads straight to a video or audio file.', null],
+    ['https://youtube.com.evil.example/watch?v=dQw4w9WgXcQ', 'A YouTube or TikTok link, a link straight to a media file, or words to search YouTube for.', null],
     ['https://a.example/x https://b.example/y', '2 links', 'good'],
-    ['htt', 'YouTube, TikTok, or a link that leads straight to a video or audio file.', null],
+    ['still water', 'No link: Enter searches YouTube for this.', 'good'],
+    ['htt', 'A YouTube or TikTok link, a link straight to a media file, or words to search YouTube for.', null],
   ];
   test('the page says what it is, without asking the server', () => withPage(browser, stack.base, {}, async (page) => {
     const asked = [];

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
-import { sha256, startStack, until } from '../integration/harness.mjs';
-import { judge, launch, look, readCard, sizes, withPage } from './browser.mjs';
+import { sha256, startStack } from '../integration/harness.mjs';
+import { judge, launch, look, readCard, sizes, sizesKnown, withPage } from './browser.mjs';
 
 const demo = 'https://www.youtube.com/watch?v=sluiceDemo1';
 const problemOf = (page) => page.locator('[role=alert]');
@@ -40,11 +40,7 @@ async function download(page, link) {
 
 describe('the result', () => {
   test('says what the API says', () => withOurPage({}, async (page) => {
-    // the size of the preselected choice becomes exact a moment after the first asking
-    await until(async () => {
-      const { choices, preselected } = (await stack.info(demo)).json();
-      return choices.find(({ id }) => id === preselected).size_exact;
-    }, 'the plan');
+    await sizesKnown(stack, demo);
     await look(page, stack.base, demo);
     await page.waitForSelector('.result-title');
     const card = await readCard(page);
@@ -165,7 +161,7 @@ describe('errors', () => {
     await page.goto(`${stack.base}/`);
     await page.keyboard.press('Enter');
     await page.getByText('Paste a link first', { exact: false }).first().waitFor();
-    await page.keyboard.type('two words');
+    await page.keyboard.type('http://two words');
     assert.equal(await page.getAttribute('#url', 'aria-invalid'), null, 'the hint goes when one types');
     await page.keyboard.press('Enter');
     await page.getByText('That is no link', { exact: false }).first().waitFor();
@@ -280,6 +276,7 @@ describe('without JavaScript', () => {
     }));
 
   test('both cards say the same', () => withOurPage({}, async (page) => {
+    await sizesKnown(stack, demo);
     await look(page, stack.base, demo);
     await page.waitForSelector('.result-title');
     const ours = await readCard(page);

@@ -48,7 +48,7 @@ describe('several links', () => {
     await paste(page, `first ${demo}\nand ${long}, ${gone} ${demo}`);
     await page.getByRole('heading', { name: '3 links' }).waitFor();
     const row = (nth) => page.locator('.batch-row').nth(nth);
-    await row(0).getByText('Sluice demo: twenty seconds').waitFor();
+    await row(0).locator('label').getByText('Sluice demo: twenty seconds').waitFor();
     await row(1).locator('.batch-size', { hasText: 'B' }).waitFor();
     await row(2).getByText('There is nothing here').waitFor();
     assert.ok(await row(2).locator('input').isDisabled());
@@ -117,12 +117,12 @@ describe('a playlist', () => {
     await look(page, stack.base, list);
     await page.getByRole('heading', { name: 'List PLsluice1 & more' }).waitFor();
     const titles = (count) => Array.from({ length: count }, (_, n) => `Number ${n} of PLsluice1 <b>`);
-    assert.deepEqual(await page.locator('.batch-name bdi').allTextContents(), titles(3));
+    assert.deepEqual(await page.locator('.batch-name label bdi').allTextContents(), titles(3));
     await page.getByRole('button', { name: 'Show more' }).click();
     await page.getByRole('button', { name: 'Download 6 files' }).waitFor();
     await page.getByRole('button', { name: 'Show more' }).click();
     await page.getByRole('button', { name: 'Download 7 files' }).waitFor();
-    assert.deepEqual(await page.locator('.batch-name bdi').allTextContents(), titles(7));
+    assert.deepEqual(await page.locator('.batch-name label bdi').allTextContents(), titles(7));
     assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
     assert.deepEqual(asked, []);
     await judge(page, 'playlist-wide-light');

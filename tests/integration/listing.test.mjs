@@ -43,22 +43,29 @@ test('a playlist, page by page, shapes old and new', async () => {
   assert.deepEqual(items.map((item) => item.title), Array.from({ length: 7 }, (_, n) => `Number ${n} of PLsluice1 <b>`));
   assert.deepEqual(items.map((item) => item.duration_s), [20, 3621, null, 3623, 24, 3625, 26]);
   assert.deepEqual(items.map((item) => item.live), [false, false, true, false, false, false, false]);
-  assert.deepEqual(items[1], {
+  const [{ thumbnail_url: picture, ...second }] = items.slice(1, 2);
+  assert.deepEqual(second, {
     id: 'sluiceV9001',
     url: 'https://www.youtube.com/watch?v=sluiceV9001',
     title: 'Number 1 of PLsluice1 <b>',
     author: 'Sluice',
+    author_url: 'https://www.youtube.com/channel/UCsluiceSluiceSluiceSlui',
     duration_s: 3621,
     thumbnail: 'https://i.ytimg.com/vi/sluiceV9001/hq.jpg',
     live: false,
   });
   assert.equal((await stack.info(items[1].url)).status, 200, 'each leads to a description');
+  assert.deepEqual(items.slice(0, 3).map((item) => item.author_url === null), [false, false, true]);
+  assert.equal((await list({ url: second.author_url })).status, 200, 'and to a channel');
+  const { status, headers } = await stack.get(picture);
+  assert.deepEqual([status, headers['content-type']], [200, 'image/jpeg']);
 });
 
 test('the list of a link to a video in it; what is remembered is not asked for again', async () => {
   const one = await good(await list({ url: 'https://www.youtube.com/watch?v=sluiceDemo1&list=PLsluice2&index=3' }));
   assert.deepEqual([one.id, one.items.length], ['PLsluice2', 3]);
-  assert.deepEqual(await good(await list({ url: playlist('PLsluice2') })), one);
+  const bare = (page) => ({ ...page, items: page.items.map((item) => ({ ...item, thumbnail_url: null })) }); // sealed anew each time
+  assert.deepEqual(bare(await good(await list({ url: playlist('PLsluice2') }))), bare(one));
   assert.equal((await calls()).length, 1);
 });
 

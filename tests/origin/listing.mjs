@@ -6,6 +6,8 @@ const perPage = 3;
 const total = 7;
 const idOf = (list, n) => `sluiceV${String(list.length % 10)}${String(n).padStart(3, '0')}`;
 const text = (words) => ({ runs: [{ text: words }] });
+const channel = 'UCsluiceSluiceSluiceSlui';
+const byline = { runs: [{ text: 'Sluice', navigationEndpoint: { browseEndpoint: { browseId: channel, canonicalBaseUrl: '/@sluice' } } }] };
 const thumbnails = (id) => [{ url: `https://i.ytimg.com/vi/${id}/default.jpg`, width: 120, height: 90 }, { url: `https://i.ytimg.com/vi/${id}/hq.jpg`, width: 480, height: 360 }];
 
 function older(id, title, n) {
@@ -13,7 +15,7 @@ function older(id, title, n) {
     playlistVideoRenderer: {
       videoId: id,
       title: text(title),
-      shortBylineText: text('Sluice'),
+      shortBylineText: byline,
       lengthSeconds: String(20 + n),
       lengthText: { simpleText: `0:${20 + n}` },
       thumbnail: { thumbnails: thumbnails(id) },
@@ -36,7 +38,7 @@ function newer(id, title, n) {
       metadata: {
         lockupMetadataViewModel: {
           title: { content: title },
-          metadata: { contentMetadataViewModel: { metadataRows: [{ metadataParts: [{ text: { content: 'Sluice' } }] }] } },
+          metadata: { contentMetadataViewModel: { metadataRows: [{ metadataParts: [{ text: { content: 'Sluice', commandRuns: [{ onTap: { innertubeCommand: { browseEndpoint: { browseId: channel } } } }] } }] }] } },
         },
       },
     },
@@ -47,7 +49,7 @@ const live = (id, title) => ({
   videoRenderer: {
     videoId: id,
     title: text(title),
-    ownerText: text('Sluice'),
+    ownerText: text('Sluice') /* leads nowhere */,
     thumbnail: { thumbnails: thumbnails(id) },
     thumbnailOverlays: [{ thumbnailOverlayTimeStatusRenderer: { style: 'LIVE', text: text('LIVE') } }],
   },
@@ -82,7 +84,7 @@ export function listing({ url, body }) {
   if (!['browse', 'search', 'navigation/resolve_url'].includes(route)) return undefined;
   if (body.context.client.clientName !== 'WEB') return answerJson(400, { error: { code: 400 } });
   if (route === 'navigation/resolve_url') {
-    if (/@sluice$|\/c\/sluice$|\/user\/sluice$/.test(body.url)) return answerJson(200, { endpoint: { browseEndpoint: { browseId: 'UCsluiceSluiceSluiceSlui' } } });
+    if (/@sluice$|\/c\/sluice$|\/user\/sluice$/.test(body.url)) return answerJson(200, { endpoint: { browseEndpoint: { browseId: channel } } });
     return /@odd$/.test(body.url) ? answerJson(200, { endpoint: { urlEndpoint: { url: 'https://x.example/' } } }) : answerJson(404, { error: { code: 404 } });
   }
   if (body.continuation) {

@@ -208,7 +208,7 @@ export function makeYoutube({ media, settings }) {
         videoId: video.answersId ?? id,
         title: video.title,
         lengthSeconds: String(seconds),
-        channelId: 'UCsluiceSluiceSluiceSlu',
+        channelId: 'UCsluiceSluiceSluiceSlui',
         author: video.author,
         shortDescription: video.about ?? `About ${video.title}`,
         isOwnerViewing: false,

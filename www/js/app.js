@@ -5,6 +5,7 @@ import { batchCard, MOST } from './batch.js';
 import { resultCard, skeleton, titleOf } from './card.js';
 import { button, el, plain, say } from './dom.js';
 import * as downloads from './downloads.js';
+import { foundCard } from './found.js';
 import { historyPart, remember } from './history.js';
 import { choose, language, languages, onLanguage, plural, start, t, translate } from './i18n.js';
 import * as link from './link.js';
@@ -67,6 +68,10 @@ const listOf = (url) => (/[?&]list=[\w-]/.test(url) ? url : null);
 async function look(url, again = false) {
   if (running?.key === url)
     return;
+  if (link.isWords(url)) {
+    lookFor(url, again);
+    return;
+  }
   showWaiting(again);
   await link.ready;
   if (link.check(url)?.kind === link.OTHER) {
@@ -102,6 +107,22 @@ async function lookList(url, again = false) {
   }
 }
 
+/* No link at all: what is found by these words. */
+async function lookFor(words, again = false) {
+  if (running?.key === words)
+    return;
+  showWaiting(again);
+  const answer = await answerOf(words, 'search', { q: words });
+  if (answer?.problem) {
+    showProblem(answer.problem, () => lookFor(words, true));
+  } else if (answer) {
+    const found = { items: [], next: null, ...answer.body };
+    document.title = `${words} · Sluice`;
+    say(found.items.length > 0 ? t('search.title', { words }) : t('search.none'));
+    show(() => foundCard(words, found, (cursor) => ask('search', { q: words, cursor })), '.result-title');
+  }
+}
+
 function lookMany(urls) {
   running?.controller.abort();
   showHint();
@@ -116,7 +137,7 @@ function clear() {
   showHint();
   say('');
   document.title = 'Sluice';
-  show(() => [...welcome, historyPart(go)].filter(Boolean));
+  show(() => [...welcome, historyPart()].filter(Boolean));
 }
 
 // ------------------------------------------------------------------------------------------------------------
@@ -133,13 +154,11 @@ function showHint(text = null, kind = 'wrong') {
     input.removeAttribute('aria-invalid');
 }
 
-/* Why a text is no link; null when it may be one. The server decides what a link is: here the same code does. */
+/* Why a text is neither a link nor words to search for; null when it may be one. The server decides what a link is: here the same code does. */
 function objection(text) {
   if (text === '')
     return t('hint.empty');
-  if (/\s/.test(text))
-    return t('hint.spaces');
-  return link.check(text)?.kind === link.BAD ? t('hint.bad') : null;
+  return !link.isWords(text) && link.check(text)?.kind === link.BAD ? t('hint.bad') : null;
 }
 
 function whileTyping() {
@@ -149,6 +168,13 @@ function whileTyping() {
     return;
   }
   const text = urls[0] ?? input.value.trim();
+  if (link.isWords(text)) {
+    if (/^(h|ht|htt|https?|w{1,3})$/i.test(text)) // a link begins like that
+      showHint();
+    else
+      showHint(t('hint.search'), 'good');
+    return;
+  }
   const read = text === '' ? null : link.check(text);
   switch (read?.kind) {
     case link.VIDEO: return showHint(t('hint.video'), 'good');
@@ -229,6 +255,15 @@ function listen() {
       event.preventDefault();
       input.focus();
       input.select();
+    }
+  });
+
+  document.addEventListener('click', (event) => {
+    const url = event.target.closest?.('[data-look]')?.dataset.look;
+    if (url !== undefined && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      go(url);
+      window.scrollTo({ top: 0 });
     }
   });
 

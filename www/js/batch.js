@@ -4,9 +4,9 @@
  * of those only what is downloaded is looked up, since it may hold hundreds. */
 import { ask, streamOf } from './api.js';
 import { formatsOf, groupOf, nameOf, sizeText, titleOf } from './card.js';
-import { button, el, ownAddress, plain, say } from './dom.js';
+import { button, el, lookLink, ownAddress, plain, say } from './dom.js';
 import * as downloads from './downloads.js';
-import { humanDuration, humanSize } from './human.js';
+import { authorLink, thumbOf } from './found.js';
 import { plural, t } from './i18n.js';
 import { wordsFor } from './problem.js';
 
@@ -47,13 +47,13 @@ export function batchCard({ title, entries, next = null, more = null, lookAtOnce
   const chosen = () => rows.filter(({ box }) => box.checked && !box.disabled);
 
   function update() {
-    const sizes = chosen().map((row) => (row.info ? pick(row.info, rule)?.size_bytes : null));
-    const known = sizes.filter((size) => size > 0);
+    const picked = chosen().map((row) => (row.info ? pick(row.info, rule) : null));
+    const known = picked.filter((choice) => choice?.size_bytes > 0);
     const n = chosen().length;
     go.textContent = plural('batch.download', n);
     go.disabled = n === 0;
-    summary.textContent = known.length > 0 && known.length === sizes.length
-      ? t('batch.together', { size: humanSize(known.reduce((sum, size) => sum + size, 0)) }) : '';
+    const together = { size_bytes: known.reduce((sum, choice) => sum + choice.size_bytes, 0), size_exact: known.every((choice) => choice.size_exact !== false) };
+    summary.textContent = known.length > 0 && known.length === picked.length ? t('batch.together', { size: sizeText(together) }) : '';
     const free = rows.filter(({ box }) => !box.disabled);
     all.checked = n > 0 && n === free.length;
     all.indeterminate = n > 0 && n < free.length;
@@ -66,8 +66,8 @@ export function batchCard({ title, entries, next = null, more = null, lookAtOnce
     const words = row.problem ? wordsFor(row.problem).text : null;
     row.facts.textContent = words ?? (row.info ? (choice ? [nameOf(choice), choice.container.toUpperCase()].join(' · ') : t('batch.none')) : '');
     row.facts.classList.toggle('batch-wrong', words !== null);
-    const seconds = row.info?.duration_s ?? row.entry.duration_s;
-    row.size.textContent = choice ? sizeText(choice) ?? '' : !row.problem && seconds > 0 ? humanDuration(seconds) : '';
+    row.size.textContent = choice ? sizeText(choice) ?? '' : '';
+    row.name.textContent = t('batch.look', { title: row.title.textContent });
     row.link.href = choice ? ownAddress(choice.stream_url) : streamOf(row.entry.url, serverRule(rule));
     row.link.hidden = row.box.disabled;
   }
@@ -76,12 +76,14 @@ export function batchCard({ title, entries, next = null, more = null, lookAtOnce
     const id = `batch-${rows.length}`;
     const row = { entry, info: null, problem: null,
       box: el('input', { type: 'checkbox', class: 'batch-box', id }), title: el('bdi', null), facts: el('span', { class: 'choice-facts' }),
-      size: el('span', { class: 'batch-size' }), link: el('a', { class: 'batch-link', download: '', title: t('best.both') }) };
+      size: el('span', { class: 'batch-size' }), name: el('span', { class: 'visually-hidden' }),
+      link: el('a', { class: 'batch-link', download: '', title: t('best.both') }) };
+    row.thumb = lookLink(entry.url, { class: 'thumb batch-thumb' }, row.name, ...thumbOf(entry));
     row.box.checked = true;
     row.box.addEventListener('change', update);
     row.link.append(el('span', { class: 'visually-hidden' }, t('best.both')));
-    row.node = el('li', { class: 'choice batch-row' }, row.box,
-      el('label', { for: id, class: 'batch-name' }, row.title, row.facts), row.size, row.link);
+    row.node = el('li', { class: 'choice batch-row' }, row.box, row.thumb,
+      el('div', { class: 'batch-name' }, el('label', { for: id }, row.title, row.facts), authorLink(entry, 'found-author')), row.size, row.link);
     rows.push(row);
     list.append(row.node);
     show(row);
@@ -92,6 +94,8 @@ export function batchCard({ title, entries, next = null, more = null, lookAtOnce
     const answer = await ask('info', { url: row.entry.url });
     row.info = answer.body ?? null;
     row.problem = answer.problem ?? null;
+    if (row.info && row.thumb.children.length === 1)
+      row.thumb.append(...thumbOf(row.info).filter(Boolean));
     show(row);
     update();
   }

@@ -8,7 +8,7 @@
  *       <div class="thumb">[<img src="THUMBNAIL_URL" alt="">][<span class="thumb-time">12:01</span>]</div>
  *       <div class="result-about">
  *         <h2 class="result-title" dir="auto">TITLE</h2>
- *         [<p class="result-author" dir="auto">AUTHOR</p>]
+ *         [<p class="result-author" dir="auto">AUTHOR, [a link to what else is by them]</p>]
  *         <p class="result-facts"><span>YouTube</span><span title="youtube:visionos">via visionos</span>
  *           [<span>from cache</span>]</p>
  *         [<a class="best" href="STREAM_URL" download>
@@ -31,9 +31,11 @@
  */
 import { copyButton, el, ownAddress, plain, say } from './dom.js';
 import * as downloads from './downloads.js';
+import { authorLink } from './found.js';
 import { grouped, humanCodecs, humanDuration, humanLanguage, humanRate, humanSize } from './human.js';
 import { t } from './i18n.js';
 import { chapterGroup, moreOf } from './more.js';
+import { askWhenPointed, canBeExact, sizeAsker } from './sizes.js';
 
 export const titleOf = (info) => plain(info.title) || t('card.untitled');
 
@@ -96,7 +98,7 @@ function choiceFacts(choice, formats) {
 }
 
 /* One after the other in the direction of the page, whatever letters they are of. */
-const dotted = (texts) => texts.filter(Boolean).flatMap((text, n) => [n > 0 ? ' · ' : null, el('bdi', null, text)]);
+const dotted = (texts) => texts.filter(Boolean).flatMap((text, n) => [...(n > 0 ? [' · '] : []), el('bdi', null, text)]);
 
 /* What was picked last is put forward next time. It stays in this browser, which may also refuse to keep it. */
 function lastChoice() {
@@ -132,15 +134,24 @@ export function saveOnClick(link, choice, title) {
   });
 }
 
+/* What is said of its size, in the row and on the button, now and when it has become exact. */
+function fillSize(node, choice) {
+  node.title = exactSizeText(choice);
+  node.textContent = sizeText(choice) ?? t('choice.size_unknown');
+}
+
+const bestWhat = (best) => dotted([nameOf(best), best.container.toUpperCase(), sizeText(best)]);
+
 function choiceRow(choice, formats, isBest, title) {
   const href = ownAddress(choice.stream_url);
   if (href === null)
     return null;
-  const size = el('span', { class: 'choice-size', title: exactSizeText(choice) }, sizeText(choice) ?? t('choice.size_unknown'));
+  const size = el('span', { class: 'choice-size' });
+  fillSize(size, choice);
   const link = el('a', { class: 'choice-link', href, download: '' },
     el('span', { class: 'choice-label' }, el('bdi', null, nameOf(choice))), choiceFacts(choice, formats), size);
   saveOnClick(link, choice, title);
-  return el('li', { class: isBest ? 'choice choice-best' : 'choice' }, link,
+  return el('li', { class: isBest ? 'choice choice-best' : 'choice', 'data-choice': choice.id }, link,
     copyButton(href, t('choice.copy'), t('choice.copy_of', { name: choice.label || choice.id })));
 }
 
@@ -178,12 +189,30 @@ function about(info, bestLink, listLink) {
   const engine = (info.engine ?? '').split(':')[1];
   return el('div', { class: 'result-about' },
     el('h2', { class: 'result-title', dir: 'auto', tabindex: '-1' }, titleOf(info)),
-    info.author ? el('p', { class: 'result-author', dir: 'auto' }, plain(info.author)) : null,
+    info.author ? el('p', { class: 'result-author', dir: 'auto' }, authorLink(info, null)) : null,
     el('p', { class: 'result-facts' },
       info.site ? el('span', null, siteName(info.site)) : null,
       engine ? el('span', { title: info.engine }, t('card.via', { engine })) : null,
       info.cached ? el('span', null, t('card.cached')) : null),
     bestLink, listLink);
+}
+
+/* What most will take is asked for at once, all else when somebody points at it. Short videos cost so little that
+ * all of them are: a size takes the server about twenty small questions a minute of video. */
+const UNASKED_S = 1200;
+
+function makeSizesExact(card, { choices = [], duration_s }, best) {
+  const rowOf = (choice) => card.querySelector(`[data-choice="${CSS.escape(choice.id)}"]`);
+  const askFor = sizeAsker((choice) => {
+    fillSize(rowOf(choice).querySelector('.choice-size'), choice);
+    if (choice === best)
+      card.querySelector('.best-what').replaceChildren(...bestWhat(best));
+  }, () => card.isConnected);
+  for (const choice of choices.filter((one) => rowOf(one)))
+    askWhenPointed(rowOf(choice), () => askFor(choice));
+  let left = UNASKED_S;
+  const isCheap = (choice) => choice === best || (canBeExact(choice) && duration_s > 0 && (left -= duration_s) >= 0);
+  setTimeout(() => card.isConnected && [best, ...choices].filter((choice) => choice && rowOf(choice) && isCheap(choice)).forEach(askFor));
 }
 
 /* `listLink`: the way to the playlist the video was found in, or null. */
@@ -197,17 +226,19 @@ export function resultCard(info, listLink = null) {
   const bestHref = best && ownAddress(best.stream_url);
   const bestLink = bestHref ? el('a', { class: 'best', href: bestHref, download: '' },
     el('span', { class: 'best-verb' }, t(`best.${groupOf(best, formats)}`)),
-    el('span', { class: 'best-what' }, ...dotted([nameOf(best), best.container.toUpperCase(), sizeText(best)]))) : null;
+    el('span', { class: 'best-what' }, ...bestWhat(best))) : null;
   if (bestLink)
     saveOnClick(bestLink, best, titleOf(info));
 
   const lists = Object.entries(groups).filter(([, choices]) => choices.length > 0).map(([name, choices]) =>
     groupOfRows(t(`group.${name}`), choices.length,
       el('ul', { class: 'choices' }, ...choices.map((choice) => choiceRow(choice, formats, choice === best, titleOf(info))))));
-  return el('article', { class: 'result' },
+  const card = el('article', { class: 'result' },
     el('header', { class: 'result-head' }, thumbnail(info), about(info, bestLink, listLink)),
     bestHref ? moreOf(info, best, bestHref, groupOf(best, formats)) : null, ...lists,
     subtitleGroup(info.subtitles ?? []), chapterGroup(info));
+  makeSizesExact(card, info, best);
+  return card;
 }
 
 /* What stands in the card's place until it comes; as high as the window, so that nothing below is seen to move. */

@@ -24,6 +24,15 @@ export function ownAddress(path) {
   return url.origin === location.origin ? url.href : null;
 }
 
+/* A link that looks `url` up in this page: app.js follows it without loading the page anew, which would end the
+ * downloads. */
+export function lookLink(url, attributes, ...children) {
+  const here = new URL(document.baseURI);
+  here.search = new URLSearchParams({ url });
+  here.hash = '';
+  return el('a', { href: here.href, 'data-look': url, ...attributes }, ...children);
+}
+
 /* For those who listen. */
 export function say(text) {
   document.getElementById('status').textContent = text;

@@ -162,9 +162,9 @@ function wait(item, problem) {
   keepAfterwards(item);
 }
 
-/* Whether to wait it out. Being busy or unreachable passes; a source that keeps failing does not. */
+/* Whether to wait it out. Being busy, unreachable or worked on passes; a source that keeps failing does not. */
 function isPatient(item, problem) {
-  return problem.code === 'unreachable' || problem.code === 'busy' || (problem.retryable === true && item.tries < PATIENCE);
+  return ['unreachable', 'busy', 'maintenance'].includes(problem.code) || (problem.retryable === true && item.tries < PATIENCE);
 }
 
 function run(item) {

@@ -1,5 +1,5 @@
 /* What was looked up before: kept in this browser alone, and erased with one click. */
-import { button, el, plain } from './dom.js';
+import { button, el, lookLink, plain } from './dom.js';
 import { t } from './i18n.js';
 
 const KEY = 'history';
@@ -29,24 +29,13 @@ export function remember(url, title) {
   write([{ url, title: title.slice(0, 200) }, ...read().filter((entry) => entry.url !== url)].slice(0, MOST));
 }
 
-/* The list, or null when it is empty. `go(url)` looks one up again. */
-export function historyPart(go) {
+/* The list, or null when it is empty. */
+export function historyPart() {
   const entries = read();
   if (entries.length === 0)
     return null;
   const part = el('section', { class: 'history', 'aria-labelledby': 'history-title' });
-  const rows = entries.map(({ url, title }) => {
-    const here = new URL(document.baseURI);
-    here.search = new URLSearchParams({ url });
-    const link = el('a', { href: here.href }, el('bdi', null, plain(title)));
-    link.addEventListener('click', (event) => {
-      if (event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
-        event.preventDefault();
-        go(url);
-      }
-    });
-    return el('li', null, link);
-  });
+  const rows = entries.map(({ url, title }) => el('li', null, lookLink(url, null, el('bdi', null, plain(title)))));
   part.append(
     el('div', { class: 'history-head' }, el('h2', { class: 'group-title', id: 'history-title' }, t('history.title')),
       button('btn btn-sm downloads-button', t('history.erase'), () => {

@@ -24,6 +24,9 @@ export function t(key, values) {
   return values ? text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole) : text;
 }
 
+/* The same in English, which the server's answers are in. */
+export const inEnglish = (key) => english[key];
+
 export const has = (key) => key in english;
 
 /* The same for a number of things: "key.one", "key.few", … by the language's own rules. */

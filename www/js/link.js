@@ -19,6 +19,10 @@ async function load() {
 
 export const ready = load();
 
+/* Words to search for: links have no spaces in them, and something that parts a host from a path or a domain.
+ * The server says the same (src/serve/page_list.c). */
+export const isWords = (text) => text.trim() !== '' && !text.includes('://') && (/\s/.test(text.trim()) || !/[./:]/.test(text));
+
 /* { kind, url }, or null where only the server can say: names that are not ASCII are its business. */
 export function check(text) {
   if (wasm === null || /[^\x20-\x7e\s]/.test(text))

@@ -1,13 +1,16 @@
 /* What went wrong, in words, and what one can do about it. */
-import { button, el } from './dom.js';
-import { has, t } from './i18n.js';
+import { button, el, plain } from './dom.js';
+import { has, inEnglish, t } from './i18n.js';
+
+/* What an operator says in their own words, which only maintenance has; "": nothing. */
+export const saidBy = (problem) => (problem.code === 'maintenance' && problem.detail !== inEnglish(`error.${problem.code}.text`) ? plain(problem.detail) : '');
 
 /* Our words for a code; for one this page is too old to know, the server's. */
 export function wordsFor(problem) {
   const known = has(`error.${problem.code}.text`);
   return {
     title: known ? t(`error.${problem.code}.title`) : problem.title || t('problem.title'),
-    text: known ? t(`error.${problem.code}.text`) : problem.detail || t('problem.text'),
+    text: saidBy(problem) || (known ? t(`error.${problem.code}.text`) : problem.detail || t('problem.text')),
     next: has(`next.${problem.code}`) ? t(`next.${problem.code}`) : '',
   };
 }

@@ -11,6 +11,7 @@
 
 enum {
     VIDEO_ID_LEN = 11,
+    CHANNEL_ID_LEN = 24,
     TITLE_MAX = 500,
     AUTHOR_MAX = 200,
     URL_MAX = 2048,
@@ -46,6 +47,19 @@ static const char *list_of(const char *link, size_t *len)
     return "";
 }
 
+static bool is_channel(const char *id, size_t len)
+{
+    return len == CHANNEL_ID_LEN && text_starts_with(id, "UC") && is_made_of(id, len, BASE64URL);
+}
+
+int listing_channel_url(const char *id, char out[LISTING_CHANNEL_URL_MAX])
+{
+    if (!id || !is_channel(id, strlen(id)))
+        return -1;
+    (void)snprintf(out, LISTING_CHANNEL_URL_MAX, "https://www.youtube.com/channel/%s", id);
+    return 0;
+}
+
 /* "/channel/UC…", "/@handle", "/c/name", "/user/name", whatever follows. */
 static int read_channel(const char *url, struct listing_wish *out)
 {
@@ -59,7 +73,7 @@ static int read_channel(const char *url, struct listing_wish *out)
         const char *id = path + strlen("/channel/");
         size_t len = strcspn(id, "/?#");
         (void)snprintf(out->id, sizeof out->id, "%.*s", (int)len, id);
-        return len == 24 && is_made_of(id, len, BASE64URL) ? 0 : -1;
+        return is_channel(id, len) ? 0 : -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(named); i++) {
         const char *name = path + strlen(named[i]);
@@ -182,9 +196,18 @@ static json_t *thumbnail_json(const json_t *list)
 struct row {
     const char *id;
     const json_t *title, *author, *thumbnails;
+    const json_t *channel; /* somewhere in it is the author's */
     uint64_t seconds;
     bool live;
 };
+
+/* Of the first channel that anything in `value` leads to. */
+static json_t *channel_json(const json_t *value)
+{
+    const char *id = path_text(find(value, "browseEndpoint", 12), "browseId");
+    char url[LISTING_CHANNEL_URL_MAX];
+    return listing_channel_url(id, url) < 0 ? json_null() : json_string(url);
+}
 
 static int add_row(struct listing *l, const struct row *r)
 {
@@ -194,10 +217,11 @@ static int add_row(struct listing *l, const struct row *r)
         return 0;
     (void)snprintf(url, sizeof url, "https://www.youtube.com/watch?v=%s", r->id);
     return json_array_append_new(
-        l->items, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "id", r->id, "url", url, "title",
+        l->items, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "id", r->id, "url", url, "title",
                             line_json(r->title, TITLE_MAX), "author", line_json(r->author, AUTHOR_MAX),
-                            "duration_s", r->seconds ? json_integer((json_int_t)r->seconds) : json_null(),
-                            "thumbnail", thumbnail_json(r->thumbnails), "live", r->live));
+                            "author_url", channel_json(r->channel), "duration_s",
+                            r->seconds ? json_integer((json_int_t)r->seconds) : json_null(), "thumbnail",
+                            thumbnail_json(r->thumbnails), "live", r->live));
 }
 
 /* videoRenderer and its kin. */
@@ -219,6 +243,7 @@ static int add_video(struct listing *l, const json_t *v)
         r.seconds = seconds_of(buf_str(&length));
     for (size_t i = 0; i < ARRAY_LEN(authors) && !r.author; i++)
         r.author = path_get(v, authors[i]);
+    r.channel = r.author;
     return add_row(l, &r);
 }
 
@@ -234,6 +259,7 @@ static int add_lockup(struct listing *l, const json_t *v)
         .id = path_text(v, "contentId"),
         .title = path_get(about, "title"),
         .author = path_get(json_array_get(part, 0), "text"),
+        .channel = about,
         .thumbnails = path_get(find(path_get(v, "contentImage"), "image", 8), "sources"),
         .seconds = text ? seconds_of(text) : 0,
         .live = text && strcmp(text, "LIVE") == 0,
@@ -346,7 +372,7 @@ static int resolve(const struct site_env *env, const struct clients *clients, st
     if (ask(env, clients, clients->lists.resolve, json_pack("{s:s}", "url", wish->link), &answer, err) < 0)
         return -1;
     const char *id = path_text(answer, "endpoint.browseEndpoint.browseId");
-    bool found = id && strlen(id) == 24 && text_starts_with(id, "UC") && is_made_of(id, 24, BASE64URL);
+    bool found = id && is_channel(id, strlen(id));
     if (found)
         (void)text_copy(wish->id, sizeof wish->id, id);
     json_decref(answer);

@@ -13,6 +13,7 @@ enum {
     LISTING_NEXT_MAX = 4096,
     LISTING_ITEMS_MAX = 200,
     LISTING_DEPTH_MAX = 64,
+    LISTING_CHANNEL_URL_MAX = 64,
 };
 
 enum listing_kind { LISTING_PLAYLIST, LISTING_CHANNEL, LISTING_SEARCH };
@@ -27,13 +28,17 @@ struct listing_wish {
 
 struct listing {
     char *title, *author; /* NULL: not told (also on later pages) */
-    json_t *items;        /* {"id", "url", "title", "author", "duration_s", "thumbnail", "live"} each */
-    char *next;           /* where it goes on; NULL: that is all */
+    json_t
+        *items; /* {"id", "url", "title", "author", "author_url", "duration_s", "thumbnail", "live"} each */
+    char *next; /* where it goes on; NULL: that is all */
 };
 
 /* What a link lists: a playlist (also of a link to a video in one) or a channel. ERR_UNSUPPORTED_SITE:
  * nothing; ERR_BAD_URL. */
 int listing_wish_of(const char *link_text, struct listing_wish *out, struct err *err);
+
+/* The link of a channel by its id. -1: that is no id (NULL: not told). */
+int listing_channel_url(const char *id, char out[LISTING_CHANNEL_URL_MAX]);
 
 /* One page. `out`: listing_fini() in any case. `wish` is told the id of a channel that was found out. Errors:
  * ERR_NOT_FOUND, ERR_PRIVATE, ERR_UNSUPPORTED_SITE (no client to ask as), ERR_RATE_LIMITED_UPSTREAM,

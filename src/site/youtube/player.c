@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "site/youtube/extras.h"
+#include "site/youtube/listing.h"
 #include "site/youtube/path.h"
 
 enum { REFUSAL_TEXT_MAX = 4096, DURATION_MAX_S = 10 * 365 * 86400, EXPIRES_MAX_S = 7 * 86400 };
@@ -153,6 +154,7 @@ static int read_details(const struct fill *asked, const json_t *details, struct 
     const char *author = path_text(details, "author");
     char url[64];
     char engine[48];
+    char channel[LISTING_CHANNEL_URL_MAX];
     (void)snprintf(url, sizeof url, "https://www.youtube.com/watch?v=%s", id);
     (void)snprintf(engine, sizeof engine, "youtube:%s", asked->client->key);
     if (title && description_set_line(&d->title, title, strlen(title), PLAYER_TITLE_MAX) < 0)
@@ -162,6 +164,9 @@ static int read_details(const struct fill *asked, const json_t *details, struct 
     d->duration_ms = path_number(details, "lengthSeconds", DURATION_MAX_S) * 1000;
     d->live = json_is_true(path_get(details, "isLive"));
     if (author && description_set_line(&d->author, author, strlen(author), PLAYER_AUTHOR_MAX) < 0)
+        return -1;
+    if (listing_channel_url(path_text(details, "channelId"), channel) == 0 &&
+        description_set_text(&d->author_url, channel, strlen(channel), sizeof channel) < 0)
         return -1;
     return description_set_text(&d->site, "youtube", 7, 16) |
            description_set_text(&d->id, id, strlen(id), 16) |
