@@ -19,14 +19,6 @@
 #include "serve/pump.h"
 #include "store/admin.h"
 
-static enum log_level level_of(const char *name)
-{
-    return strcmp(name, "debug") == 0   ? LOG_DEBUG
-           : strcmp(name, "warn") == 0  ? LOG_WARN
-           : strcmp(name, "error") == 0 ? LOG_ERROR
-                                        : LOG_INFO;
-}
-
 int door_check_config(const char *path)
 {
     struct err err = {0};
@@ -75,7 +67,7 @@ static int make_ready(void *ctx, struct err *err)
         return -1;
     if (d->program == HTTP_ROUTE_INFO && stays && prepare_start(&d->app, err) < 0)
         log_event(LOG_WARN, "nothing-is-prepared", "error", err->text, NULL);
-    if (d->program == HTTP_ROUTE_INFO && events_open(&d->app.events, &d->app, err) < 0)
+    if (d->program != HTTP_ROUTE_STREAM && events_open(&d->app.events, err) < 0)
         return -1;
     if (d->program == HTTP_ROUTE_STREAM && stays && d->app.config.job_threads &&
         jobs_start(&d->app, (unsigned)d->app.config.job_threads, err) < 0)
@@ -105,7 +97,7 @@ static void make_first_admin(struct app *app)
         log_event(LOG_WARN, "no-first-admin", "error", err.text, NULL);
 }
 
-static int serve(const char *name, unsigned program, const char *config_file, const char *socket)
+static int serve(unsigned program, const char *config_file, const char *socket)
 {
     struct err err = {0};
     struct config config;
@@ -115,7 +107,7 @@ static int serve(const char *name, unsigned program, const char *config_file, co
         log_event(LOG_ERROR, "bad-configuration", "error", err.text, NULL);
         return 1;
     }
-    log_init(name, level_of(config.log_level));
+    log_set_level(config.log_level);
     if (app_open(app, &config, &err) < 0) {
         log_event(LOG_ERROR, "cannot-start", "error", err.text, NULL);
         return 1;
@@ -174,5 +166,5 @@ int door_main(int argc, char **argv, const char *name, unsigned program)
             return 2;
         }
     }
-    return serve(name, program, config_file, socket);
+    return serve(program, config_file, socket);
 }

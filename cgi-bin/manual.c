@@ -144,6 +144,8 @@ int manual_of_settings(struct buf *out)
                            *k->unit ? " " : "", k->unit, k->fallback);
         else if (*k->fallback)
             (void)buf_addf(out, "Usually\n.IR %s .\n", k->fallback);
+        if (k->live)
+            (void)buf_adds(out, "Changes without a restart.\n");
     }
     return buf_adds(out, settings_bottom);
 }

@@ -18,6 +18,7 @@
 #include "key.h"
 #include "manual.h"
 #include "serve/app.h"
+#include "setting.h"
 #include "snippet.h"
 #include "streams.h"
 #include "supervise.h"
@@ -32,7 +33,7 @@ static const char usage[] =
     "  hold info.fcgi|stream.fcgi|admin.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
         EXTRACT_USAGE CLIENTS_USAGE CANARY_USAGE TOKEN_USAGE ADMIN_USAGE JOBS_USAGE DOCTOR_USAGE DB_USAGE
-            GC_USAGE USAGE_USAGE "  config --check [FILE] [--json]\n"
+            GC_USAGE USAGE_USAGE SETTING_USAGE "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key; --man: its manual\n"
     "  snippet [--json]    list what there is for web servers and systemd\n"
@@ -309,6 +310,8 @@ int main(int argc, char **argv)
         {"db", db_command},
         {"usage", usage_command},
         {"gc", gc_command},
+        {"setting", setting_command},
+        {"maintenance", maintenance_command},
         {"config", config_command},
         {"snippet", snippet_command},
         {"streams", streams_command},

@@ -11,16 +11,27 @@
 #include "base/io.h"
 #include "base/text.h"
 
-enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = 4096 };
+enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = CONFIG_VALUE_MAX_BYTES };
 
-#define TEXT(key, fallback, help)                                                                            \
+/* The compiler refuses a row that says of its member what is not so. */
+#define IS(key, type) _Generic(&((struct config *)0)->key, type * : offsetof(struct config, key))
+#define ROW(key, kind, live, type, fallback, min, max, unit, choices, help)                                  \
     {                                                                                                        \
-#key, CONFIG_TEXT, offsetof(struct config, key), fallback, 0, 0, "", help                            \
+#key, kind, live, IS(key, type), fallback, min, max, unit, choices, help                             \
     }
+#define TEXT(key, fallback, help) ROW(key, CONFIG_TEXT, false, char *, fallback, 0, 0, "", NULL, help)
+#define CHOICE(key, fallback, choices, help)                                                                 \
+    ROW(key, CONFIG_TEXT, false, char *, fallback, 0, 0, "", choices, help)
 #define INT(key, fallback, min, max, unit, help)                                                             \
-    {                                                                                                        \
-#key, CONFIG_INT, offsetof(struct config, key), fallback, min, max, unit, help                       \
-    }
+    ROW(key, CONFIG_INT, false, int64_t, fallback, min, max, unit, NULL, help)
+/* Those that may be changed while programs run: whoever uses one reads it each time, or is told by
+ * serve/settings.c. */
+#define LIVE_TEXT(key, fallback, help)                                                                       \
+    ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", NULL, help)
+#define LIVE_CHOICE(key, fallback, choices, help)                                                            \
+    ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", choices, help)
+#define LIVE_INT(key, fallback, min, max, unit, help)                                                        \
+    ROW(key, CONFIG_INT, true, _Atomic int64_t, fallback, min, max, unit, NULL, help)
 
 static const struct config_key keys[] = {
     TEXT(data_dir, "/var/lib/sluice", "Database and caches; keep it outside the web server's document root."),
@@ -64,18 +75,24 @@ static const struct config_key keys[] = {
     TEXT(upstream_ca_file, "", "PEM file with CA certificates to trust upstream besides the system's."),
     TEXT(upstream_ports, "80,443", "Ports that a link may lead to."),
     TEXT(public_path, "", "Path prefix of generated links, when the web server hides it; empty: automatic."),
-    TEXT(log_level, "info", "Least level to log: debug, info, warn or error."),
-    TEXT(sandbox, "on",
-         "on: whatever this kernel has of Landlock and seccomp; required: do not start without both; off."),
-    TEXT(anonymous, "on", "on: anybody may ask; off: only who has a key (sluice key create)."),
+    LIVE_CHOICE(log_level, "info", "debug info warn error",
+                "Least level to log: debug, info, warn or error."),
+    CHOICE(sandbox, "on", "on off required",
+           "on: whatever this kernel has of Landlock and seccomp; required: do not start without both; off."),
+    LIVE_CHOICE(
+        maintenance, "off", "on off",
+        "on: new downloads and jobs get 503; what runs goes on to its end, links can still be looked at."),
+    LIVE_TEXT(maintenance_message, "", "What they are told then, at most 200 bytes; empty: our own words."),
+    LIVE_CHOICE(anonymous, "on", "on off",
+                "on: anybody may ask; off: only who has a key (sluice key create)."),
     TEXT(admin_password, "",
          "Password of the admin pages' first user, admin; made when nobody is there yet. At least 10 bytes."),
     TEXT(trusted_proxies, "",
          "Proxies in front, as addresses or CIDR blocks: the client is whom they name in X-Forwarded-For."),
-    INT(rate_anonymous, "600", 0, 1000000000, "",
-        "Requests per hour and address without a key (IPv6: per /64); 0: no limit."),
-    INT(bytes_anonymous, "0", 0, 70368744177664, "bytes",
-        "Bytes of downloads per day and address without a key (IPv6: per /64); 0: no limit."),
+    LIVE_INT(rate_anonymous, "600", 0, 1000000000, "",
+             "Requests per hour and address without a key (IPv6: per /64); 0: no limit."),
+    LIVE_INT(bytes_anonymous, "0", 0, 70368744177664, "bytes",
+             "Bytes of downloads per day and address without a key (IPv6: per /64); 0: no limit."),
     TEXT(
         metrics_token, "",
         "Authorization: Bearer with this text may read /metrics from anywhere; empty: only this machine may."),
@@ -84,11 +101,13 @@ static const struct config_key keys[] = {
     INT(token_ttl_s, "21600", 60, 31536000, "s", "How long a download link works."),
     INT(token_rotate_s, "2592000", 0, 31536000, "s",
         "So old a key that seals download links is replaced; older links go on working. 0: only by hand."),
-    INT(cache_ttl_s, "3600", 0, 3600, "s", "How long a video's description is remembered at most; 0: never."),
-    INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",
-        "Disk for remembered descriptions; beyond that those that expire first are forgotten."),
-    INT(canary_interval_s, "900", 1, 86400, "s", "Time between two looks at canary_links."),
-    INT(upstream_interval_ms, "100", 0, 60000, "ms",
+    LIVE_INT(cache_ttl_s, "3600", 0, 3600, "s",
+             "How long a video's description is remembered at most; 0: never."),
+    LIVE_INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",
+             "Disk for remembered descriptions; beyond that those that expire first are forgotten."),
+    LIVE_INT(canary_interval_s, "900", 1, 86400, "s", "Time between two looks at canary_links."),
+    LIVE_INT(
+        upstream_interval_ms, "100", 0, 60000, "ms",
         "Time between two calls of a video site by one way out, more or less by half, twenty at once after a pause; 0: none."),
     INT(date_wait_ms, "0", 0, 10000, "ms",
         "YouTube tells the day a video came out by a call of its own: so long may an answer wait for it; 0: not asked."),
@@ -102,20 +121,24 @@ static const struct config_key keys[] = {
         "A download whose web server takes no byte for so long is ended. Web servers take megabytes ahead, and "
         "end clients that do not read long before."),
     INT(max_connections, "256", 1, 100000, "", "Streams at once, running and waiting; more get 503."),
-    INT(max_active, "128", 1, 100000, "", "Streams running at once; more wait for a place."),
-    INT(parallel, "4", 1, 8, "",
+    LIVE_INT(max_active, "128", 1, 100000, "", "Streams running at once; more wait for a place."),
+    LIVE_INT(
+        parallel, "4", 1, 8, "",
         "Connections at once for one source of a download; more than one where the client is faster than that."),
     INT(parallel_bytes, "67108864", 0, 17592186044416, "bytes",
         "Memory for what such connections read ahead, in all: 2 MiB each at most; beyond that none is added."),
-    INT(max_workers, "0", 0, 1024, "",
+    LIVE_INT(
+        max_workers, "0", 0, 1024, "",
         "Files at once that are converted (MP3, WebM, Ogg); more wait for a place; 0: one per processor."),
-    INT(max_streams_per_client, "0", 0, 20000, "",
+    LIVE_INT(
+        max_streams_per_client, "0", 0, 20000, "",
         "Streams at once, running and waiting, with one key, or without from one address (IPv6: /64); more get 429; 0: no limit."),
-    INT(queue_wait_s, "20", 0, 3600, "s", "How long a stream waits for a place before it gets 503."),
-    INT(plan_wait_s, "10", 1, 600, "s",
+    LIVE_INT(queue_wait_s, "20", 0, 3600, "s", "How long a stream waits for a place before it gets 503."),
+    LIVE_INT(
+        plan_wait_s, "10", 1, 600, "s",
         "How long the headers for a merged file may take; then the fragmented layout, which needs fewer, is used."),
-    INT(progressive_max_s, "21600", 0, 1000000, "s",
-        "Longer videos are merged in the fragmented layout at once."),
+    LIVE_INT(progressive_max_s, "21600", 0, 1000000, "s",
+             "Longer videos are merged in the fragmented layout at once."),
     INT(plan_cache_bytes, "268435456", 0, 17592186044416, "bytes",
         "Disk for plans of merged files, so that they start and resume at once; 0: none."),
     INT(prepare, "1", 0, 1, "",
@@ -125,10 +148,11 @@ static const struct config_key keys[] = {
         "Jobs at once in each stream.fcgi; 0: none there, only in `sluice jobs run`."),
     INT(job_lease_s, "30", 2, 3600, "s",
         "So long after its worker was killed a job is taken over by another."),
-    INT(job_keep_s, "86400", 60, 31536000, "s", "Jobs that are over are kept so long, for whoever asks."),
-    INT(max_jobs, "1000", 1, 1000000, "", "Jobs queued, waiting and running; more get 503."),
-    INT(max_jobs_per_client, "20", 0, 1000000, "",
-        "The same, with one key, or without from one address (IPv6: /64); more get 429; 0: no limit."),
+    LIVE_INT(job_keep_s, "86400", 60, 31536000, "s",
+             "Jobs that are over are kept so long, for whoever asks."),
+    LIVE_INT(max_jobs, "1000", 1, 1000000, "", "Jobs queued, waiting and running; more get 503."),
+    LIVE_INT(max_jobs_per_client, "20", 0, 1000000, "",
+             "The same, with one key, or without from one address (IPv6: /64); more get 429; 0: no limit."),
     TEXT(telegram_api_url, "https://api.telegram.org",
          "Telegram's Bot API, or a server of it of your own (with other limits): http://127.0.0.1:8081."),
     TEXT(
@@ -164,25 +188,174 @@ const struct config_key *config_keys(size_t *count)
     return keys;
 }
 
-static int set(struct config *c, const struct config_key *k, const char *value, const char *where,
-               struct err *err)
+_Static_assert(ARRAY_LEN(keys) <= CONFIG_KEYS_MAX, "one source for each");
+
+const struct config_key *config_find(const char *name)
 {
-    void *slot = (char *)c + k->offset;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    }
+    return NULL;
+}
+
+/* ---- Values ---- */
+
+/* A text that was replaced while it may have been read. */
+struct config_text {
+    struct config_text *next;
+    char *text;
+};
+
+static char *text_of(const struct config *c, const struct config_key *k)
+{
+    const char *slot = (const char *)c + k->offset;
+    return k->live ? *(char *_Atomic const *)(const void *)slot : *(char *const *)(const void *)slot;
+}
+
+static void put_text(struct config *c, const struct config_key *k, char *text)
+{
+    char *slot = (char *)c + k->offset;
+    if (k->live)
+        *(char *_Atomic *)(void *)slot = text;
+    else
+        *(char **)(void *)slot = text;
+}
+
+static int64_t number_of(const struct config *c, const struct config_key *k)
+{
+    const char *slot = (const char *)c + k->offset;
+    return k->live ? *(const _Atomic int64_t *)(const void *)slot : *(const int64_t *)(const void *)slot;
+}
+
+static void put_number(struct config *c, const struct config_key *k, int64_t n)
+{
+    char *slot = (char *)c + k->offset;
+    if (k->live)
+        *(_Atomic int64_t *)(void *)slot = n;
+    else
+        *(int64_t *)(void *)slot = n;
+}
+
+int config_value(const struct config *c, const struct config_key *k, struct buf *out)
+{
+    return k->kind == CONFIG_TEXT ? buf_adds(out, text_of(c, k))
+                                  : buf_addf(out, "%lld", (long long)number_of(c, k));
+}
+
+enum config_source config_source_of(const struct config *c, const struct config_key *k)
+{
+    return (enum config_source)c->source[k - keys];
+}
+
+const char *config_source_name(enum config_source source)
+{
+    static const char *const names[] = {"default", "file", "environment", "setting"};
+    return names[source];
+}
+
+/* "debug info" has "info". */
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *p = choices; *p; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        if (n == len && strncmp(p, value, n) == 0)
+            return true;
+        p += n;
+    }
+    return false;
+}
+
+/* *n: the value of a number. */
+static int read_value(const struct config_key *k, const char *value, uint64_t *n, const char *where,
+                      struct err *err)
+{
+    *n = 0;
     if (strlen(value) > VALUE_MAX_BYTES)
-        return err_set(err, ERR_INTERNAL, "%s: %s is too long", where, k->name);
-    if (k->kind == CONFIG_TEXT) {
-        char *copy = strdup(value);
-        if (!copy)
-            return err_set(err, ERR_INTERNAL, "out of memory");
-        free(*(char **)slot);
-        *(char **)slot = copy;
+        return err_set(err, ERR_BAD_REQUEST, "%s: %s is too long", where, k->name);
+    if (k->choices && !is_choice(k->choices, value))
+        return err_set(err, ERR_BAD_REQUEST, "%s: %s must be one of: %s", where, k->name, k->choices);
+    if (k->kind == CONFIG_INT && text_parse_u64(value, (uint64_t)k->min, (uint64_t)k->max, n) < 0)
+        return err_set(err, ERR_BAD_REQUEST, "%s: %s must be a whole number from %lld to %lld%s%s", where,
+                       k->name, (long long)k->min, (long long)k->max, *k->unit ? " " : "", k->unit);
+    return 0;
+}
+
+/* Before anybody else reads. */
+static int set(struct config *c, const struct config_key *k, const char *value, enum config_source source,
+               const char *where, struct err *err)
+{
+    uint64_t n;
+    if (read_value(k, value, &n, where, err) < 0)
+        return -1;
+    c->source[k - keys] = (unsigned char)source;
+    if (k->kind == CONFIG_INT) {
+        put_number(c, k, (int64_t)n);
         return 0;
     }
+    char *copy = strdup(value);
+    if (!copy)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    free(text_of(c, k));
+    put_text(c, k, copy);
+    return 0;
+}
+
+static bool is_plain_text(const char *s)
+{
+    size_t len = strlen(s);
+    uint32_t ignored;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = text_utf8_next(s + i, len - i, &ignored);
+        if (n == 0)
+            return false;
+    }
+    return !text_has_control(s);
+}
+
+/* What is to be said of a text beyond its row. The message must fit into a struct err. */
+static int check_value(const char *name, const char *value, struct err *err)
+{
+    enum { MESSAGE_MAX_BYTES = 200 };
+    if (strcmp(name, "maintenance_message") == 0 &&
+        (strlen(value) > MESSAGE_MAX_BYTES || !is_plain_text(value)))
+        return err_set(err, ERR_BAD_REQUEST, "maintenance_message must be one line of at most %d bytes",
+                       MESSAGE_MAX_BYTES);
+    return 0;
+}
+
+int config_try(const struct config_key *k, const char *value, struct err *err)
+{
+    uint64_t ignored;
+    if (!k->live)
+        return err_set(err, ERR_BAD_REQUEST, "%s is changed in the file", k->name);
+    if (!is_plain_text(value))
+        return err_set(err, ERR_BAD_REQUEST, "%s must be text in one line", k->name);
+    return read_value(k, value, &ignored, "setting", err) < 0 ? -1 : check_value(k->name, value, err);
+}
+
+int config_change(struct config *c, const struct config_key *k, const char *value, enum config_source source,
+                  struct err *err)
+{
     uint64_t n;
-    if (text_parse_u64(value, (uint64_t)k->min, (uint64_t)k->max, &n) < 0)
-        return err_set(err, ERR_INTERNAL, "%s: %s must be a whole number from %lld to %lld%s%s", where,
-                       k->name, (long long)k->min, (long long)k->max, *k->unit ? " " : "", k->unit);
-    *(int64_t *)slot = (int64_t)n;
+    if (config_try(k, value, err) < 0 || read_value(k, value, &n, "setting", err) < 0)
+        return -1;
+    if (k->kind == CONFIG_INT) {
+        put_number(c, k, (int64_t)n);
+    } else if (strcmp(text_of(c, k), value) != 0) {
+        struct config_text *old = malloc(sizeof *old);
+        char *copy = strdup(value);
+        if (!old || !copy) {
+            free(old);
+            free(copy);
+            return err_set(err, ERR_INTERNAL, "out of memory");
+        }
+        *old = (struct config_text){c->retired, text_of(c, k)};
+        c->retired = old;
+        put_text(c, k, copy);
+    }
+    c->source[k - keys] = (unsigned char)source;
     return 0;
 }
 
@@ -207,11 +380,9 @@ static int load_line(struct config *c, char *line, const char *where, struct err
     *equals = '\0';
     const char *name = trim(line);
     const char *value = trim(equals + 1);
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (strcmp(keys[i].name, name) == 0)
-            return set(c, &keys[i], value, where, err);
-    }
-    return err_set(err, ERR_INTERNAL, "%s: unknown key `%s`", where, name);
+    const struct config_key *k = config_find(name);
+    return k ? set(c, k, value, CONFIG_FILE, where, err)
+             : err_set(err, ERR_INTERNAL, "%s: unknown key `%s`", where, name);
 }
 
 static int load_file(struct config *c, const char *path, struct err *err)
@@ -249,7 +420,7 @@ static int load_environment(struct config *c, const struct config_key *k, struct
             value = NULL;
     }
     if (value)
-        return set(c, k, value, name, err);
+        return set(c, k, value, CONFIG_ENVIRONMENT, name, err);
     memcpy(name + n, "_FILE", 6);
     const char *path = getenv(name);
     if (!path || k->kind != CONFIG_TEXT || text_ends_with(k->name, "_file"))
@@ -259,25 +430,16 @@ static int load_environment(struct config *c, const struct config_key *k, struct
         return -1;
     if (text.data)
         text.data[strcspn(text.data, "\r\n")] = '\0';
-    return set(c, k, buf_str(&text), name, err);
+    return set(c, k, buf_str(&text), CONFIG_ENVIRONMENT, name, err);
 }
 
 static int check(const struct config *c, struct err *err)
 {
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
     static const char blanks[] = ", \t";
     static const char *const schemes[] = {"http://", "https://", "socks5h://", "direct"};
-    static const char *const sandboxes[] = {"required", "on", "off"};
-    bool known = false;
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-        known |= strcmp(c->log_level, levels[i]) == 0;
-    if (!known)
-        return err_set(err, ERR_INTERNAL, "log_level must be debug, info, warn or error");
-    known = false;
-    for (size_t i = 0; i < ARRAY_LEN(sandboxes); i++)
-        known |= strcmp(c->sandbox, sandboxes[i]) == 0;
-    if (!known)
-        return err_set(err, ERR_INTERNAL, "sandbox must be required, on or off");
+    bool known;
+    if (check_value("maintenance_message", c->maintenance_message, err) < 0)
+        return -1;
     for (const char *p = c->proxy_url + strspn(c->proxy_url, blanks); *p; p += strspn(p, blanks)) {
         known = false;
         for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
@@ -333,7 +495,7 @@ int config_load(struct config *c, const char *path, struct err *err)
 {
     *c = (struct config){0};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (set(c, &keys[i], keys[i].fallback, "default", err) < 0)
+        if (set(c, &keys[i], keys[i].fallback, CONFIG_DEFAULT, "default", err) < 0)
             goto failed;
     }
     if (!path)
@@ -355,7 +517,12 @@ void config_fini(struct config *c)
 {
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         if (keys[i].kind == CONFIG_TEXT)
-            free(*(char **)((char *)c + keys[i].offset));
+            free(text_of(c, &keys[i]));
+    }
+    for (struct config_text *old = c->retired, *next; old; old = next) {
+        next = old->next;
+        free(old->text);
+        free(old);
     }
     *c = (struct config){0};
 }
@@ -370,6 +537,8 @@ int config_describe(struct buf *out)
         if (k->kind == CONFIG_INT)
             (void)buf_addf(out, "# From %lld to %lld%s%s.\n", (long long)k->min, (long long)k->max,
                            *k->unit ? " " : "", k->unit);
+        if (k->live)
+            (void)buf_adds(out, "# Changes without a restart: on the admin pages, or by `sluice setting`.\n");
         (void)buf_addf(out, "#%s = %s\n", k->name, k->fallback);
     }
     return out->failed ? -1 : 0;

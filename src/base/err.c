@@ -61,6 +61,8 @@ static const struct err_info table[ERR_CODE_COUNT] = {
                             "The limit is used up. Try again later."},
     [ERR_BUSY] = {"busy", 503, true, "Busy",
                   "The server is serving as many as it can. Try again in a moment."},
+    [ERR_MAINTENANCE] = {"maintenance", 503, true, "Being worked on",
+                         "This server begins no new downloads just now. Try again in a while."},
     [ERR_TOKEN_EXPIRED] = {"token_expired", 410, false, "Link expired",
                            "This download link has expired. Paste the video's link again for a new one."},
     [ERR_TOKEN_INVALID] = {"token_invalid", 400, false, "Link not valid",

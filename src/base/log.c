@@ -11,13 +11,27 @@
 
 enum { LINE_MAX_BYTES = 2048, VALUE_MAX_BYTES = 400 };
 
+static const char *const names[] = {"debug", "info", "warn", "error"};
 static const char *program_name = "sluice";
-static enum log_level least_level = LOG_INFO;
+static _Atomic enum log_level least_level = LOG_INFO;
 
 void log_init(const char *program, enum log_level least)
 {
     program_name = program;
     least_level = least;
+}
+
+const char *log_program(void)
+{
+    return program_name;
+}
+
+void log_set_level(const char *name)
+{
+    for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
+        if (strcmp(name, names[i]) == 0)
+            least_level = (enum log_level)i;
+    }
 }
 
 static size_t add_escaped(char *out, size_t room, const char *value)
@@ -36,7 +50,6 @@ static size_t add_escaped(char *out, size_t room, const char *value)
 
 void log_event(enum log_level level, const char *event, ...)
 {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
     if (level < least_level)
         return;
     char line[LINE_MAX_BYTES];

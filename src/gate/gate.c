@@ -17,7 +17,9 @@ enum {
 };
 
 struct gate {
-    struct gate_limits limits;
+    struct {
+        _Atomic int64_t max_connections, max_active, queue_wait_s;
+    } limits;
     pthread_mutex_t lock; /* guards what follows; taken before the table's mutex */
     struct table table;
     struct table_row own;              /* what our row says */
@@ -35,6 +37,13 @@ struct tally {
 
 enum verdict { RUN, WAIT, REFUSE };
 
+void gate_limit(struct gate *g, const struct gate_limits *limits)
+{
+    g->limits.max_connections = limits->max_connections;
+    g->limits.max_active = limits->max_active;
+    g->limits.queue_wait_s = limits->queue_wait_s;
+}
+
 int gate_open(struct gate **out, const char *data_dir, const struct gate_limits *limits, struct err *err)
 {
     struct gate *g = calloc(1, sizeof *g);
@@ -47,7 +56,7 @@ int gate_open(struct gate **out, const char *data_dir, const struct gate_limits 
         free(g);
         return -1;
     }
-    g->limits = *limits;
+    gate_limit(g, limits);
     g->last = &g->first;
     *out = g;
     return 0;

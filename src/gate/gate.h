@@ -45,6 +45,8 @@ struct gate_counts {
 
 /* Opens (creates) data_dir/slots. A process that only counts takes no record. */
 int gate_open(struct gate **out, const char *data_dir, const struct gate_limits *limits, struct err *err);
+/* Other limits from now on; who is inside stays. Who waits is asked again within GATE_PAUSE_MS. */
+void gate_limit(struct gate *g, const struct gate_limits *limits);
 /* All calls must have returned. Gives back what this process still held. NULL is fine. */
 void gate_close(struct gate *g);
 DEFINE_AUTO_PTR(gate, gate_close)

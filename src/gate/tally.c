@@ -15,7 +15,7 @@
 
 #include "base/io.h"
 
-#define TALLY_MAGIC UINT64_C(0x31796c6c61746c73) /* "sltally1" */
+#define TALLY_MAGIC UINT64_C(0x32796c6c61746c73) /* "sltally2" */
 #define LOCKS_START ((off_t)1 << 40)
 
 struct head {
@@ -23,7 +23,8 @@ struct head {
 };
 
 struct record {
-    _Atomic uint64_t rss_bytes, vms_bytes;
+    _Atomic uint64_t rss_bytes, vms_bytes, pid, started_unix_s, cpu_us, threads, files;
+    _Atomic uint64_t program[2]; /* a name's bytes */
 };
 
 struct map {
@@ -176,28 +177,63 @@ void tally_report(struct tally *t, const struct tally_process *mine)
         t->mine = claim(t);
     if (t->mine) {
         struct record *r = &t->map->processes[t->mine - 1];
-        atomic_store(&r->rss_bytes, mine->rss_bytes);
-        atomic_store(&r->vms_bytes, mine->vms_bytes);
+        uint64_t name[2];
+        memcpy(name, mine->program, sizeof name);
+        r->program[0] = name[0];
+        r->program[1] = name[1];
+        r->pid = (uint64_t)mine->pid;
+        r->started_unix_s = (uint64_t)mine->started_unix_s;
+        r->cpu_us = mine->cpu_us;
+        r->threads = mine->threads;
+        r->files = mine->files;
+        r->rss_bytes = mine->rss_bytes;
+        r->vms_bytes = mine->vms_bytes;
     }
     (void)pthread_mutex_unlock(&t->lock);
 }
 
-size_t tally_processes(struct tally *t, struct tally_process *sum)
+/* With the lock. */
+static struct tally_process read_record(const struct record *r)
+{
+    const uint64_t name[2] = {r->program[0], r->program[1]};
+    struct tally_process p = {
+        .rss_bytes = r->rss_bytes,
+        .vms_bytes = r->vms_bytes,
+        .pid = (int64_t)r->pid,
+        .started_unix_s = (int64_t)r->started_unix_s,
+        .cpu_us = r->cpu_us,
+        .threads = r->threads,
+        .files = r->files,
+    };
+    memcpy(p.program, name, sizeof p.program);
+    p.program[sizeof p.program - 1] = '\0';
+    return p;
+}
+
+size_t tally_list(struct tally *t, struct tally_process *out, size_t room)
 {
     size_t count = 0;
-    *sum = (struct tally_process){0};
     (void)pthread_mutex_lock(&t->lock);
-    for (unsigned i = 1; i <= TALLY_PROCESSES; i++) {
+    for (unsigned i = 1; i <= TALLY_PROCESSES && count < room; i++) {
         const struct record *r = &t->map->processes[i - 1];
         /* Our own lock does not stand in our way, so asking would not show it. */
-        bool lives = i == t->mine || (t->fd >= 0 && atomic_load(&r->vms_bytes) &&
-                                      lock_byte(t->fd, F_OFD_GETLK, F_WRLCK, i) == F_WRLCK);
-        if (!lives)
-            continue;
-        sum->rss_bytes += atomic_load(&r->rss_bytes);
-        sum->vms_bytes += atomic_load(&r->vms_bytes);
-        count++;
+        bool lives = i == t->mine ||
+                     (t->fd >= 0 && r->vms_bytes && lock_byte(t->fd, F_OFD_GETLK, F_WRLCK, i) == F_WRLCK);
+        if (lives)
+            out[count++] = read_record(r);
     }
     (void)pthread_mutex_unlock(&t->lock);
+    return count;
+}
+
+size_t tally_processes(struct tally *t, struct tally_process *sum)
+{
+    struct tally_process all[TALLY_PROCESSES];
+    size_t count = tally_list(t, all, TALLY_PROCESSES);
+    *sum = (struct tally_process){0};
+    for (size_t i = 0; i < count; i++) {
+        sum->rss_bytes += all[i].rss_bytes;
+        sum->vms_bytes += all[i].vms_bytes;
+    }
     return count;
 }

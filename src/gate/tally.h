@@ -30,9 +30,15 @@ uint64_t tally_get(const struct tally *t, size_t counter);
 /* What a process says of itself; others see it for as long as it lives. */
 struct tally_process {
     uint64_t rss_bytes, vms_bytes;
+    char program[16]; /* "stream.fcgi"; longer names are cut */
+    int64_t pid, started_unix_s;
+    uint64_t cpu_us; /* since then, of all its threads */
+    uint64_t threads, files;
 };
 void tally_report(struct tally *t, const struct tally_process *mine);
-/* The sum of all that live and have reported; how many these are. */
+/* The sum of the memory of all that live and have reported; how many these are. */
 size_t tally_processes(struct tally *t, struct tally_process *sum);
+/* Those themselves, at most `room`; how many. */
+size_t tally_list(struct tally *t, struct tally_process *out, size_t room);
 
 #endif

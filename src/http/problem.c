@@ -9,13 +9,19 @@
 #include "http/html.h"
 #include "http/phrase.h"
 
+/* What the operator says, where that is what there is to say; NULL: the table. */
+static const char *own_words(const struct err *err)
+{
+    return err->code == ERR_MAINTENANCE && *err->text ? err->text : NULL;
+}
+
 int problem_json(struct buf *out, const struct http_request *req, const struct err *err)
 {
     const struct err_info *info = err_info(err->code);
     /* about:blank: `code` says which problem it is, and no page could say more. */
     json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:s, s:b}", "type", "about:blank", "title", info->title,
-                             "status", info->status, "detail", info->text, "code", info->name, "retryable",
-                             info->retryable ? 1 : 0);
+                             "status", info->status, "detail", own_words(err) ? own_words(err) : info->text,
+                             "code", info->name, "retryable", info->retryable ? 1 : 0);
     if (req)
         (void)json_object_set_new(root, "instance", json_sprintf("urn:sluice:request:%s", req->id));
     if (err->retry_after_s > 0)
@@ -82,7 +88,13 @@ int problem_html(struct buf *out, const struct http_request *req, const struct e
     add_head(out, locale, req, err, buf_str(&up));
     add_words(out, "<div class=\"problem\" role=\"alert\"><h1 class=\"problem-title\">", locale, "error",
               code, ".title", "</h1>");
-    add_words(out, "<p>", locale, "error", code, ".text", "</p>");
+    if (own_words(err)) {
+        (void)buf_adds(out, "<p>");
+        (void)html_text(out, own_words(err));
+        (void)buf_adds(out, "</p>");
+    } else {
+        add_words(out, "<p>", locale, "error", code, ".text", "</p>");
+    }
     if (err->queue_position > 0) {
         char place[16];
         (void)snprintf(place, sizeof place, "%d", err->queue_position);

@@ -18,6 +18,7 @@
 #include "serve/events.h"
 #include "serve/outcomes.h"
 #include "serve/pump.h"
+#include "serve/settings.h"
 #include "serve/telegram.h"
 #include "serve/tier.h"
 #include "site/engines/ytdlp.h"
@@ -55,14 +56,35 @@ static int open_shelf(struct app *app, struct err *err)
     return shelf_open(&app->shelf, app->cache, dir, (uint64_t)app->config.plan_cache_bytes, err);
 }
 
-static int open_workers(struct app *app, const struct gate_limits *streams, struct err *err)
+static struct gate_limits stream_limits(const struct config *c)
 {
-    struct gate_limits limits = *streams;
+    return (struct gate_limits){c->max_connections, c->max_active, c->queue_wait_s};
+}
+
+static struct gate_limits worker_limits(const struct config *c)
+{
+    int64_t at_once = c->max_workers ? c->max_workers : sysconf(_SC_NPROCESSORS_ONLN);
+    return (struct gate_limits){c->max_connections, at_once, c->queue_wait_s};
+}
+
+void app_set_gates(struct app *app)
+{
+    const struct gate_limits streams = stream_limits(&app->config);
+    const struct gate_limits workers = worker_limits(&app->config);
+    gate_limit(app->gate, &streams);
+    gate_limit(app->workers, &workers);
+}
+
+static int open_gates(struct app *app, struct err *err)
+{
+    const struct gate_limits streams = stream_limits(&app->config);
+    const struct gate_limits workers = worker_limits(&app->config);
     auto_ptr(char) char *dir = NULL;
-    limits.max_active = app->config.max_workers ? app->config.max_workers : sysconf(_SC_NPROCESSORS_ONLN);
     if (asprintf(&dir, "%s/workers", app->config.data_dir) < 0)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    return io_make_dirs(dir, err) < 0 ? -1 : gate_open(&app->workers, dir, &limits, err);
+    return io_make_dirs(dir, err) < 0 || gate_open(&app->gate, app->config.data_dir, &streams, err) < 0
+               ? -1
+               : gate_open(&app->workers, dir, &workers, err);
 }
 
 /* A plan can take as long as plan_wait_s, and eight connections. Were there no limit, a few dozen links to
@@ -186,20 +208,14 @@ int app_open(struct app *app, struct config *config, struct err *err)
     const struct config *c = &app->config;
     const struct net_opts net = app_net_opts(c);
     app->engines = engines_of(c);
-    struct gate_limits limits = {
-        .max_connections = c->max_connections,
-        .max_active = c->max_active,
-        .queue_wait_s = c->queue_wait_s,
-    };
     if (hash_init(err) < 0 || auth_check_config(c, err) < 0 ||
         po_token_check(c->pot_provider_url, c->po_tokens, err) < 0 || engines_check(&app->engines, err) < 0 ||
         tiers_check(c, err) < 0 || telegram_check(c, err) < 0 || io_make_dirs(c->data_dir, err) < 0 ||
         store_open(&app->store, *c->database ? c->database : c->data_dir, err) < 0 ||
         open_place(app, err) < 0 || cache_open(&app->cache, app->store, c->data_dir, err) < 0 ||
-        open_shelf(app, err) < 0 || gate_open(&app->gate, c->data_dir, &limits, err) < 0 ||
-        open_workers(app, &limits, err) < 0 || open_plans(app, err) < 0 || open_calls(app, err) < 0 ||
-        live_open(&app->live, c->data_dir, err) < 0 || net_open(&app->net, &net, err) < 0 ||
-        outcomes_open(&app->outcomes, app->store, err) < 0 ||
+        open_shelf(app, err) < 0 || open_gates(app, err) < 0 || open_plans(app, err) < 0 ||
+        open_calls(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||
+        net_open(&app->net, &net, err) < 0 || outcomes_open(&app->outcomes, app->store, err) < 0 ||
         budgets_open(&app->budgets, app->store, err) < 0 || books_open(&app->books, app->store, c, err) < 0) {
         app_close(app);
         return -1;
@@ -210,6 +226,10 @@ int app_open(struct app *app, struct config *config, struct err *err)
     store_limit_cache(app->store, (uint64_t)c->cache_bytes);
     store_jobs_keep(app->store, c->job_keep_s);
     store_token_keys_rotate(app->store, c->token_ttl_s, c->token_rotate_s);
+    if (settings_open(app, err) < 0) {
+        app_close(app);
+        return -1;
+    }
     app->site = (struct site_env){
         .call = call_net,
         .call_ctx = app->net,
@@ -315,6 +335,7 @@ void app_close(struct app *app)
     outcomes_close(app->outcomes);
     budgets_close(app->budgets);
     books_close(app->books);
+    settings_close(app);
     store_close(app->store);
     config_fini(&app->config);
     *app = (struct app){0};

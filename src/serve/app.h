@@ -25,6 +25,7 @@ struct ticker; /* base/ticker.h */
 
 struct app {
     struct config config;
+    struct settings *settings; /* what changes `config` while we run; see settings.h */
     struct store *store;
     struct cache *cache;
     struct shelf *shelf;  /* of plans */
@@ -62,6 +63,8 @@ int app_open(struct app *app, struct config *config, struct err *err);
 int app_check(const struct config *config, struct err *err);
 /* How these settings reach the outside world. Borrows from them. */
 struct net_opts app_net_opts(const struct config *config);
+/* Gives the gates the limits that the settings say now. */
+void app_set_gates(struct app *app);
 /* At most so many requests at once may wait for the outside world; more are told that we are busy. Call
  * before threads. */
 void app_limit(struct app *app, unsigned requests);

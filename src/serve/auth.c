@@ -265,8 +265,6 @@ int auth_update_key(struct store *s, const struct store_api_key *key, struct err
 
 int auth_check_config(const struct config *c, struct err *err)
 {
-    if (strcmp(c->anonymous, "on") != 0 && strcmp(c->anonymous, "off") != 0)
-        return err_set(err, ERR_INTERNAL, "anonymous is on or off, not `%s`", c->anonymous);
     if (!cidr_list_is_valid(c->trusted_proxies))
         return err_set(err, ERR_INTERNAL, "trusted_proxies: addresses or CIDR blocks, not `%s`",
                        c->trusted_proxies);

@@ -1,9 +1,11 @@
 /* See books.h. */
 #include "serve/books.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,8 +23,11 @@ const int64_t books_duration_ms[BOOKS_BUCKETS - 1] = {1,    5,    10,    50,    
 struct books {
     struct store *store;
     struct tally *tally;
+    int64_t opened_unix_s;
+    _Atomic uint64_t sent; /* that is in no minute yet */
     int64_t hours_kept_s, days_kept_s;
     pthread_mutex_t lock; /* guards what follows */
+    struct store_usage_minute minute;
     size_t count;
     uint64_t lost; /* requests for which there was no row */
     struct store_usage_row rows[ROWS];
@@ -92,11 +97,26 @@ uint64_t books_get(const struct books *b, enum books_kind kind, size_t route, si
 void books_sent(struct books *b, size_t bytes)
 {
     count(b, BOOKS_SENT, 0, 0, bytes);
+    (void)atomic_fetch_add_explicit(&b->sent, bytes, memory_order_relaxed);
 }
 
+/* How many entries it has, "." and ".." not counted. */
+static uint64_t entries(const char *path)
+{
+    uint64_t count = 0;
+    DIR *dir = opendir(path);
+    while (dir && readdir(dir))
+        count++;
+    if (dir)
+        (void)closedir(dir);
+    return count > 2 ? count - 2 : 0;
+}
+
+/* Of this process, whose own part of /proc the sandbox leaves it; so nobody has to read another's. */
 static void report(struct books *b)
 {
     uint64_t pages[2] = {0, 0}; /* all, resident: the first two numbers */
+    struct rusage used = {0};
     struct err ignored;
     auto_(buf) struct buf text = BUF_INIT(4096);
     if (io_read_file("/proc/self/statm", &text, &ignored) < 0)
@@ -108,7 +128,25 @@ static void report(struct books *b)
         p += len + (p[len] != '\0');
     }
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    tally_report(b->tally, &(struct tally_process){pages[1] * page, pages[0] * page});
+    (void)getrusage(RUSAGE_SELF, &used);
+    struct tally_process mine = {
+        .rss_bytes = pages[1] * page,
+        .vms_bytes = pages[0] * page,
+        .pid = getpid(),
+        .started_unix_s = b->opened_unix_s,
+        .cpu_us = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
+                  (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec),
+        .threads = entries("/proc/self/task"),
+        .files = entries("/proc/self/fd"),
+    };
+    (void)snprintf(mine.program, sizeof mine.program, "%s", log_program());
+    tally_report(b->tally, &mine);
+}
+
+size_t books_list_processes(struct books *b, struct tally_process *out, size_t room)
+{
+    report(b);
+    return tally_list(b->tally, out, room);
 }
 
 size_t books_processes(struct books *b, struct tally_process *sum)
@@ -188,6 +226,16 @@ static bool is_usage(const struct http_route *route)
     return is;
 }
 
+static void note_minute(struct books *b, enum err_code code, bool cached)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    b->minute.requests++;
+    b->minute.errors += code != ERR_OK;
+    b->minute.quota += code == ERR_QUOTA_EXCEEDED;
+    b->minute.cached += cached;
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
 void books_note(struct app *app, const struct http_route *route, struct http_response *res,
                 int64_t started_mono_us)
 {
@@ -218,6 +266,7 @@ void books_note(struct app *app, const struct http_route *route, struct http_res
     (void)text_copy(what.code, sizeof what.code, err_info(http_error(res))->name);
     name_choice(notes->choice, what.choice, sizeof what.choice);
     add(b, &what, &counts);
+    note_minute(b, http_error(res), notes->cached);
 }
 
 /* ---- Writing ---- */
@@ -242,10 +291,33 @@ static void set_aside(struct books *b)
     }
 }
 
+/* With the write lock. What cannot be written goes into a later minute. */
+static void write_minute(struct books *b)
+{
+    struct err err = {0};
+    int64_t now = clock_unix_s();
+    (void)pthread_mutex_lock(&b->lock);
+    struct store_usage_minute m = b->minute;
+    b->minute = (struct store_usage_minute){0};
+    (void)pthread_mutex_unlock(&b->lock);
+    m.start_unix_s = now - now % 60;
+    m.bytes = (int64_t)atomic_exchange(&b->sent, 0);
+    if ((m.requests == 0 && m.bytes == 0) || store_usage_minute_add(b->store, &m, &err) == 0)
+        return;
+    (void)atomic_fetch_add(&b->sent, (uint64_t)m.bytes);
+    (void)pthread_mutex_lock(&b->lock);
+    b->minute.requests += m.requests;
+    b->minute.errors += m.errors;
+    b->minute.quota += m.quota;
+    b->minute.cached += m.cached;
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
 /* With the write lock. */
 static void write_all(struct books *b)
 {
     struct err err = {0};
+    write_minute(b);
     set_aside(b);
     if (b->unwritten_count && store_usage_add(b->store, b->unwritten, b->unwritten_count, &err) < 0)
         log_event(LOG_WARN, "usage-not-written", "error", err.text, NULL); /* next time */
@@ -293,6 +365,7 @@ int books_open(struct books **out, struct store *store, const struct config *c, 
         free(b);
         return -1;
     }
+    b->opened_unix_s = clock_unix_s();
     report(b);
     *out = b;
     return 0;

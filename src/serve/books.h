@@ -43,5 +43,7 @@ enum books_kind {
 uint64_t books_get(const struct books *b, enum books_kind kind, size_t route, size_t of);
 /* Memory of this host's programs, this one included; how many. */
 size_t books_processes(struct books *b, struct tally_process *sum);
+/* Each of them. */
+size_t books_list_processes(struct books *b, struct tally_process *out, size_t room);
 
 #endif

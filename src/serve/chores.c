@@ -6,12 +6,14 @@
 #include "serve/budget.h"
 #include "serve/helpers.h"
 #include "serve/outcomes.h"
+#include "serve/settings.h"
 
 enum { TICK_MS = 1000 };
 
 static void tick(void *ctx)
 {
     struct app *app = ctx;
+    settings_tick(app);
     outcomes_tick(app->outcomes);
     budgets_tick(app->budgets);
     books_tick(app->books);

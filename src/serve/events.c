@@ -8,13 +8,11 @@
 #include <sys/epoll.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/loop.h"
-#include "serve/job_view.h"
 
 enum {
-    OUT_MAX_BYTES = 4 * STORE_JOB_JSON_MAX_BYTES, /* a job, and what surrounds it */
-    STALL_S = 60,                                 /* who takes no byte for so long has left */
+    STALL_S = 60, /* who takes no byte for so long has left */
+    COMMENT_BYTES = 8,
 };
 
 /* One answer. Only the loop touches it once it has arrived. */
@@ -23,21 +21,18 @@ struct listener {
     struct listener *next, **at;
     struct http_exchange *x;
     struct http_response *res;
-    char job[STORE_JOB_ID_LEN + 1];
-    char *prefix;
+    struct events_source source;
     struct loop_watch client;
     struct loop_post arrival;
     struct buf out; /* what the client has not taken yet, from out_at */
     size_t out_at;
-    char state[16]; /* as it was sent last; "": nothing was */
-    int64_t updated_unix_ms;
+    int64_t looked_us;
     int64_t moved_us; /* when the client took something */
     bool full;        /* its socket */
     bool ending;      /* nothing follows what is in `out` */
 };
 
 struct events {
-    struct app *app;
     pthread_mutex_t lock; /* guards what follows */
     struct loop *loop;    /* NULL: nobody has come yet */
     pthread_t thread;
@@ -54,7 +49,6 @@ struct events {
 static void forget(struct listener *l)
 {
     buf_fini(&l->out);
-    free(l->prefix);
     free(l);
 }
 
@@ -66,6 +60,7 @@ static void finish(struct listener *l)
     if (l->next)
         l->next->at = l->at;
     http_exchange_end(l->x, NULL);
+    l->source.free(l->source.ctx);
     forget(l);
     (void)pthread_mutex_lock(&e->lock);
     e->count--;
@@ -100,38 +95,14 @@ static bool send_some(struct listener *l)
     return rc == 0;
 }
 
-/* The job as it is now, when that is not what was sent last. */
-static void add_job(struct listener *l, const struct store_job *job)
-{
-    const char *state = store_job_state_name(job->state);
-    if (job->updated_unix_ms == l->updated_unix_ms && strcmp(state, l->state) == 0)
-        return;
-    json_t *root = job_json(job, l->prefix);
-    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL; /* has no line breaks */
-    json_decref(root);
-    if (!text || buf_addf(&l->out, "id: %lld-%s\nevent: job\ndata: %s\n\n", (long long)job->updated_unix_ms,
-                          state, text) < 0)
-        l->ending = true;
-    free(text);
-    l->updated_unix_ms = job->updated_unix_ms;
-    (void)snprintf(l->state, sizeof l->state, "%s", state);
-    if (store_job_is_over(job->state))
-        l->ending = true;
-}
-
-/* -1: the database cannot be read now. */
+/* -1: its source cannot say now. */
 static int look(struct listener *l)
 {
-    struct err err = {0};
-    auto_(store_job) struct store_job job = {0};
-    int found = store_job_get(l->all->app->store, l->job, &job, &err);
-    if (found < 0)
-        return -1;
-    if (found)
-        add_job(l, &job);
-    else
+    int rc = l->source.look(l->source.ctx, &l->out);
+    l->looked_us = loop_now_us(l->all->loop);
+    if (rc == EVENTS_END || l->out.failed)
         l->ending = true;
-    return 0;
+    return rc < 0 ? -1 : 0;
 }
 
 static void client_ready(void *ctx, uint32_t events)
@@ -187,7 +158,8 @@ static void look_at_all(void *ctx)
                 finish(l);
             continue;
         }
-        if (readable && !l->ending)
+        bool due = now_us - l->looked_us >= l->source.every_ms * INT64_C(1000) - EVENTS_LOOK_MS * 500;
+        if (readable && due && !l->ending)
             readable = look(l) == 0;
         if (l->out.len == 0 && now_us - l->moved_us >= EVENTS_COMMENT_S * INT64_C(1000000))
             (void)buf_adds(&l->out, ":\n\n");
@@ -234,12 +206,11 @@ static int start(struct events *e, struct err *err)
     return err_set(err, ERR_INTERNAL, "cannot start an event loop");
 }
 
-int events_open(struct events **out, struct app *app, struct err *err)
+int events_open(struct events **out, struct err *err)
 {
     struct events *e = calloc(1, sizeof *e);
     if (!e)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    e->app = app;
     (void)pthread_mutex_init(&e->lock, NULL);
     *out = e;
     return 0;
@@ -249,27 +220,25 @@ int events_open(struct events **out, struct app *app, struct err *err)
 static int enter(struct events *e, struct err *err)
 {
     if (e->count >= EVENTS_LISTENERS_MAX)
-        return err_set(err, ERR_BUSY, "%u listen to jobs already", e->count);
+        return err_set(err, ERR_BUSY, "%u listen already", e->count);
     if (!e->loop && start(e, err) < 0)
         return -1;
     e->count++;
     return 0;
 }
 
-int events_listen(struct events *e, struct http_exchange *x, const char *job, const char *prefix,
+int events_listen(struct events *e, struct http_exchange *x, const struct events_source *source,
                   struct err *err)
 {
     struct listener *l = calloc(1, sizeof *l);
-    if (!l || !(l->prefix = strdup(prefix))) {
-        free(l);
+    if (!l)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    }
-    (void)snprintf(l->job, sizeof l->job, "%s", job);
+    l->source = *source;
     l->all = e;
     l->x = x;
     l->res = http_exchange_response(x);
     l->arrival = (struct loop_post){.run = arrive, .ctx = l};
-    buf_init(&l->out, OUT_MAX_BYTES);
+    buf_init(&l->out, source->max_bytes + COMMENT_BYTES);
     (void)pthread_mutex_lock(&e->lock);
     int rc = enter(e, err);
     (void)pthread_mutex_unlock(&e->lock);

@@ -9,6 +9,7 @@
 #include "serve/books.h"
 #include "serve/canary.h"
 #include "serve/serve.h"
+#include "serve/settings.h"
 #include "serve/telegram.h"
 
 enum { DISK_LEAST_BYTES = 16 << 20 }; /* below this the database cannot be expected to grow */
@@ -51,7 +52,9 @@ int serve_readyz(struct app *app, const struct http_request *req, struct http_re
         canary_look(app, &canary);
     if (!ready || canary.state == CANARY_FAILING)
         (void)http_set_status(res, 503);
+    /* Not 503: all hosts are in maintenance together, and who answers for them should be us. */
     const char *status = !ready                            ? "unavailable"
+                         : settings_maintenance(app)       ? "maintenance"
                          : canary.state >= CANARY_DEGRADED ? canary_state_name(canary.state)
                                                            : "ok";
     return send_json(res,
@@ -78,6 +81,12 @@ static const char *telegram_text(struct app *app)
     return on < 0 ? "denied" : on == 0 ? "off" : telegram_state(&t);
 }
 
+/* What the operator says about it; null: there is none. */
+static json_t *maintenance_json(const struct app *app)
+{
+    return settings_maintenance(app) ? json_string(app->config.maintenance_message) : json_null();
+}
+
 int serve_health(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
     (void)req;
@@ -96,10 +105,18 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
     json_t *root = json_pack(
         "{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o, s:s}",
         "status", ok ? "ok" : "degraded", "time", now, "version", SLUICE_VERSION, "engines", "youtube",
+}
+
+        "{s:s, s:s, s:s, s:o, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o}",
+        "status",
+        !ok                         ? "degraded"
+        : settings_maintenance(app) ? "maintenance"
+                                    : "ok",
+        "time", now, "version", SLUICE_VERSION, "maintenance", maintenance_json(app), "engines", "youtube",
         "direct", "workers", "max", (int)counts.max, "active", (int)counts.active, "waiting",
         (int)counts.waiting, "conversions", "max", (int)made.max, "active", (int)made.active, "waiting",
         (int)made.waiting, "streams", "streaming", (int)streams.streaming, "making", (int)streams.making,
         "waiting", (int)streams.waiting, "sandbox", sandbox_level(&app->sandbox), "processes",
         (json_int_t)processes, "memory", memory_json(&memory), "telegram", telegram_text(app));
-    return send_json(res, root, err);
-}
+        return send_json(res, root, err);
+        }

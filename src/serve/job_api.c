@@ -8,10 +8,11 @@
 
 #include "base/text.h"
 #include "serve/auth.h"
-#include "serve/events.h"
+#include "serve/job_events.h"
 #include "serve/job_view.h"
 #include "serve/jobs.h"
 #include "serve/serve.h"
+#include "serve/settings.h"
 
 enum { PAGE_USUAL = 20, PAGE_MAX = 100 };
 
@@ -84,9 +85,13 @@ static int listen_to(struct app *app, const struct http_request *req, struct htt
     (void)http_set_header(res, "X-Accel-Buffering", "no"); /* nginx would hold it back */
     if (req->method == HTTP_HEAD)
         return http_begin(res, HTTP_LENGTH_UNKNOWN);
-    return events_listen(app->events, http_exchange_of(res), job->id, job_prefix(app, req), err) < 0
-               ? -1
-               : HTTP_LATER;
+    struct events_source source;
+    if (job_events_open(&source, app, job->id, job_prefix(app, req), err) < 0)
+        return -1;
+    if (events_listen(app->events, http_exchange_of(res), &source, err) == 0)
+        return HTTP_LATER;
+    source.free(source.ctx);
+    return -1;
 }
 
 int serve_job(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
@@ -130,8 +135,9 @@ static int queue(struct app *app, const struct http_request *req, struct http_re
     char id[STORE_JOB_ID_LEN + 1];
     auto_ptr(char) char *input = NULL;
     auto_(store_job) struct store_job job = {0};
-    if (auth_identify(app, req, NULL, &who, err) < 0 || read_order(app, req, &kind, &input, err) < 0 ||
-        auth_charge(app, &who, NULL, res, err) < 0 || job_owner_name(app, req, &who, owner, err) < 0)
+    if (settings_admit(app, err) < 0 || auth_identify(app, req, NULL, &who, err) < 0 ||
+        read_order(app, req, &kind, &input, err) < 0 || auth_charge(app, &who, NULL, res, err) < 0 ||
+        job_owner_name(app, req, &who, owner, err) < 0)
         return -1;
     const struct store_job_order order = {
         .kind = kind->name,

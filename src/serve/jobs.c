@@ -1,6 +1,7 @@
 /* See jobs.h. Each thread that works has a slot: the keeper puts a claimed job into an empty one, the thread
  * runs it and empties the slot. */
 #include "serve/jobs.h"
+#include "serve/settings.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -253,6 +254,10 @@ static void claim(struct jobs *all)
 {
     struct job *job;
     int rc = 1;
+    if (settings_maintenance(all->app)) {
+        all->idle = true;
+        return;
+    }
     while (rc == 1 && !all->stopping && (job = empty_slot(all))) {
         struct err err = {0};
         struct store_job row = {0};

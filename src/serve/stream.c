@@ -20,6 +20,7 @@
 #include "serve/mend.h"
 #include "serve/pump.h"
 #include "serve/serve.h"
+#include "serve/settings.h"
 #include "serve/shape.h"
 #include "serve/shown.h"
 #include "serve/stream.h"
@@ -542,6 +543,8 @@ int serve_stream_of(struct app *app, const struct http_request *req, const struc
     char address[CIDR_TEXT_MAX];
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
+    if (settings_admit(app, err) < 0)
+        return -1;
     s->app = app;
     atomic_init(&s->holders, 1);
     s->exchange = http_exchange_of(res);

@@ -41,6 +41,7 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
 /* clang-format on */
 #define USAGE_ANY_KEY      "($1 = '*' OR key_id = $1)"
 #define USAGE_MOST(column) USAGE_SUM("usage_day", column, USAGE_ANY_KEY, "sum(requests) DESC, " column)
+#define USAGE_SOON(column) USAGE_SUM("usage_hour", column, USAGE_ANY_KEY, "sum(requests) DESC, " column)
 #define USAGE_FORGET(table)                                                                                  \
     ("DELETE FROM " table " WHERE start_unix_s = (SELECT min(start_unix_s) FROM " table ") "                 \
      "AND start_unix_s < $1")
@@ -181,6 +182,11 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_AUDIT_LIST] = ("SELECT at_unix_us, name, action, subject, before, after FROM audit "
                        "WHERE at_unix_us < $1 AND ($2 = '' OR name = $2) AND ($3 = '' OR action = $3) "
                        "ORDER BY at_unix_us DESC LIMIT $4"),
+    [DB_SETTING_LIST] = "SELECT name, value, changed_by, changed_unix_s FROM setting",
+    [DB_SETTING_PUT] = ("INSERT INTO setting (name, value, changed_by, changed_unix_s) "
+                        "VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE SET value = excluded.value, "
+                        "changed_by = excluded.changed_by, changed_unix_s = excluded.changed_unix_s"),
+    [DB_SETTING_DROP] = "DELETE FROM setting WHERE name = $1",
     [DB_FAILURE_ADD] = ("INSERT INTO extract_failure (at_unix_us, site, id, code, error, trace) "
                         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"),
     [DB_FAILURE_LIST] = ("SELECT at_unix_us, site, id, code, error, trace FROM extract_failure "
@@ -200,6 +206,22 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_USAGE_BY_CODE] = USAGE_MOST("code"),
     [DB_USAGE_BY_HOUR_OF_KEY] = USAGE_SUM("usage_hour", "start_unix_s", "key_id = $1", "start_unix_s"),
     [DB_USAGE_BY_DAY_OF_KEY] = USAGE_SUM("usage_day", "start_unix_s", "key_id = $1", "start_unix_s"),
+    [DB_USAGE_SOON_BY_KEY] = USAGE_SOON("key_id"),
+    [DB_USAGE_SOON_BY_ROUTE] = USAGE_SOON("route"),
+    [DB_USAGE_SOON_BY_SITE] = USAGE_SOON("site"),
+    [DB_USAGE_SOON_BY_CHOICE] = USAGE_SOON("choice"),
+    [DB_USAGE_SOON_BY_CODE] = USAGE_SOON("code"),
+    [DB_USAGE_ADD_MINUTE] =
+        ("INSERT INTO usage_minute (start_unix_s, requests, errors, quota, bytes, cached) "
+         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (start_unix_s) DO UPDATE SET " USAGE_PLUS("usage_minute", "requests") ", " USAGE_PLUS(
+             "usage_minute",
+             "errors") ", " USAGE_PLUS("usage_minute",
+                                       "quota") ", " USAGE_PLUS("usage_minute",
+                                                                "bytes") ", " USAGE_PLUS("usage_minute",
+                                                                                         "cached")),
+    [DB_USAGE_BY_MINUTE] = ("SELECT start_unix_s, requests, errors, quota, bytes, cached FROM usage_minute "
+                            "WHERE start_unix_s >= $1 ORDER BY start_unix_s"),
+    [DB_USAGE_FORGET_MINUTES] = "DELETE FROM usage_minute WHERE start_unix_s < $1",
     [DB_USAGE_FORGET_HOURS] = USAGE_FORGET("usage_hour"),
     [DB_USAGE_FORGET_DAYS] = USAGE_FORGET("usage_day"),
     [DB_JOB_ADD] = ("INSERT INTO job (" JOB_COLUMNS ", place, later) "

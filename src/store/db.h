@@ -79,6 +79,14 @@ enum db_stmt {
     DB_USAGE_BY_DAY_OF_KEY,
     DB_USAGE_FORGET_HOURS, /* before: the oldest of them */
     DB_USAGE_FORGET_DAYS,
+    DB_USAGE_SOON_BY_KEY, /* as DB_USAGE_BY_KEY, of hours; and so on */
+    DB_USAGE_SOON_BY_ROUTE,
+    DB_USAGE_SOON_BY_SITE,
+    DB_USAGE_SOON_BY_CHOICE,
+    DB_USAGE_SOON_BY_CODE,
+    DB_USAGE_ADD_MINUTE,     /* start, and all counts, which are added */
+    DB_USAGE_BY_MINUTE,      /* since → all columns */
+    DB_USAGE_FORGET_MINUTES, /* before */
 
     DB_JOB_ADD,        /* id, kind, owner, input, max attempts, now, place or "", later */
     DB_JOB_COUNT_OPEN, /* owner → how many are in hand, of all and of that owner */
@@ -112,7 +120,10 @@ enum db_stmt {
     DB_LOGIN_FAILURE_FORGET, /* subject */
     DB_LOGIN_FAILURE_PRUNE,  /* last until */
     DB_AUDIT_ADD,            /* all columns; nothing happens when the time is taken */
-    DB_AUDIT_LIST, /* before time, name or "", action or "", how many → all columns; newest first */
+    DB_AUDIT_LIST,   /* before time, name or "", action or "", how many → all columns; newest first */
+    DB_SETTING_LIST, /* → all columns */
+    DB_SETTING_PUT,  /* all columns */
+    DB_SETTING_DROP, /* name */
 
     DB_CONTENT_FIND,    /* key, place, now → all columns of those stored */
     DB_CONTENT_SEEN,    /* key, site, id, now, until → how often */

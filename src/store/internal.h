@@ -15,13 +15,13 @@ struct store {
     char *where; /* for db_open(); absolute: connections are opened later, maybe from another directory */
     struct postgres_url url; /* of an SQLite file: empty */
     struct pool pool;
-    uint64_t cache_max;
+    _Atomic uint64_t cache_max;
     _Atomic uint64_t cache_written;            /* since the cache's size was last looked at, or more */
     pthread_mutex_t ring_lock;                 /* guards what follows */
     struct store_token_key ring[KEY_RING_MAX]; /* newest first */
     size_t ring_count;
     int64_t ring_read_mono_us;
-    int64_t keep_jobs_s;           /* not guarded, */
+    _Atomic int64_t keep_jobs_s;   /* not guarded, */
     const char *place;             /* nor this: of store_jobs_here() */
     int64_t token_ttl_s, rotate_s; /* see store_token_keys_rotate(); not guarded */
     struct credits credits;

@@ -113,7 +113,7 @@ int store_job_count(struct store *s, int64_t counts[STORE_JOB_STATES], struct er
  * before threads. */
 void store_jobs_here(struct store *s, const char *place);
 /* How long jobs that are over are kept; 0, as at the start: for ever. store_prune() deletes them then. Call
- * before threads. */
+ * at any time. */
 void store_jobs_keep(struct store *s, int64_t keep_s);
 
 #endif

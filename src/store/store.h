@@ -54,7 +54,7 @@ void store_close(struct store *s);
 DEFINE_AUTO_PTR(store, store_close)
 /* What the cache's rows may take on disk; 0, as at the start: no limit. A process that has written a
  * sixteenth of it looks at them all, and if they take more deletes those that expire first, until 3/4 are
- * left. Call before threads. */
+ * left. At any time. */
 void store_limit_cache(struct store *s, uint64_t max_bytes);
 /* A cheap round trip, for readiness: one row is written. Waits twice STORE_CHECK_WAIT_MS at most. */
 int store_check(struct store *s, struct err *err);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/internal.h"
 
 enum { LIMIT_USUAL = 1000 };
@@ -103,13 +104,19 @@ int store_usage_sum(struct store *s, const struct store_usage_query *q,
         DB_USAGE_BY_SITE, DB_USAGE_BY_CHOICE, DB_USAGE_BY_CODE,
     };
     bool by_time = q->by <= STORE_USAGE_BY_DAY;
-    enum db_stmt id = statements[q->by];
+    static const enum db_stmt soon[STORE_USAGE_BY_END] = {
+        DB_USAGE_BY_HOUR,      DB_USAGE_BY_DAY,         DB_USAGE_SOON_BY_KEY,  DB_USAGE_SOON_BY_ROUTE,
+        DB_USAGE_SOON_BY_SITE, DB_USAGE_SOON_BY_CHOICE, DB_USAGE_SOON_BY_CODE,
+    };
     int64_t from = q->from_unix_s;
+    bool of_hours = q->by == STORE_USAGE_BY_HOUR ||
+                    (!by_time && q->until_unix_s - from <= STORE_USAGE_SOON_S);
+    enum db_stmt id = of_hours ? soon[q->by] : statements[q->by];
     if (q->by == STORE_USAGE_BY_HOUR && q->key)
         id = DB_USAGE_BY_HOUR_OF_KEY;
     else if (q->by == STORE_USAGE_BY_DAY && q->key)
         id = DB_USAGE_BY_DAY_OF_KEY;
-    from -= from % (q->by == STORE_USAGE_BY_HOUR ? STORE_HOUR_S : STORE_DAY_S);
+    from -= from % (of_hours ? STORE_HOUR_S : STORE_DAY_S);
     const struct db_value values[] = {
         DB_TEXT_VALUE(q->key ? q->key : "*"),
         DB_INT_VALUE(from),
@@ -132,6 +139,39 @@ int store_usage_sum(struct store *s, const struct store_usage_query *q,
     return rc;
 }
 
+/* ---- Minutes ---- */
+
+int store_usage_minute_add(struct store *s, const struct store_usage_minute *m, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    const struct db_value values[] = {
+        DB_INT_VALUE(m->start_unix_s), DB_INT_VALUE(m->requests), DB_INT_VALUE(m->errors),
+        DB_INT_VALUE(m->quota),        DB_INT_VALUE(m->bytes),    DB_INT_VALUE(m->cached),
+    };
+    if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
+        return -1;
+    return db_run(l.db, DB_USAGE_ADD_MINUTE, values, err);
+}
+
+int store_usage_minutes(struct store *s, int64_t since_unix_s,
+                        void (*each)(void *ctx, const struct store_usage_minute *m), void *ctx,
+                        struct err *err)
+{
+    const enum db_stmt id = DB_USAGE_BY_MINUTE;
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
+        return -1;
+    int rc = db_run(l.db, id, (struct db_value[]){DB_INT_VALUE(since_unix_s)}, err);
+    for (; rc == 1; rc = db_next(l.db, id, err)) {
+        int64_t column[6];
+        for (int i = 0; i < (int)ARRAY_LEN(column); i++)
+            column[i] = db_column_int(l.db, id, i);
+        each(ctx,
+             &(struct store_usage_minute){column[0], column[1], column[2], column[3], column[4], column[5]});
+    }
+    return rc;
+}
+
 /* ---- Forgetting ---- */
 
 /* An hour or a day at a time, so that other writers get between. */
@@ -150,7 +190,8 @@ static int forget(struct store *s, enum db_stmt id, int64_t before_unix_s, struc
 int store_usage_forget(struct store *s, int64_t hours_before_unix_s, int64_t days_before_unix_s,
                        struct err *err)
 {
-    return forget(s, DB_USAGE_FORGET_HOURS, hours_before_unix_s, err) < 0 ||
+    return forget(s, DB_USAGE_FORGET_MINUTES, clock_unix_s() - STORE_MINUTES_KEPT_S, err) < 0 ||
+                   forget(s, DB_USAGE_FORGET_HOURS, hours_before_unix_s, err) < 0 ||
                    forget(s, DB_USAGE_FORGET_DAYS, days_before_unix_s, err) < 0
                ? -1
                : 0;

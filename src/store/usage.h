@@ -14,6 +14,8 @@ enum {
     STORE_USAGE_BUCKETS = 8, /* of the time to the first byte; the last one has no end */
     STORE_HOUR_S = 3600,
     STORE_DAY_S = 86400,
+    STORE_USAGE_SOON_S = 2 * STORE_DAY_S,
+    STORE_MINUTES_KEPT_S = STORE_DAY_S,
 };
 /* Where the buckets end, in milliseconds. */
 extern const int64_t store_usage_ttfb_ms[STORE_USAGE_BUCKETS - 1];
@@ -58,8 +60,8 @@ enum store_usage_by {
 enum store_usage_by store_usage_by_name(const char *name);
 const char *store_usage_by_text(enum store_usage_by by);
 
-/* Sums of all that began at `from` or after, and before `until`. By hour, the hours are summed; by anything
- * else, the days in which these times lie. */
+/* Sums of all that began at `from` or after, and before `until`. By hour, and by anything else over
+ * STORE_USAGE_SOON_S at most, the hours in which these times lie are summed; else the days. */
 struct store_usage_query {
     enum store_usage_by by;
     int64_t from_unix_s, until_unix_s;
@@ -78,7 +80,21 @@ struct store_usage_sum {
 int store_usage_sum(struct store *s, const struct store_usage_query *q,
                     void (*each)(void *ctx, const struct store_usage_sum *sum), void *ctx, struct err *err);
 
-/* Forgets hours and days that began before these times. */
+/* What goes on, by the minute, of all programs. */
+struct store_usage_minute {
+    int64_t start_unix_s;
+    int64_t requests, errors;
+    int64_t quota; /* of the errors: those of ERR_QUOTA_EXCEEDED */
+    int64_t bytes; /* of streams, as they are sent */
+    int64_t cached;
+};
+int store_usage_minute_add(struct store *s, const struct store_usage_minute *m, struct err *err);
+/* Those that began then or later, in their order; minutes without anything are not there. */
+int store_usage_minutes(struct store *s, int64_t since_unix_s,
+                        void (*each)(void *ctx, const struct store_usage_minute *m), void *ctx,
+                        struct err *err);
+
+/* Forgets minutes older than STORE_MINUTES_KEPT_S, and hours and days that began before these times. */
 int store_usage_forget(struct store *s, int64_t hours_before_unix_s, int64_t days_before_unix_s,
                        struct err *err);
 

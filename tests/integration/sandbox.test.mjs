@@ -178,5 +178,5 @@ test('a socket of its own is removed at the end', async () => {
 test('a setting that does not exist', async () => {
   const { exit, stderr } = await cgi('/livez', { SLUICE_SANDBOX: 'maybe' });
   assert.notEqual(exit, 0);
-  assert.match(stderr, /sandbox must be required, on or off/);
+  assert.match(stderr, /sandbox must be one of: on off required/);
 });

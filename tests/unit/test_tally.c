@@ -110,14 +110,14 @@ static void who_lives(void **state)
     struct tally_process sum;
     auto_ptr(tally) struct tally *t = open_tally(LAYOUT, COUNTERS);
     assert_int_equal(tally_processes(t, &sum), 0);
-    tally_report(t, &(struct tally_process){100, 1000});
-    tally_report(t, &(struct tally_process){200, 2000});
+    tally_report(t, &(struct tally_process){.rss_bytes = 100, .vms_bytes = 1000});
+    tally_report(t, &(struct tally_process){.rss_bytes = 200, .vms_bytes = 2000});
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
     pid_t pid = fork();
     if (pid == 0) {
         auto_ptr(tally) struct tally *own = open_tally(LAYOUT, COUNTERS);
-        tally_report(own, &(struct tally_process){30, 300});
+        tally_report(own, &(struct tally_process){.rss_bytes = 30, .vms_bytes = 300});
         (void)!write(pipes[1], "", 1);
         for (;;)
             (void)pause();
@@ -149,7 +149,7 @@ static void no_room(void **state)
             _exit(1);
         for (size_t i = 0; i < 100000; i++)
             tally_add(t, i, i);
-        tally_report(t, &(struct tally_process){1, 2});
+        tally_report(t, &(struct tally_process){.rss_bytes = 1, .vms_bytes = 2});
         bool right = tally_get(t, 99999) == 99999 && tally_processes(t, &sum) == 1 && sum.vms_bytes == 2;
         tally_close(t);
         _exit(right ? 0 : 2);
