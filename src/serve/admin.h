@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "serve/app.h"
 #include "store/admin.h"
+#include "store/usage.h"
 
 enum admin_right {
     ADMIN_LOOK,
@@ -45,6 +46,13 @@ int admin_param(const struct http_request *req, const char *name, const char **o
 /* A number; `fallback` where it is absent. ERR_BAD_REQUEST. */
 int admin_number(const struct http_request *req, const char *name, int64_t fallback, int64_t max,
                  int64_t *out, struct err *err);
+/* {"requests","errors","bytes","cached","ttfb":[…]} */
+json_t *admin_counts(const struct store_usage_counts *c);
+/* [{"name","value",…}] of all settings; those of them that hold secrets without these. */
+json_t *admin_settings(struct app *app, struct err *err);
+/* [{"program","pid",…}] of this host, and where the database lies and what it takes. */
+json_t *admin_processes(struct app *app);
+json_t *admin_database(const struct app *app);
 /* "2026-11-20T18:00:00Z", or null for 0. */
 json_t *admin_time(int64_t unix_s);
 

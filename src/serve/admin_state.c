@@ -1,11 +1,10 @@
-/* What there is to look at: streams, audit log, the site's clients, this installation. */
+/* What there is to look at: streams, audit log, the site's clients. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "serve/admin.h"
-#include "serve/doctor.h"
 #include "serve/outcomes.h"
 #include "serve/serve.h"
 
@@ -117,68 +116,4 @@ int serve_admin_clients(struct app *app, const struct http_request *req, struct 
     }
     json_decref(failures);
     return admin_send(res, root, err);
-}
-
-/* ---- This installation ---- */
-
-/* Not what a screenshot should show. */
-static bool is_secret(const char *name)
-{
-    static const char *const names[] = {"admin_password",   "database",     "proxy_url",     "resolver_url",
-                                        "resolver_key",     "resolver_iv",  "metrics_token", "po_tokens",
-                                        "pot_provider_url", "canary_links", "telegram_token"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static json_t *settings_json(const struct config *c)
-{
-    size_t count;
-    const struct config_key *keys = config_keys(&count);
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        const struct config_key *k = &keys[i];
-        char number[24];
-        const char *value = number;
-        if (k->kind == CONFIG_TEXT)
-            value = *(char *const *)((const char *)c + k->offset);
-        else
-            (void)snprintf(number, sizeof number, "%lld",
-                           (long long)*(const int64_t *)(const void *)((const char *)c + k->offset));
-        bool usual = strcmp(value, k->fallback) == 0;
-        json_t *one = json_pack("{s:s, s:s?, s:b, s:s, s:s, s:s}", "name", k->name, "value",
-                                is_secret(k->name) && *value ? "(set)" : value, "usual", usual, "fallback",
-                                k->fallback, "unit", k->unit ? k->unit : "", "help", k->help);
-        (void)json_array_append_new(list, one ? one : json_null());
-    }
-    return list;
-}
-
-static void add_finding(void *ctx, const struct doctor_finding *f)
-{
-    json_t *one = json_pack("{s:s, s:s, s:s, s:s}", "check", f->check, "grade", doctor_grade_name(f->grade),
-                            "text", f->text, "fix", f->fix);
-    (void)json_array_append_new(ctx, one ? one : json_null());
-}
-
-int serve_admin_system(struct app *app, const struct http_request *req, struct http_response *res,
-                       struct err *err)
-{
-    struct admin a;
-    int64_t examine;
-    if (admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0 ||
-        admin_number(req, "examine", 0, 1, &examine, err) < 0)
-        return -1;
-    json_t *findings = json_array();
-    const struct doctor_opts opts = {.config = &app->config, .sandbox = &app->sandbox, .confined = true};
-    if (examine)
-        (void)doctor_run(&opts, add_finding, findings);
-    return admin_send(res,
-                      json_pack("{s:s, s:s, s:s, s:o, s:o}", "version", SLUICE_VERSION, "sandbox",
-                                sandbox_level(&app->sandbox), "sandbox_missing", app->sandbox.missing,
-                                "settings", settings_json(&app->config), "findings", findings),
-                      err);
 }

@@ -103,11 +103,7 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
     ok = live_count(app->live, &streams, &why) == 0 && ok;
     clock_format_utc(clock_unix_s(), now, sizeof now);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o, s:s}",
-        "status", ok ? "ok" : "degraded", "time", now, "version", SLUICE_VERSION, "engines", "youtube",
-}
-
-        "{s:s, s:s, s:s, s:o, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o}",
+        "{s:s, s:s, s:s, s:o, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o, s:s}",
         "status",
         !ok                         ? "degraded"
         : settings_maintenance(app) ? "maintenance"
@@ -118,5 +114,5 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
         (int)made.waiting, "streams", "streaming", (int)streams.streaming, "making", (int)streams.making,
         "waiting", (int)streams.waiting, "sandbox", sandbox_level(&app->sandbox), "processes",
         (json_int_t)processes, "memory", memory_json(&memory), "telegram", telegram_text(app));
-        return send_json(res, root, err);
-        }
+    return send_json(res, root, err);
+}

@@ -42,6 +42,8 @@ const struct http_route serve_routes[] = {
     {"/api/v1/admin/audit", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_audit},
     {"/api/v1/admin/clients", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_clients},
     {"/api/v1/admin/system", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_system},
+    {"/api/v1/admin/settings", HTTP_POST, HTTP_ROUTE_ADMIN, serve_admin_settings},
+    {"/api/v1/admin/events", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_events},
     {"/api/v1/admin/usage", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_usage},
     {"/api/v1/admin/dashboard", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_dashboard},
     {"/api/v1/admin/jobs", HTTP_GET, HTTP_ROUTE_ADMIN, serve_admin_jobs},

@@ -14,7 +14,8 @@ http_handler_fn serve_jobs, serve_job;
 http_handler_fn serve_admin_login, serve_admin_logout, serve_admin_session, serve_admin_password,
     serve_admin_users, serve_admin_users_create, serve_admin_users_update, serve_admin_keys,
     serve_admin_keys_create, serve_admin_keys_update, serve_admin_keys_state, serve_admin_streams,
-    serve_admin_streams_stop, serve_admin_audit, serve_admin_clients, serve_admin_system, serve_admin_usage,
-    serve_admin_dashboard, serve_admin_jobs, serve_admin_jobs_act, serve_admin_cache, serve_admin_cache_purge;
+    serve_admin_streams_stop, serve_admin_audit, serve_admin_clients, serve_admin_system,
+    serve_admin_settings, serve_admin_events, serve_admin_usage, serve_admin_dashboard, serve_admin_jobs,
+    serve_admin_jobs_act, serve_admin_cache, serve_admin_cache_purge;
 
 #endif
