@@ -2,9 +2,8 @@
  *
  * A function that can fail returns 0 or -1 and fills `struct err`. `code` is the stable name clients see; the
  * one table in err.c maps it to HTTP status, title, public sentence and whether a retry may help. `text` is
- * for the log only: it may quote hostile upstream text and never reaches a client (of ERR_MAINTENANCE alone
- * it does, for that the operator has written). Threads: a struct err belongs to one thread. No function here
- * allocates. */
+ * for the log only: it may quote hostile upstream text and never reaches a client, unless `is_public`
+ * says so. Threads: a struct err belongs to one thread. No function here allocates. */
 #ifndef SLUICE_BASE_ERR_H
 #define SLUICE_BASE_ERR_H
 
@@ -43,7 +42,7 @@ enum err_code {
     ERR_FORBIDDEN,
     ERR_QUOTA_EXCEEDED,
     ERR_BUSY,
-    ERR_MAINTENANCE, /* `text`: what the operator says about it, public; "": nothing */
+    ERR_MAINTENANCE,
     ERR_TOKEN_EXPIRED,
     ERR_TOKEN_INVALID,
     ERR_INTERNAL,
@@ -55,7 +54,8 @@ struct err {
     int upstream_status; /* HTTP status of the upstream answer that caused it; 0 when there was none */
     int retry_after_s;   /* hint for Retry-After; 0 = none */
     int queue_position;  /* place in line of somebody who came now; 0 = there is none */
-    char text[256];      /* see above: cut at the end, always terminated */
+    bool is_public;      /* `text` is what the operator wrote for clients to read */
+    char text[256];      /* for the log: cut at the end, always terminated */
 };
 
 /* One row of the table: everything public about a code. All strings are static. */

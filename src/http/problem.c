@@ -12,7 +12,7 @@
 /* What the operator says, where that is what there is to say; NULL: the table. */
 static const char *own_words(const struct err *err)
 {
-    return err->code == ERR_MAINTENANCE && *err->text ? err->text : NULL;
+    return err->is_public && *err->text ? err->text : NULL;
 }
 
 int problem_json(struct buf *out, const struct http_request *req, const struct err *err)

@@ -12,7 +12,7 @@
 #include "store/jobs.h"
 
 /* What the database adds up is asked for less often than what lies in memory. */
-enum { EVENT_MS = 2000, SUMS_S = 10, HOURS_SHOWN = 24, EVENT_MAX_BYTES = 512 * 1024 };
+enum { EVENT_MS = 2000, SUMS_S = 5, HOURS_SHOWN = 24, EVENT_MAX_BYTES = 512 * 1024 };
 
 /* ---- Sums ---- */
 

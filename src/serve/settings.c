@@ -159,6 +159,7 @@ int settings_admit(const struct app *app, struct err *err)
     if (!settings_maintenance(app))
         return 0;
     (void)err_set(err, ERR_MAINTENANCE, "%s", app->config.maintenance_message);
+    err->is_public = true;
     err->retry_after_s = MAINTENANCE_RETRY_S;
     return -1;
 }

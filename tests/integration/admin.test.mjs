@@ -9,7 +9,8 @@ import { assertProblem, programEnv, programs, run, startStack, until } from './h
 const password = 'correct horse battery';
 const routes = {
   look: ['session', 'users', 'keys', 'streams', 'audit', 'clients', 'system', 'usage', 'dashboard', 'jobs', 'cache'],
-  change: ['users/create', 'users/update', 'keys/create', 'keys/update', 'keys/state', 'streams/stop', 'jobs/act', 'cache/purge'],
+  // `events` never ends by itself: it has a test of its own.
+  change: ['users/create', 'users/update', 'keys/create', 'keys/update', 'keys/state', 'streams/stop', 'jobs/act', 'cache/purge', 'settings'],
   own: ['logout', 'password'],
 };
 let origin;
@@ -242,4 +243,116 @@ test('sluice admin: list, create, passwd', async () => {
   assert.deepEqual(JSON.parse((await admin(['list'])).stdout).find((user) => user.name === 'ops'), { name: 'ops', role: 'viewer', active: true });
   for (const [exit, ...args] of [[3, 'passwd', 'nobody'], [1, 'create', 'ops'], [2, 'create'], [2, 'drop', 'ops'], [1, 'create', 'No Name']])
     assert.equal((await admin(args, '')).exit, exit, args.join(' '));
+});
+
+// The events of the dashboard as they come: next() is the next one.
+async function listen(to, cookie) {
+  const controller = new AbortController();
+  const answer = await fetch(`${to.base}${target('events')}`, { headers: { cookie }, signal: controller.signal });
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get('content-type'), /^text\/event-stream/);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  const next = async () => {
+    for (;;) {
+      const found = /event: dashboard\ndata: (.*)\n\n/.exec(text);
+      if (found) {
+        text = text.slice(found.index + found[0].length);
+        return JSON.parse(found[1]);
+      }
+      const { value, done } = await reader.read();
+      if (done) return null;
+      text += value;
+    }
+  };
+  return { next, leave: () => controller.abort() };
+}
+
+test('the dashboard comes by itself, for as long as the session lasts', async () => {
+  assertProblem(await stack.get(target('events')), 401, 'auth_required');
+  const admin = await signIn(stack, 'admin', password);
+  const events = await listen(stack, admin.cookie);
+  const first = await events.next();
+  assert.deepEqual(first.processes.map((p) => p.program).sort(), ['admin.fcgi', 'info.fcgi', 'stream.fcgi']);
+  for (const p of first.processes) {
+    assert.ok(p.rss_bytes > 1e6 && p.threads > 1 && p.files > 3 && p.pid > 1, JSON.stringify(p));
+    assert.ok(Date.now() - Date.parse(p.started_at) < 3600e3);
+  }
+  assert.ok(first.database.bytes > 1000 && first.disk.free_bytes > 0);
+  const second = await events.next();
+  assert.ok(second.time_ms > first.time_ms);
+  const cpu = (d) => d.processes.reduce((sum, p) => sum + p.cpu_us, 0);
+  assert.ok(cpu(second) >= cpu(first));
+  // An answer and an error are in the next sums; so is a stream in what goes on.
+  const { requests, errors } = first.last_hour;
+  assert.equal((await stack.get(`/api/v1/info?url=${encodeURIComponent('https://www.youtube.com/watch?v=sluiceDemo1')}`)).status, 200);
+  assertProblem(await stack.get('/api/v1/info?url=nothing'), 400, 'bad_url');
+  let now = second;
+  while (now.last_hour.requests < requests + 2) now = await events.next();
+  assert.ok(now.last_hour.errors > errors);
+  assert.ok(now.errors.some((e) => e.code === 'bad_url' && e.requests >= 1));
+  assert.ok(now.clients.some((c) => c.last_day.asked > 0));
+  const minutes = (await admin.get('usage?by=minute&hours=1')).json().rows;
+  assert.equal(minutes.reduce((sum, row) => sum + row.requests, 0), now.last_hour.requests);
+  assert.equal((await admin.post('logout')).status, 200);
+  while (now) now = await events.next(); // and then there is no more
+  events.leave();
+});
+
+test('settings: changed while everything runs, back again, and written down', async () => {
+  const admin = await signIn(stack, 'admin', password);
+  const one = async (name) => (await admin.get('system')).json().settings.find((s) => s.name === name);
+  const sources = Object.fromEntries((await admin.get('system')).json().settings.map((s) => [s.name, s.source]));
+  assert.deepEqual([sources.rate_anonymous, sources.admin_password, sources.max_jobs], ['environment', 'environment', 'default']);
+  assert.equal((await one('admin_password')).value, '(set)');
+  const info = () => stack.get(`/api/v1/info?url=${encodeURIComponent('https://www.youtube.com/watch?v=sluiceDemo1')}`);
+  const usual = (await info()).headers['ratelimit-policy'].match(/q=(\d+)/)[1];
+  const answer = await admin.post('settings', { name: 'rate_anonymous', value: '7777' });
+  assert.equal(answer.json().setting.value, '7777');
+  await until(async () => /q=7777\b/.test((await info()).headers['ratelimit-policy']), 'the other program to take it up', 5000);
+  const changed = await one('rate_anonymous');
+  assert.deepEqual([changed.source, changed.without, changed.without_source, changed.changed_by], ['setting', usual, 'environment', 'admin']);
+  for (const fields of [{ name: 'rate_anonymous', value: 'many' }, { name: 'rate_anonymous', value: '-1' }, { name: 'rate_anonymous' }, { name: 'data_dir', value: '/tmp' }, { name: 'nonsense', value: '1' }, { name: 'anonymous', value: 'maybe' }])
+    assertProblem(await admin.post('settings', fields), 400, 'bad_request');
+  assert.equal((await one('rate_anonymous')).value, '7777');
+
+  await admin.post('settings', { name: 'anonymous', value: 'off' });
+  await until(async () => (await info()).status === 401, 'strangers to be turned away', 5000);
+  await admin.post('settings', { name: 'anonymous', reset: '1' });
+  await until(async () => (await info()).status === 200, 'strangers to be let in', 5000);
+  assert.equal((await admin.post('settings', { name: 'rate_anonymous', reset: '1' })).json().setting.source, 'environment');
+  const lines = (await admin.get('audit?action=setting')).json().lines.filter((l) => l.subject === 'rate_anonymous');
+  assert.deepEqual(lines.map((l) => [l.before, l.after]), [['7777', usual], [usual, '7777']]);
+});
+
+test('maintenance: what is new waits, what runs goes on, and everybody is told', async () => {
+  const link = 'https://www.youtube.com/watch?v=sluiceBig01';
+  const tool = (...args) => run(path.join(programs, 'sluice'), args, { env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir }) });
+  await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: 4000000 } });
+  const running = stack.stream(link, 'format-137');
+  await until(async () => (await stack.get('/health')).json().streams.streaming === 1, 'a stream', 10000);
+
+  const on = await tool('maintenance', 'on', '--message', 'New <disks>, back at 18:00', '--json');
+  assert.deepEqual(JSON.parse(on.stdout.toString()), { maintenance: true, message: 'New <disks>, back at 18:00' });
+  const ask = (headers) => stack.get(`/api/v1/stream?url=${encodeURIComponent(link)}&choice=format-137`, { headers });
+  await until(async () => (await ask({ range: 'bytes=0-0' })).status === 503, 'the switch to be seen', 3000);
+  const refused = await ask();
+  assertProblem(refused, 503, 'maintenance');
+  assert.equal(refused.headers['retry-after'], '60');
+  assert.equal(refused.json().detail, 'New <disks>, back at 18:00');
+  assert.match((await ask({ accept: 'text/html' })).text(), /<p>New &lt;disks&gt;, back at 18:00<\/p>/);
+  assertProblem(await stack.get('/api/v1/jobs', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `kind=prepare&url=${encodeURIComponent(link)}` }), 503, 'maintenance');
+  assert.equal((await stack.get(`/api/v1/info?url=${encodeURIComponent(link)}`)).status, 200);
+  const ready = await stack.get('/readyz');
+  assert.deepEqual([ready.status, ready.json().status], [200, 'maintenance']);
+  assert.equal((await stack.get('/health')).json().maintenance, 'New <disks>, back at 18:00');
+
+  await origin.reset();
+  assert.equal((await running).complete, true);
+  assert.deepEqual(JSON.parse((await tool('maintenance', 'off', '--json')).stdout.toString()).maintenance, false);
+  await until(async () => (await ask({ range: 'bytes=0-0' })).status === 206, 'it to be over', 3000);
+  assert.equal((await stack.get('/health')).json().maintenance, null);
+  assert.equal((await tool('setting', 'reset', 'maintenance')).exit, 0);
+  assert.equal((await tool('setting', 'reset', 'maintenance')).exit, 3);
+  assert.equal((await tool('setting', 'set', 'data_dir', '/tmp')).exit, 1);
 });

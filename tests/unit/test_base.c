@@ -190,6 +190,10 @@ static void config_names_the_line(void **state)
         {"token_ttl_s = 99999999999999999999\n", ":1: token_ttl_s must be"},
         {"data_dir = relative\n", "absolute"},
         {"proxy_url = ftp://x\n", "proxy_url must begin"},
+        {"\nlog_level = deb\n", ":2: log_level must be one of: debug info warn error"},
+        {"maintenance = on\nanonymous = off\n", NULL},
+        {"maintenance = yes\n", "maintenance must be one of: on off"},
+        {"maintenance_message = \xff\n", "maintenance_message must be one line"},
         {"upstream_ports = 80,,443\n", "upstream_ports must"},
         {"upstream_ca_file = /nowhere/ca.pem\n", "/nowhere/ca.pem"},
     };
@@ -228,6 +232,54 @@ static void config_names_the_line(void **state)
     (void)unlink(path);
 }
 
+/* Whatever reads a setting while it is changed reads the one or the other; a text stays where it was. */
+static void some_settings_change(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value;
+        int rc;
+    } cases[] = {
+        {"max_active", "7", 0},      {"max_active", "0", -1},
+        {"max_active", "seven", -1}, {"max_active", "", -1},
+        {"anonymous", "off", 0},     {"anonymous", "of", -1},
+        {"anonymous", "on off", -1}, {"maintenance_message", "at 18:00 \xe2\x82\xac", 0},
+        {"data_dir", "/tmp", -1},    {"maintenance_message", "two\nlines", -1},
+        {"token_ttl_s", "3600", -1}, {"maintenance_message", "\xe2\x82", -1},
+    };
+    struct err err = {0};
+    auto_(config) struct config c;
+    assert_int_equal(config_load(&c, "", &err), 0);
+    const char *before = c.anonymous;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct config_key *k = config_find(cases[i].name);
+        auto_(buf) struct buf value = BUF_INIT(CONFIG_VALUE_MAX_BYTES);
+        assert_non_null(k);
+        int rc = config_change(&c, k, cases[i].value, CONFIG_SETTING, &err);
+        if (rc != cases[i].rc)
+            fail_msg("%s = %s: %d", cases[i].name, cases[i].value, rc);
+        assert_int_equal(config_value(&c, k, &value), 0);
+        if (rc < 0) {
+            assert_int_equal(err.code, ERR_BAD_REQUEST);
+            assert_string_not_equal(buf_str(&value), cases[i].value);
+        } else {
+            assert_string_equal(buf_str(&value), cases[i].value);
+            assert_int_equal(config_source_of(&c, k), CONFIG_SETTING);
+        }
+    }
+    assert_string_equal(before, "on");
+    assert_string_equal(c.anonymous, "off");
+    assert_int_equal(c.max_active, 7);
+    assert_int_equal(config_source_of(&c, config_find("max_workers")), CONFIG_DEFAULT);
+    char longer[202];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    assert_int_equal(config_change(&c, config_find("maintenance_message"), longer, CONFIG_SETTING, &err), -1);
+    assert_int_equal(config_change(&c, config_find("maintenance_message"), longer + 1, CONFIG_SETTING, &err),
+                     0);
+    assert_null(config_find("max_activ"));
+}
+
 static void example_file_loads(void **state)
 {
     (void)state;
@@ -263,6 +315,7 @@ int main(void)
         cmocka_unit_test(percent),
         cmocka_unit_test(token_survives_no_change),
         cmocka_unit_test(config_names_the_line),
+        cmocka_unit_test(some_settings_change),
         cmocka_unit_test(example_file_loads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,6 +173,28 @@ static void limits_hold(void **state)
     assert_int_equal(st.st_mode & 07777, 0600);
 }
 
+/* Who waits gets the place that there is now; who is inside stays there. */
+static void limits_change(void **state)
+{
+    auto_ptr(gate) struct gate *g = open_gate(*state, 10, 1, 30);
+    struct gate_ticket first;
+    struct gate_ticket second;
+    int64_t again;
+    assert_int_equal(gate_arrive(g, &first, NULL, NULL, NULL), 1);
+    assert_int_equal(gate_arrive(g, &second, NULL, NULL, NULL), 0);
+    assert_int_equal(gate_poll(g, &second, &again, NULL), 0);
+    gate_limit(g, &(struct gate_limits){10, 2, 30});
+    assert_int_equal(gate_poll(g, &second, &again, NULL), 1);
+    expect_counts(g, 2, 2, 0);
+    gate_limit(g, &(struct gate_limits){1, 1, 0});
+    expect_counts(g, 1, 2, 0);
+    expect_busy(g, 0, 900);
+    gate_depart(g, &first);
+    expect_busy(g, 0, 900);
+    gate_depart(g, &second);
+    expect_counts(g, 1, 0, 0);
+}
+
 struct caller {
     struct gate *gate;
     int id;
@@ -543,6 +565,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         IN_DIR(limits_hold),
+        IN_DIR(limits_change),
         IN_DIR(waiting_is_bounded),
         IN_DIR(place_in_line),
         IN_DIR(when_to_come_again),

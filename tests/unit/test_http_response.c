@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "http/problem.h"
 #include "http/response.h"
 
 /* What the client gets; fails after `room` bytes. */
@@ -323,6 +324,36 @@ static char some_prefix[] = "/a%20b";
 static char some_path[] = "/api/v1/page";
 static const char browser[] = "text/html,*/*;q=0.8";
 
+/* What the operator has written, where clients are to read it; else nobody's text. */
+static void words_of_the_operator(void **state)
+{
+    (void)state;
+    static const struct {
+        struct err err;
+        const char *detail, *page;
+    } cases[] = {
+        {{.code = ERR_MAINTENANCE, .is_public = true, .text = "new <disks> till 18:00"},
+         "new <disks> till 18:00",
+         "<p>new &lt;disks&gt; till 18:00</p>"},
+        {{.code = ERR_MAINTENANCE, .is_public = true},
+         "This server begins no new downloads just now. Try again in a while.",
+         "<p>This server begins no new downloads just now. Try again in a while.</p>"},
+        {{.code = ERR_MAINTENANCE, .text = "new <disks>"},
+         "This server begins no new downloads just now. Try again in a while.",
+         "<p>This server begins no new downloads just now. Try again in a while.</p>"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_(buf) struct buf json = BUF_INIT(4096);
+        auto_(buf) struct buf html = BUF_INIT(65536);
+        assert_int_equal(problem_json(&json, NULL, &cases[i].err), 0);
+        assert_int_equal(problem_html(&html, NULL, &cases[i].err), 0);
+        json_t *root = json_loads(buf_str(&json), 0, NULL);
+        assert_string_equal(json_string_value(json_object_get(root, "detail")), cases[i].detail);
+        json_decref(root);
+        assert_non_null(strstr(buf_str(&html), cases[i].page));
+    }
+}
+
 static void problems(void **state)
 {
     (void)state;
@@ -461,6 +492,7 @@ int main(void)
         cmocka_unit_test(client_that_is_seen_to_leave),
         cmocka_unit_test(forgotten_answer_is_500),
         cmocka_unit_test(problems),
+        cmocka_unit_test(words_of_the_operator),
         cmocka_unit_test(problem_pages),
         cmocka_unit_test(problem_pages_in_the_readers_language),
         cmocka_unit_test(a_busy_page_asks_again),

@@ -117,7 +117,14 @@ static void who_lives(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         auto_ptr(tally) struct tally *own = open_tally(LAYOUT, COUNTERS);
-        tally_report(own, &(struct tally_process){.rss_bytes = 30, .vms_bytes = 300});
+        tally_report(own, &(struct tally_process){.rss_bytes = 30,
+                                                  .vms_bytes = 300,
+                                                  .program = "stream.fcgi",
+                                                  .pid = getpid(),
+                                                  .started_unix_s = 5,
+                                                  .cpu_us = 6,
+                                                  .threads = 7,
+                                                  .files = 8});
         (void)!write(pipes[1], "", 1);
         for (;;)
             (void)pause();
@@ -127,6 +134,16 @@ static void who_lives(void **state)
     assert_int_equal(tally_processes(t, &sum), 2);
     assert_int_equal(sum.rss_bytes, 230);
     assert_int_equal(sum.vms_bytes, 2300);
+    struct tally_process all[3];
+    assert_int_equal(tally_list(t, all, 1), 1);
+    assert_int_equal(tally_list(t, all, ARRAY_LEN(all)), 2);
+    const struct tally_process *other = &all[all[0].pid == pid ? 0 : 1];
+    assert_string_equal(other->program, "stream.fcgi");
+    assert_int_equal(other->pid, pid);
+    assert_int_equal(other->started_unix_s, 5);
+    assert_int_equal(other->cpu_us, 6);
+    assert_int_equal(other->threads, 7);
+    assert_int_equal(other->files, 8);
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
     assert_int_equal(tally_processes(t, &sum), 1);

@@ -13,6 +13,7 @@
 #include <sqlite3.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/embed.h"
 #include "base/hash.h"
 #include "databases.h"
@@ -105,6 +106,11 @@ static void sums(void **state)
         {{.by = STORE_USAGE_BY_HOUR, .from_unix_s = DAY_ONE + 3700, .until_unix_s = DAY_ONE + 3800},
          "3600:6/4/20/0"},
         {{.by = STORE_USAGE_BY_KEY, .until_unix_s = DAY_ONE}, ""},
+        /* Two days at most: the hours, so that the first one is not in it. */
+        {{.by = STORE_USAGE_BY_SITE, .from_unix_s = DAY_ONE + 3700, .until_unix_s = DAY_ONE + 90000},
+         "youtube:4/4/0/0 direct:3/1/21/0"},
+        {{.by = STORE_USAGE_BY_SITE, .from_unix_s = DAY_ONE + 3700, .until_unix_s = DAY_ONE + 200000},
+         "youtube:8/4/5000000300/2 direct:3/1/21/0"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         expect(s, cases[i].query, cases[i].wanted);
@@ -115,6 +121,38 @@ static void sums(void **state)
     /* The same again, all or nothing. */
     assert_int_equal(store_usage_add(s, rows, ARRAY_LEN(rows), &err), 0);
     expect(s, (struct store_usage_query){.by = STORE_USAGE_BY_DAY}, "0:20/8/10000000640/4 86400:2/2/2/0");
+    store_close(s);
+}
+
+static void see_minute(void *ctx, const struct store_usage_minute *m)
+{
+    struct buf *text = ctx;
+    (void)buf_addf(text, "%s%lld:%lld/%lld/%lld/%lld/%lld", text->len ? " " : "", (long long)m->start_unix_s,
+                   (long long)m->requests, (long long)m->errors, (long long)m->quota, (long long)m->bytes,
+                   (long long)m->cached);
+}
+
+static void minutes(void **state)
+{
+    struct store *s = open_store(*state);
+    struct err err = {0};
+    auto_(buf) struct buf text = BUF_INIT(1000);
+    int64_t now = clock_unix_s() / 60 * 60;
+    const struct store_usage_minute all[] = {{now - 120, 3, 2, 1, 10, 1},
+                                             {now, 1, 0, 0, 5000000000, 0},
+                                             {now - 120, 1, 1, 0, 1, 1},
+                                             {now - 90000, 9, 9, 9, 9, 9}};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        assert_int_equal(store_usage_minute_add(s, &all[i], &err), 0);
+    assert_int_equal(store_usage_forget(s, 0, 0, &err), 0);
+    assert_int_equal(store_usage_minutes(s, 0, see_minute, &text, &err), 0);
+    char wanted[128];
+    (void)snprintf(wanted, sizeof wanted, "%lld:4/3/1/11/2 %lld:1/0/0/5000000000/0", (long long)now - 120,
+                   (long long)now);
+    assert_string_equal(buf_str(&text), wanted);
+    buf_clear(&text);
+    assert_int_equal(store_usage_minutes(s, now, see_minute, &text, &err), 0);
+    assert_string_equal(buf_str(&text), strchr(wanted, ' ') + 1);
     store_close(s);
 }
 
@@ -201,7 +239,8 @@ static void an_old_schema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_DIR(sums), ON_SERVER(sums), IN_DIR(forgotten), ON_SERVER(forgotten), IN_DIR(an_old_schema),
+        IN_DIR(sums),      ON_SERVER(sums),      IN_DIR(minutes),       ON_SERVER(minutes),
+        IN_DIR(forgotten), ON_SERVER(forgotten), IN_DIR(an_old_schema),
     };
     main_process = getpid();
     return cmocka_run_group_tests(tests, start_server, stop_server);
