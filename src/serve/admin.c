@@ -87,8 +87,8 @@ int admin_send(struct http_response *res, json_t *root, struct err *err)
 int admin_note(struct app *app, const struct admin *who, const char *action, const char *subject,
                json_t *before, json_t *after, struct err *err)
 {
-    char *old = before ? json_dumps(before, JSON_COMPACT) : NULL;
-    char *new = after ? json_dumps(after, JSON_COMPACT) : NULL;
+    char *old = before ? json_dumps(before, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *new = after ? json_dumps(after, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     struct store_audit line = {
         .name = who->session.name,
         .action = action,
