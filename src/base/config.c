@@ -15,27 +15,29 @@ enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = CONFIG_VALUE_MAX_BYTES };
 
 /* The compiler refuses a row that says of its member what is not so. */
 #define IS(key, type) _Generic(&((struct config *)0)->key, type * : offsetof(struct config, key))
-#define ROW(key, kind, live, type, fallback, min, max, unit, choices, help)                                  \
+#define ROW(key, kind, live, type, fallback, min, max, unit, secret, choices, help)                          \
     {                                                                                                        \
-#key, kind, live, IS(key, type), fallback, min, max, unit, choices, help                             \
+#key, kind, live, IS(key, type), fallback, min, max, unit, secret, choices, help                     \
     }
-#define TEXT(key, fallback, help) ROW(key, CONFIG_TEXT, false, char *, fallback, 0, 0, "", NULL, help)
+#define TEXT(key, fallback, help) ROW(key, CONFIG_TEXT, false, char *, fallback, 0, 0, "", false, NULL, help)
+/* Not for the admin pages and their screenshots: passwords, tokens, and addresses that may hold some. */
+#define SECRET(key, fallback, help) ROW(key, CONFIG_TEXT, false, char *, fallback, 0, 0, "", true, NULL, help)
 #define CHOICE(key, fallback, choices, help)                                                                 \
-    ROW(key, CONFIG_TEXT, false, char *, fallback, 0, 0, "", choices, help)
+    ROW(key, CONFIG_TEXT, false, char *, fallback, 0, 0, "", false, choices, help)
 #define INT(key, fallback, min, max, unit, help)                                                             \
-    ROW(key, CONFIG_INT, false, int64_t, fallback, min, max, unit, NULL, help)
+    ROW(key, CONFIG_INT, false, int64_t, fallback, min, max, unit, false, NULL, help)
 /* Those that may be changed while programs run: whoever uses one reads it each time, or is told by
  * serve/settings.c. */
 #define LIVE_TEXT(key, fallback, help)                                                                       \
-    ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", NULL, help)
+    ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", false, NULL, help)
 #define LIVE_CHOICE(key, fallback, choices, help)                                                            \
-    ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", choices, help)
+    ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", false, choices, help)
 #define LIVE_INT(key, fallback, min, max, unit, help)                                                        \
-    ROW(key, CONFIG_INT, true, _Atomic int64_t, fallback, min, max, unit, NULL, help)
+    ROW(key, CONFIG_INT, true, _Atomic int64_t, fallback, min, max, unit, false, NULL, help)
 
 static const struct config_key keys[] = {
     TEXT(data_dir, "/var/lib/sluice", "Database and caches; keep it outside the web server's document root."),
-    TEXT(
+    SECRET(
         database, "",
         "sqlite:/path, or postgresql://user:password@host/name that several hosts share; empty: in data_dir."),
     TEXT(engines, "native,yt-dlp,invidious,resolver",
@@ -44,29 +46,29 @@ static const struct config_key keys[] = {
     TEXT(ytdlp_path, "", "Directory or zip file with a newer yt-dlp than the installed one."),
     TEXT(invidious_instances, "",
          "Invidious servers to ask when YouTube itself does not answer: https://host, comma-separated."),
-    TEXT(
+    SECRET(
         resolver_url, "",
         "A server of yours that finds media, answering with JSON; {url} or {id} stands for what is asked for."),
     TEXT(resolver_fields, "",
          "Where things are in its answer: name=path pairs, comma-separated (see the documentation)."),
-    TEXT(resolver_key, "",
-         "Its answers are sealed by AES-CBC with this key, in hexadecimal; empty: they are not."),
-    TEXT(resolver_iv, "",
-         "Initialisation vector for that, in hexadecimal; empty: the first 16 bytes of each answer."),
+    SECRET(resolver_key, "",
+           "Its answers are sealed by AES-CBC with this key, in hexadecimal; empty: they are not."),
+    SECRET(resolver_iv, "",
+           "Initialisation vector for that, in hexadecimal; empty: the first 16 bytes of each answer."),
     TEXT(clients_file, "", "YouTube client profiles (JSON), re-read when changed; empty: the built-in ones."),
-    TEXT(
+    SECRET(
         proxy_url, "",
         "Upstream proxy: http://, https:// or socks5h://host:port; or several, and direct, with *3 for three times as often. PROXY_URL works too."),
     TEXT(
         ipv6_subnet, "",
         "Prefix that is routed to this machine (2001:db8:1:2::/64): each extraction and its media leave from a random address of it."),
-    TEXT(
+    SECRET(
         canary_links, "",
         "Links that are looked at every canary_interval_s, comma-separated; when they cannot be had, /readyz and /metrics say so."),
-    TEXT(
+    SECRET(
         pot_provider_url, "",
         "Server that makes proof-of-origin tokens (the bgutil provider's /get_pot), like http://127.0.0.1:4416: YouTube clients that need one are asked, too."),
-    TEXT(
+    SECRET(
         po_tokens, "",
         "Such tokens made by hand: CLIENT.CONTEXT+TOKEN, comma-separated, CONTEXT being gvs, player or subs."),
     TEXT(
@@ -85,15 +87,16 @@ static const struct config_key keys[] = {
     LIVE_TEXT(maintenance_message, "", "What they are told then, at most 200 bytes; empty: our own words."),
     LIVE_CHOICE(anonymous, "on", "on off",
                 "on: anybody may ask; off: only who has a key (sluice key create)."),
-    TEXT(admin_password, "",
-         "Password of the admin pages' first user, admin; made when nobody is there yet. At least 10 bytes."),
+    SECRET(
+        admin_password, "",
+        "Password of the admin pages' first user, admin; made when nobody is there yet. At least 10 bytes."),
     TEXT(trusted_proxies, "",
          "Proxies in front, as addresses or CIDR blocks: the client is whom they name in X-Forwarded-For."),
     LIVE_INT(rate_anonymous, "600", 0, 1000000000, "",
              "Requests per hour and address without a key (IPv6: per /64); 0: no limit."),
     LIVE_INT(bytes_anonymous, "0", 0, 70368744177664, "bytes",
              "Bytes of downloads per day and address without a key (IPv6: per /64); 0: no limit."),
-    TEXT(
+    SECRET(
         metrics_token, "",
         "Authorization: Bearer with this text may read /metrics from anywhere; empty: only this machine may."),
     INT(usage_hours_days, "35", 1, 3660, "days", "How long usage is kept by the hour."),
@@ -155,7 +158,7 @@ static const struct config_key keys[] = {
              "The same, with one key, or without from one address (IPv6: /64); more get 429; 0: no limit."),
     TEXT(telegram_api_url, "https://api.telegram.org",
          "Telegram's Bot API, or a server of it of your own (with other limits): http://127.0.0.1:8081."),
-    TEXT(
+    SECRET(
         telegram_token, "",
         "Token of a bot that keeps files in a channel and gives them back; empty: nothing is kept at Telegram."),
     TEXT(telegram_chat, "", "That channel, in which the bot may post: -1001234567890 or @name."),

@@ -117,6 +117,7 @@ struct config_key {
     const char *fallback;
     int64_t min, max;
     const char *unit;
+    bool secret;         /* nobody is shown its value */
     const char *choices; /* of a text: all that it may be, "on off"; NULL: anything */
     const char *help;    /* one sentence, ends with a full stop */
 };

@@ -15,22 +15,9 @@
 
 /* ---- Settings ---- */
 
-/* Not what a screenshot should show. */
-static bool is_secret(const char *name)
-{
-    static const char *const names[] = {"admin_password",   "database",    "proxy_url",     "resolver_url",
-                                        "resolver_key",     "resolver_iv", "metrics_token", "po_tokens",
-                                        "pot_provider_url", "canary_links", "telegram_token"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static json_t *value_json(const struct config_key *k, const struct buf *value)
 {
-    return json_string(is_secret(k->name) && value->len ? "(set)" : buf_str(value));
+    return json_string(k->secret && value->len ? "(set)" : buf_str(value));
 }
 
 /* How it is, and how it would be without what was changed here. */

@@ -25,7 +25,7 @@ test('every error code, as in src/base/err.c', () => {
 });
 
 test('every setting, as in src/base/config.c', () => {
-  const rows = [...read('src/base/config.c').replace(/"\n\s*"/g, '').matchAll(/(?:TEXT|INT)\(\s*(\w+), "([^"]*)",(?: \d+, \d+, "([^"]*)",)?\s*"([^"]*)"\)/g)]
+  const rows = [...read('src/base/config.c').replace(/"\n\s*"/g, '').matchAll(/(?:TEXT|INT|CHOICE|SECRET)\(\s*(\w+),\s*"([^"]*)",(?: \d+, \d+, "([^"]*)",)?(?:\s*"[a-z ]+",)?\s*"([^"]*)"\)/g)]
     .map(([, key, fallback, unit, help]) => [key, fallback + (unit ? ` ${unit}` : ''), help]);
   assert.ok(rows.length > 12);
   assert.deepEqual(table('config-keys'), rows);
