@@ -73,7 +73,7 @@ static const struct config_key keys[] = {
         "Such tokens made by hand: CLIENT.CONTEXT+TOKEN, comma-separated, CONTEXT being gvs, player or subs."),
     TEXT(
         cookies_dir, "",
-        "Directory with cookies in files as browsers export them (*.txt): each goes to the hosts it is for, when a link leads there."),
+        "Directory with cookies in files as browsers export them (*.txt): each goes to the hosts it is for, when a link leads there. With those of a YouTube account, a client that is signed in is asked where the others may not see a video."),
     TEXT(upstream_ca_file, "", "PEM file with CA certificates to trust upstream besides the system's."),
     TEXT(upstream_ports, "80,443", "Ports that a link may lead to."),
     TEXT(public_path, "", "Path prefix of generated links, when the web server hides it; empty: automatic."),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "net/cookies.h"
 #include "net/wire.h"
 
 enum { UPLOAD_BUFFER_BYTES = 64 * 1024 };
@@ -142,6 +143,7 @@ static int run_hop(struct call *c, const struct guard_url *url, bool same_host, 
         request.egress.way = &c->wire->net->own;
     else if (egress_read(c->wire->net, c->asked->egress, &request.egress, err) < 0)
         return -1;
+    request.egress.cookies |= c->asked->cookies;
     c->cut = c->too_long = false;
     c->spare = 0;
     buf_clear(&c->answer->body);
@@ -250,6 +252,16 @@ int net_call(struct net *net, const struct net_call *asked, struct net_answer *a
         net_answer_fini(answer);
     head_clear(&c.head);
     return rc;
+}
+
+int net_cookies(struct net *net, const char *url, struct buf *out)
+{
+    struct err ignored;
+    auto_(guard_url) struct guard_url checked = {0};
+    return guard_url_check(&net->guard, url, &checked, &ignored) == 0 &&
+                   cookies_lines_of(net->cookies, &checked, out) > 0
+               ? 0
+               : -1;
 }
 
 void net_answer_fini(struct net_answer *answer)

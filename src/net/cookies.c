@@ -224,9 +224,23 @@ static bool path_matches(const char *pattern, const char *path, size_t len)
     return len >= n && memcmp(pattern, path, n) == 0 && (n == len || pattern[n - 1] == '/' || path[n] == '/');
 }
 
+/* Whether "a=1; b=2" has it already. */
+static bool has_name(const struct buf *cookies, size_t len, const char *name)
+{
+    size_t name_len = strlen(name);
+    const char *text = len ? buf_str(cookies) : "";
+    for (const char *p = text; p < text + len; p += strcspn(p, ";") + 1) {
+        p += strspn(p, " ");
+        if (strncmp(p, name, name_len) == 0 && p[name_len] == '=')
+            return true;
+    }
+    return false;
+}
+
 size_t cookies_of(struct cookies *c, const struct guard_url *url, struct buf *out)
 {
     size_t count = 0;
+    size_t given = out->len;
     if (!c)
         return 0;
     const char *authority = strstr(url->text, "://") + 3;
@@ -244,7 +258,8 @@ size_t cookies_of(struct cookies *c, const struct guard_url *url, struct buf *ou
         for (size_t i = 0; i < c->count; i++) {
             const struct cookie *k = &c->list[i];
             if (strlen(k->path) != longest || !host_matches(k, url->host) || (k->tls && !url->tls) ||
-                (k->expires_unix_s && k->expires_unix_s < now) || !path_matches(k->path, path, path_len))
+                (k->expires_unix_s && k->expires_unix_s < now) || !path_matches(k->path, path, path_len) ||
+                has_name(out, given, k->name))
                 continue;
             size_t before = out->len;
             if (before + strlen(k->name) + strlen(k->value) + 3 > out->max)
@@ -252,6 +267,42 @@ size_t cookies_of(struct cookies *c, const struct guard_url *url, struct buf *ou
             (void)buf_addf(out, "%s%s=%s", before ? "; " : "", k->name, k->value);
             count++;
         }
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    return count;
+}
+
+/* Others shall read them: no line may be taken for two, and all of it is text. */
+static bool is_printable(const char *s)
+{
+    for (; *s; s++) {
+        if (*s < ' ' || *s > '~')
+            return false;
+    }
+    return true;
+}
+
+size_t cookies_lines_of(struct cookies *c, const struct guard_url *url, struct buf *out)
+{
+    size_t count = 0;
+    if (!c)
+        return 0;
+    int64_t now = clock_unix_s();
+    (void)pthread_mutex_lock(&c->lock);
+    look(c);
+    for (size_t i = 0; i < c->count; i++) {
+        const struct cookie *k = &c->list[i];
+        const char *dot = k->subdomains ? "." : "";
+        const char *subdomains = k->subdomains ? "TRUE" : "FALSE";
+        size_t room = out->max - out->len;
+        if (!host_matches(k, url->host) || (k->tls && !url->tls) ||
+            (k->expires_unix_s && k->expires_unix_s < now) || !is_printable(k->path) ||
+            !is_printable(k->name) || !is_printable(k->value) ||
+            strlen(k->domain) + strlen(k->path) + strlen(k->name) + strlen(k->value) + 48 > room)
+            continue;
+        (void)buf_addf(out, "%s%s\t%s\t%s\t%s\t%lld\t%s\t%s\n", dot, k->domain, subdomains, k->path,
+                       k->tls ? "TRUE" : "FALSE", (long long)k->expires_unix_s, k->name, k->value);
+        count++;
     }
     (void)pthread_mutex_unlock(&c->lock);
     return count;

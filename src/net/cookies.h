@@ -22,7 +22,10 @@ int cookies_open(struct cookies **out, const char *directory, struct err *err);
 void cookies_close(struct cookies *c); /* NULL is fine */
 /* Adds the cookies of a file's text. */
 int cookies_add(struct cookies *c, const char *text, size_t len);
-/* Appends "a=1; b=2" for a request to `url`; how many, the longest paths first. `c` may be NULL. */
+/* Appends "a=1; b=2" for a request to `url`; how many, the longest paths first; none whose name is there
+ * already. `c` may be NULL. */
 size_t cookies_of(struct cookies *c, const struct guard_url *url, struct buf *out);
+/* Appends all cookies of the URL's host, whatever its path, as lines of such a file; how many. */
+size_t cookies_lines_of(struct cookies *c, const struct guard_url *url, struct buf *out);
 
 #endif

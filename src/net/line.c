@@ -150,10 +150,11 @@ static int write_request(struct line *l)
         (void)buf_adds(out, "Accept: */*\r\n");
     (void)buf_adds(out, "Accept-Encoding: identity\r\n");
     for (const struct curl_slist *h = r->headers; h; h = h->next) {
-        if (strchr(h->data, ':')[1] != '\0')
+        if (strchr(h->data, ':')[1] != '\0' && strncasecmp(h->data, "Cookie:", 7) != 0)
             (void)buf_addf(out, "%s\r\n", h->data);
     }
-    if (r->egress.cookies && cookies_of(l->pool->net->cookies, r->url, &cookies) > 0)
+    wire_cookies(l->pool->net, r, &cookies);
+    if (cookies.len)
         (void)buf_addf(out, "Cookie: %s\r\n", buf_str(&cookies));
     l->out_at = 0;
     return buf_adds(out, "\r\n");

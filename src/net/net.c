@@ -127,6 +127,7 @@ void wire_free(struct wire *w)
     if (w->easy)
         (void)curl_multi_remove_handle(w->multi, w->easy);
     curl_easy_cleanup(w->easy);
+    curl_slist_free_all(w->headers);
     if (w->owns_multi)
         (void)curl_multi_cleanup(w->multi);
     free(w);

@@ -76,8 +76,9 @@ struct net_call {
     uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */
     uint64_t range_length;
     const char *egress; /* way out: see egress.h; NULL or "": the usual one */
-    bool own; /* to a server of the operator's own, by a URL from the settings: any address and port,
-                 no proxy, no redirect */
+    bool cookies; /* with those that the operator has for the host, also where `egress` does not say so */
+    bool own;     /* to a server of the operator's own, by a URL from the settings: any address and port,
+                     no proxy, no redirect */
     const atomic_bool *cancelled; /* set by another thread: ends it with ERR_UPSTREAM_FAILED within
                                      NET_CANCEL_MS; NULL: nobody does */
     const char *asked_as; /* for whoever listens in between: as which client of a site; NULL: as none */
@@ -105,6 +106,10 @@ void net_answer_fini(struct net_answer *answer);
 
 /* Whether the gate would fetch this for anybody: names and ports only, nothing is looked up. */
 bool net_url_is_public(const struct net *net, const char *url);
+
+/* Appends the operator's cookies for the host of this URL, as lines of a "Netscape" file (see cookies.h), for
+ * programs that send them themselves. -1: there are none. */
+int net_cookies(struct net *net, const char *url, struct buf *out);
 
 /* The TCP port that a call to such a URL connects to; 0: it is none. */
 uint16_t net_url_port(const char *url);

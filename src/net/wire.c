@@ -43,12 +43,50 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     return fd;
 }
 
+static const char *cookie_of(const char *header)
+{
+    return strncasecmp(header, "Cookie:", 7) == 0 ? header + 7 + strspn(header + 7, " ") : NULL;
+}
+
+void wire_cookies(const struct net *net, const struct wire_request *request, struct buf *out)
+{
+    for (const struct curl_slist *h = request->headers; h; h = h->next) {
+        const char *cookies = cookie_of(h->data);
+        if (cookies && *cookies)
+            (void)buf_addf(out, "%s%s", out->len ? "; " : "", cookies);
+    }
+    /* The operator's are of this host, on every hop: nothing of another one. */
+    if (request->egress.cookies && !out->failed)
+        (void)cookies_of(net->cookies, request->url, out);
+}
+
+/* libcurl takes them by themselves, or not at all. */
+static CURLcode set_cookies(struct wire *w, const struct wire_request *request)
+{
+    auto_(buf) struct buf cookies = BUF_INIT(COOKIES_MAX_BYTES);
+    CURLcode rc = CURLE_OK;
+    curl_slist_free_all(steal(&w->headers));
+    wire_cookies(w->net, request, &cookies);
+    if (!cookies.len) {
+        WIRE_SET(w, rc, CURLOPT_HTTPHEADER, request->headers);
+        return rc;
+    }
+    for (const struct curl_slist *h = request->headers; h; h = h->next) {
+        struct curl_slist *longer = cookie_of(h->data) ? w->headers : curl_slist_append(w->headers, h->data);
+        if (!longer && !cookie_of(h->data))
+            return CURLE_OUT_OF_MEMORY;
+        w->headers = longer;
+    }
+    WIRE_SET(w, rc, CURLOPT_HTTPHEADER, w->headers);
+    WIRE_SET(w, rc, CURLOPT_COOKIE, buf_str(&cookies));
+    return rc;
+}
+
 /* libcurl reuses a connection only for the same proxy and source address. */
-static CURLcode set_egress(struct wire *w, const struct guard_url *url)
+static CURLcode set_egress(struct wire *w)
 {
     const struct egress *e = &w->egress;
     char source[sizeof e->source + 8];
-    auto_(buf) struct buf cookies = BUF_INIT(COOKIES_MAX_BYTES);
     CURLcode rc = CURLE_OK;
     WIRE_SET(w, rc, CURLOPT_PROXY, e->way->url); /* "": none, whatever the environment says */
     if (*e->source) {
@@ -56,9 +94,6 @@ static CURLcode set_egress(struct wire *w, const struct guard_url *url)
         WIRE_SET(w, rc, CURLOPT_INTERFACE, source);
         WIRE_SET(w, rc, CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V6);
     }
-    /* Of this host, on every hop: nothing of another one. */
-    if (e->cookies && cookies_of(w->net->cookies, url, &cookies) > 0)
-        WIRE_SET(w, rc, CURLOPT_COOKIE, buf_str(&cookies));
     return rc;
 }
 
@@ -135,7 +170,7 @@ static CURLcode start_over(struct wire *w, const struct wire_request *request, l
     if (rc == CURLE_OK)
         rc = set_connection(w);
     if (rc == CURLE_OK)
-        rc = set_egress(w, url);
+        rc = set_egress(w);
     WIRE_SET(w, rc, CURLOPT_ERRORBUFFER, w->message);
     return rc;
 }
@@ -148,7 +183,8 @@ int wire_prepare(struct wire *w, const struct wire_request *request, struct err 
     head_clear(request->head);
     CURLcode rc = start_over(w, request, request->buffer_size);
     WIRE_SET(w, rc, CURLOPT_URL, request->url->text);
-    WIRE_SET(w, rc, CURLOPT_HTTPHEADER, request->headers);
+    if (rc == CURLE_OK)
+        rc = set_cookies(w, request);
     WIRE_SET(w, rc, CURLOPT_USERAGENT, agent);
     WIRE_SET(w, rc, CURLOPT_HEADERFUNCTION, head_line);
     WIRE_SET(w, rc, CURLOPT_HEADERDATA, request->head);

@@ -54,6 +54,7 @@ struct wire {
     unsigned opened, refused; /* connections of this request: allowed, refused by the guard */
     curl_socket_t stolen;     /* not to be closed by libcurl */
     char message[CURL_ERROR_SIZE];
+    struct curl_slist *headers; /* those of the request without its cookies; NULL: all of them */
 };
 
 struct net {
@@ -118,6 +119,9 @@ int wire_steal_socket(struct wire *w);
 CURLcode wire_run(struct wire *w);
 /* Why a request failed, as an error: ERR_REFUSED_ADDRESS or ERR_UPSTREAM_FAILED. */
 int wire_error(const struct wire *w, const struct guard_url *url, CURLcode code, struct err *err);
+
+/* All cookies that a request is to carry: of its header fields, and the operator's. "": none. */
+void wire_cookies(const struct net *net, const struct wire_request *request, struct buf *out);
 
 /* "Name: value" texts as a list. With `public_only`, what could carry a secret is left out: for another host
  * than the one the headers were meant for. */

@@ -32,6 +32,11 @@ static int call_net(void *ctx, const struct net_call *call, struct net_answer *a
     return net_call(ctx, call, answer, err);
 }
 
+static int call_cookies(void *ctx, const char *url, struct buf *out)
+{
+    return net_cookies(ctx, url, out);
+}
+
 /* What extraction remembers between calls (visitor data) lies in the same table as descriptions, under its
  * own keys. */
 static int memo_get(void *ctx, const char *key, struct buf *out)
@@ -236,6 +241,8 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .get = memo_get,
         .put = memo_put,
         .memo_ctx = app->store,
+        .cookies = call_cookies,
+        .cookies_ctx = app->net,
         .clients_file = c->clients_file,
         .players_dir = app->players_dir,
         .pot_provider_url = c->pot_provider_url,

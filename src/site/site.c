@@ -7,6 +7,7 @@
 #include "site/direct.h"
 #include "site/engines/engines.h"
 #include "site/tiktok.h"
+#include "site/youtube/account.h"
 #include "site/youtube/clients.h"
 #include "site/youtube/hosts.h"
 #include "site/youtube/youtube.h"
@@ -52,7 +53,7 @@ int site_other_client(const struct site_env *env, const char *engine, unsigned n
     for (size_t i = 0; i < clients->count; i++) {
         const struct client *c = &clients->list[i];
         if (strcmp(c->key, engine + sizeof prefix - 1) != 0 && !c->needs_po_token &&
-            (env->js || !c->needs_js) && n-- == 0)
+            (env->js || !c->needs_js) && (!c->needs_cookies || account_is_there(env, c)) && n-- == 0)
             return text_copy(client, SITE_CLIENT_MAX, c->key);
     }
     return -1;

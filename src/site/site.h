@@ -47,6 +47,9 @@ struct site_env {
     int (*get)(void *ctx, const char *key, struct buf *out);
     void (*put)(void *ctx, const char *key, const char *value, int64_t expires_unix_s);
     void *memo_ctx;
+    /* The operator's cookies for the host of a URL: net_cookies(). NULL: there are none. */
+    int (*cookies)(void *ctx, const char *url, struct buf *out);
+    void *cookies_ctx;
     const char *clients_file;     /* NULL or "": built-in client profiles */
     struct js *js;                /* runs player scripts; NULL: clients that need one are not asked */
     const char *players_dir;      /* keeps prepared player scripts; NULL: nothing is kept */

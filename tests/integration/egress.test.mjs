@@ -129,6 +129,53 @@ describe('ways out', () => {
     }
   });
 
+  test('of an account at the video site: only the client that needs them is asked with them, and shows that it can read them', async () => {
+    const dir = scratchDir();
+    try {
+      const rows = ['.youtube.com\tTRUE\t/\tTRUE\t0\tSAPISID\tsluice-account', '.youtube.com\tTRUE\t/\tTRUE\t0\tSID\tsluice-sid'];
+      writeFileSync(path.join(dir, 'youtube.txt'), `${rows.join('\n')}\n`);
+      await start({});
+      assertProblem(await stack.info(watch('sluiceMemb2')), 403, 'members_only');
+      await stack.stop();
+      await start({ SLUICE_COOKIES_DIR: dir });
+      await origin.reset();
+      const answer = await stack.info(watch('sluiceMemb2'));
+      assert.equal(answer.json().engine, 'youtube:tv', answer.text() + stack.log());
+      const media = await stack.stream(watch('sluiceMemb2'), 'format-140');
+      assert.equal(sha256(media.body), sha256(readFileSync(origin.media['short-140.m4a'].path)));
+      assert.equal((await stack.info(fresh())).json().engine, 'youtube:visionos');
+      const sent = (await origin.requests()).filter(({ method }) => method !== 'CONNECT');
+      const told = sent.filter(({ headers }) => headers.cookie);
+      assert.ok(told.length > 0);
+      for (const one of told) assert.deepEqual([one.client, one.host, one.headers.cookie], ['TVHTML5', 'www.youtube.com', 'SAPISID=sluice-account; SID=sluice-sid']);
+      assert.ok(sent.some(isMedia));
+      assert.doesNotMatch(await stack.sql('SELECT hex(value) FROM media_cache'), new RegExp(Buffer.from('sluice-account').toString('hex'), 'i'));
+      const trace = await run(path.join(programs, 'sluice'), ['extract', '--trace', watch('sluiceMemb2')], {
+        env: { PATH: process.env.PATH, SLUICE_ENGINES: 'native', SLUICE_DATA_DIR: path.join(dir, 'data'), SLUICE_COOKIES_DIR: dir, PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile },
+      });
+      assert.match(trace.stdout.toString(), /by youtube:tv/);
+      assert.doesNotMatch(trace.stdout.toString() + trace.stderr + stack.log(), /sluice-account|SAPISIDHASH \d/);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
+  test('cookies of a site go along with what its pages set', async () => {
+    const dir = scratchDir();
+    try {
+      writeFileSync(path.join(dir, 'tiktok.txt'), '.tiktok.com\tTRUE\t/\tTRUE\t0\tsessionid\tsecret\n');
+      await start({ SLUICE_COOKIES_DIR: dir });
+      const link = 'https://www.tiktok.com/@sluice.demo/video/7000000000000000001';
+      assert.equal((await stack.stream(link, 'best')).status, 200);
+      const cookies = async (host) => [...new Set((await origin.requests()).filter((one) => one.host === host && one.method !== 'CONNECT').map(({ headers }) => headers.cookie))];
+      assert.deepEqual(await cookies('www.tiktok.com'), ['sessionid=secret']);
+      assert.deepEqual(await cookies('v16-webapp.tiktok.com'), ['tt_chain_token=sluice-chain; ttwid=1%7Cabc; sessionid=secret']);
+      assert.doesNotMatch(await stack.sql('SELECT hex(value) FROM media_cache'), new RegExp(Buffer.from('secret').toString('hex'), 'i'));
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
   test('calls take turns', async () => {
     await start({ SLUICE_UPSTREAM_INTERVAL_MS: '100' });
     const began = Date.now();

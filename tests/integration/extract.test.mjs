@@ -98,9 +98,9 @@ describe('sluice extract', () => {
     assert.match(done.out, /by youtube:android/);
     assert.match(done.out, /android +POST https:\/\/youtubei\.googleapis\.com\/youtubei\/v1\/reel\/reel_item_watch: status 200/);
     assert.ok((await origin.requests()).every(({ client }) => client !== 'VISIONOS'));
-    const unknown = await sluice('extract', '--client', 'tv', watch('sluiceDemo1'));
+    const unknown = await sluice('extract', '--client', 'radio', watch('sluiceDemo1'));
     assert.equal(unknown.exit, 2);
-    assert.match(unknown.err, /no client tv; there are: visionos android/);
+    assert.match(unknown.err, /no client radio; there are: visionos android/);
   });
 
   test('says what is wrong with what cannot be had', async () => {

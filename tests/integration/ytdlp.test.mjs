@@ -86,6 +86,20 @@ describe('the real one', () => {
       assert.deepEqual(stack.processes().filter((row) => row.name.startsWith('python')).map((row) => row.pid), children);
     }));
 
+  test('it has the operator’s cookies for the host of the link, and what is remembered does not', async () => {
+    const dir = scratchDir();
+    const row = (domain, name, value) => `${domain}\t${domain.startsWith('.') ? 'TRUE' : 'FALSE'}\t/\tTRUE\t0\t${name}\t${value}\n`;
+    writeFileSync(path.join(dir, 'sites.txt'), row('.sites.example', 'session', 'hidden-1') + row('media.example', 'other', 'hidden-2'));
+    await withStack({ SLUICE_ENGINES: 'yt-dlp', SLUICE_COOKIES_DIR: dir }, async (stack) => {
+      assert.equal((await stack.stream(page('file'), 'best')).status, 200);
+      const sent = (await origin.requests()).filter((entry) => entry.method === 'GET');
+      assert.deepEqual([...new Set(sent.map((entry) => `${entry.host} ${entry.headers.cookie}`))].sort(), ['files.sites.example session=hidden-1', 'sites.example session=hidden-1']);
+      assert.equal((await stack.stream(page('plain'), 'best')).status, 200);
+      assert.ok((await asked('/clip.mp4')).every((entry) => !/hidden-1/.test(entry.headers.cookie ?? '') || entry.host === 'files.sites.example'));
+      assert.doesNotMatch(await stack.sql('SELECT hex(value) FROM media_cache'), new RegExp(Buffer.from('hidden').toString('hex'), 'i'));
+    });
+  });
+
   test('it looks by the way out by which the media are fetched', () =>
     withStack({ SLUICE_ENGINES: 'yt-dlp', PROXY_URL: `${origin.proxyUrls[1]} ${origin.proxyUrls[2]}` }, async (stack) => {
       const used = new Set();

@@ -220,6 +220,14 @@ const videos = {
   sluiceMemb1: {
     error: unplayable('Join this channel to get access to members-only content like this video, and other exclusive perks.'),
   },
+  // The same, for whom it is meant.
+  sluiceMemb2: {
+    title: 'Sluice demo: for members',
+    author: 'Sluice',
+    set: 'short',
+    formats: ['136', '140'],
+    members: unplayable('Join this channel to get access to members-only content like this video, and other exclusive perks.'),
+  },
   sluicePaid1: { error: unplayable('This video requires payment to watch') },
   sluicePrem1: { error: unplayable('This video is only available to Music Premium members') },
   sluiceUpco1: { error: { status: 'LIVE_STREAM_OFFLINE', reason: 'This live event will begin in 3 hours.' } },

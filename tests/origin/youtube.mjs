@@ -10,7 +10,7 @@ import { botCheck, videoOf } from './videos.mjs';
 
 const rangeLimit = 10 * 1024 * 1024;
 const types = { mp4: 'video/mp4', m4a: 'audio/mp4' };
-const nameOf = { 101: 'VISIONOS', 3: 'ANDROID', 1: 'WEB', 2: 'MWEB', 5: 'IOS', 56: 'WEB_EMBEDDED_PLAYER' };
+const nameOf = { 101: 'VISIONOS', 3: 'ANDROID', 1: 'WEB', 2: 'MWEB', 5: 'IOS', 56: 'WEB_EMBEDDED_PLAYER', 7: 'TVHTML5' };
 
 // The video a media URL belongs to.
 export function mediaVideo(url) {
@@ -92,7 +92,7 @@ export function makeYoutube({ media, settings }) {
     return url.href;
   }
 
-  const needsPlayer = (client) => ['WEB_EMBEDDED_PLAYER', 'MWEB', 'WEB'].includes(client);
+  const needsPlayer = (client) => ['WEB_EMBEDDED_PLAYER', 'MWEB', 'WEB', 'TVHTML5'].includes(client);
   const needsToken = (client) => ['MWEB', 'WEB'].includes(client);
   const bindings = new Map(); // a media URL's ei → the visitor it was given to
   const tokens = new Map(); // proof-of-origin token → what it is bound to; '*': anything
@@ -166,7 +166,7 @@ export function makeYoutube({ media, settings }) {
   // The visionOS client gets URLs of adaptive formats, and the embedded one such as need the player script; the Android one gets itag 18; others get neither.
   function streamingData(id, video, asker) {
     const rows = rowsOf(video);
-    const withUrls = ['VISIONOS', 'WEB_EMBEDDED_PLAYER', 'MWEB'].includes(asker.client);
+    const withUrls = ['VISIONOS', 'WEB_EMBEDDED_PLAYER', 'MWEB', 'TVHTML5'].includes(asker.client);
     const isProtected = rows.length > 0 && rows.every((row) => row.with?.drmFamilies);
     const muxed = format(id, video, { itag: '18', ...(isProtected && { with: rows[0].with }), without: ['contentLength', 'initRange', 'indexRange'] }, asker);
     return {
@@ -240,7 +240,7 @@ export function makeYoutube({ media, settings }) {
         maxAgeSeconds: 0,
       },
     };
-    if (!asker.known) return { ...context, playabilityStatus: botCheck };
+    if (!asker.known || (asker.client === 'TVHTML5' && !asker.signedIn)) return { ...context, playabilityStatus: botCheck };
     if (video?.empty || (!video && asker.client === 'ANDROID')) return {};
     if (!video) return { ...context, playabilityStatus: { status: 'ERROR', reason: 'This video is unavailable' } };
     if (needsPlayer(asker.client) && asker.signatureTimestamp !== signatureTimestamp)
@@ -250,7 +250,8 @@ export function makeYoutube({ media, settings }) {
     const refused =
       video.error ??
       (asker.client === 'VISIONOS' ? video.visionos : undefined) ??
-      (asker.client !== 'WEB_EMBEDDED_PLAYER' ? video.elsewhere : undefined);
+      (asker.client !== 'WEB_EMBEDDED_PLAYER' ? video.elsewhere : undefined) ??
+      (asker.signedIn ? undefined : video.members);
     if (refused) {
       const { errorScreen, ...playabilityStatus } = refused;
       return { ...context, playabilityStatus: { ...playabilityStatus, ...(errorScreen && { errorScreen }) } };
@@ -268,6 +269,17 @@ export function makeYoutube({ media, settings }) {
     };
   }
 
+  // An account: its cookie, and the proof that whoever sends it can read it.
+  function isSignedIn({ cookie, authorization, origin }) {
+    const sapisid = /(?:^|; )SAPISID=([^;]+)/.exec(cookie ?? '')?.[1];
+    const [, at, hash] = /^SAPISIDHASH (\d+)_([0-9a-f]{40})$/.exec(authorization ?? '') ?? [];
+    return (
+      sapisid === 'sluice-account' &&
+      Math.abs(at - Date.now() / 1000) < 300 &&
+      hash === createHash('sha1').update(`${at} ${sapisid} ${origin}`).digest('hex')
+    );
+  }
+
   // Who asks, or a refusal: the request must agree with itself.
   function readAsker({ headers, body, address }) {
     const client = body?.context?.client;
@@ -283,7 +295,7 @@ export function makeYoutube({ media, settings }) {
     const stated = [client.visitorData, headers['x-goog-visitor-id']].filter(Boolean);
     if (new Set(stated).size > 1) return refused('two visitors');
     const known = visitors.get(stated[0]) === client.clientName;
-    return { signatureTimestamp: body.playbackContext?.contentPlaybackContext?.signatureTimestamp, client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
+    return { signedIn: isSignedIn(headers), signatureTimestamp: body.playbackContext?.contentPlaybackContext?.signatureTimestamp, client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
   }
 
   function api(seen) {

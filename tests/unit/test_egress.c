@@ -194,6 +194,22 @@ static void cookies(void **state)
     assert_cookies(c, "https://site.example.evil.example/", "");
     assert_cookies(NULL, "https://site.example/", "");
 
+    /* Beside those that a page has set; one of a name. And for programs that send them themselves. */
+    auto_(guard) struct guard guard = {0};
+    auto_(guard_url) struct guard_url url = {0};
+    auto_(buf) struct buf both = BUF_INIT(COOKIES_MAX_BYTES);
+    auto_(buf) struct buf lines = BUF_INIT(COOKIES_MAX_BYTES);
+    assert_int_equal(guard_init(&guard, "80,443", &err), 0);
+    assert_int_equal(guard_url_check(&guard, "https://site.example/", &url, &err), 0);
+    (void)buf_adds(&both, "page=9; all=8");
+    assert_int_equal(cookies_of(c, &url, &both), 1);
+    assert_string_equal(buf_str(&both), "page=9; all=8; exact=2");
+    assert_int_equal(cookies_lines_of(c, &url, &lines), 3);
+    assert_string_equal(buf_str(&lines), ".site.example\tTRUE\t/\tFALSE\t0\tall\t1\n"
+                                         "site.example\tFALSE\t/\tFALSE\t0\texact\t2\n"
+                                         ".site.example\tTRUE\t/videos\tTRUE\t4000000000\tdeep\t3\n");
+    assert_int_equal(cookies_lines_of(NULL, &url, &lines), 0);
+
     write_cookies(dir, "site.txt", ".site.example\tTRUE\t/\tFALSE\t0\tnew\t6\n");
     clock_sleep_ms(COOKIES_LOOK_US / 1000 + 100);
     assert_cookies(c, "https://site.example/", "new=6");

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "fake_site.h"
+#include "site/youtube/account.h"
 #include "site/youtube/youtube.h"
 
 #define ID      "dQw4w9WgXcQ"
@@ -685,10 +686,46 @@ static int prepare(void **state)
     return hash_init(&err);
 }
 
+static int lines_of(void *ctx, const char *url, struct buf *out)
+{
+    assert_string_equal(url, "https://www.youtube.com/");
+    return ctx ? buf_adds(out, ctx) : -1;
+}
+
+static void proof_of_an_account(void **state)
+{
+    (void)state;
+#define COOKIE(name, value) ".youtube.com\tTRUE\t/\tTRUE\t4000000000\t" name "\t" value "\n"
+#define HASH                "SAPISIDHASH 1700000000_747622f274182ecf105054645d6a0093199ab03d"
+    static const struct {
+        const char *name, *lines, *proof; /* NULL: none */
+    } cases[] = {
+        {"signed in", COOKIE("SID", "x") COOKIE("SAPISID", "abc/def"), HASH},
+        {"in its other form", COOKIE("__Secure-3PAPISID", "abc/def"), HASH},
+        {"both", COOKIE("__Secure-3PAPISID", "other") COOKIE("SAPISID", "abc/def"), HASH},
+        {"somebody without account", COOKIE("VISITOR", "abc") COOKIE("NOT_SAPISID", "abc/def"), NULL},
+        {"of that name, and empty", COOKIE("SAPISID", ""), NULL},
+        {"a line cut short", ".youtube.com\tTRUE\t/\tTRUE\t0\tSAPISID", NULL},
+        {"nobody", NULL, NULL},
+    };
+    const struct client client = {.host = "www.youtube.com"};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char proof[ACCOUNT_PROOF_MAX] = "";
+        const struct site_env env = {.cookies = lines_of, .cookies_ctx = (void *)(uintptr_t)cases[i].lines};
+        bool there = account_proof(&env, &client, 1700000000, proof) == 0;
+        if (there != (cases[i].proof != NULL) || strcmp(proof, there ? cases[i].proof : "") != 0 ||
+            account_is_there(&env, &client) != there)
+            fail_msg("%s: %d, '%s'", cases[i].name, there, proof);
+    }
+    const struct site_env none = {.cookies = NULL};
+    assert_false(account_is_there(&none, &client));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals),
+        cmocka_unit_test(proof_of_an_account),
         cmocka_unit_test(transport_errors),
         cmocka_unit_test(one_reset_is_survived),
         cmocka_unit_test(first_client_suffices),

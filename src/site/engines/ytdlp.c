@@ -19,7 +19,7 @@
 #include "base/text.h"
 #include "net/egress.h"
 
-enum { SPARE_MS = 2000, SETTINGS_MAX = 8 };
+enum { SPARE_MS = 2000, SETTINGS_MAX = 8, COOKIES_MAX_BYTES = 32 * 1024 };
 
 struct ytdlp {
     int fd; /* to the keeper: a descriptor for each question */
@@ -201,8 +201,11 @@ int ytdlp_describe(const struct site_env *env, const struct link *link, const st
     auto_(buf) struct buf answer = BUF_INIT(YTDLP_ANSWER_MAX + 1);
     /* A page that could be read, and is no media file, is looked into; of one that could not, only an
      * extractor that knows the site can make something. */
+    auto_(buf) struct buf cookies = BUF_INIT(COOKIES_MAX_BYTES);
+    bool has_cookies = env->cookies && env->cookies(env->cookies_ctx, link->url, &cookies) == 0;
     bool generic = before->code == ERR_OK || before->code == ERR_UNSUPPORTED_SITE;
-    json_t *root = json_pack("{s:s, s:b}", "url", link->url, "generic", generic);
+    json_t *root = json_pack("{s:s, s:b, s:s?}", "url", link->url, "generic", generic, "cookies",
+                             has_cookies ? buf_str(&cookies) : NULL);
     char *question = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     int rc = question ? ask(y, env->egress ? env->egress : "", question, &answer, err)

@@ -66,6 +66,7 @@ for name in ("curl_cffi", "requests", "urllib3", "websockets", "secretstorage"):
     sys.modules[name] = None  # other ways to the network, and to other programs' secrets
 
 import json  # noqa: E402 (after the sockets, as ssl derives its own from them)
+from http.cookiejar import Cookie  # noqa: E402
 
 
 def load():
@@ -144,13 +145,15 @@ def is_known(ydl, url):
     return False
 
 
-def one_format(ydl, entry):
+def one_format(ydl, entry, given):
     url = entry.get("url")
     headers = dict(entry.get("http_headers") or {})
     jar = getattr(ydl.cookiejar, "get_cookie_header", None)
     cookie = headers.get("Cookie") or (jar(url) if jar and url else None)
-    if cookie:
-        headers["Cookie"] = cookie
+    # Not what was lent: it is not for what is remembered, and our gate adds it to what it fetches.
+    headers["Cookie"] = "; ".join(pair for pair in (cookie or "").split("; ") if pair not in given)
+    if not headers["Cookie"]:
+        del headers["Cookie"]
     keep = (
         "format_id url ext protocol vcodec acodec width height fps tbr vbr abr asr audio_channels language "
         "language_preference format_note manifest_url has_drm"
@@ -181,19 +184,32 @@ def finite(value):
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def summary(ydl, info):
+def summary(ydl, info, given):
     keep = "id title uploader channel artist duration thumbnail upload_date release_date is_live live_status extractor webpage_url".split()
     out = {key: info.get(key) for key in keep if info.get(key) is not None}
     if out.get("extractor") in ("generic", "html5"):  # it numbers what it finds, also where that is one
         out["title"] = str(out.get("title", "")).removesuffix(" (1)")
     listed = info.get("formats") or ([info] if info.get("url") else [])
-    out["formats"] = [one_format(ydl, entry) for entry in listed[-FORMATS_MAX:] if isinstance(entry, dict)]
+    out["formats"] = [one_format(ydl, entry, given) for entry in listed[-FORMATS_MAX:] if isinstance(entry, dict)]
     out["subtitles"] = tracks(info.get("subtitles"))
     out["automatic"] = tracks(info.get("automatic_captions")) if len(info.get("automatic_captions") or {}) < 20 else []
     out["chapters"] = [
         {"start": one.get("start_time"), "title": one.get("title")} for one in (info.get("chapters") or [])[:500]
     ]
     return out
+
+
+def lend_cookies(jar, lines):
+    """The operator's cookies for the link's host, as lines of a file that browsers export."""
+    given = set()
+    for line in filter(None, (lines or "").split("\n")):
+        domain, subdomains, path, secure, expires, name, value = line.split("\t")
+        until = int(expires) or None
+        jar.set_cookie(
+            Cookie(0, name, value, None, False, domain, True, subdomains == "TRUE", path, True, secure == "TRUE", until, until is None, None, None, {})
+        )
+        given.add(f"{name}={value}")
+    return given
 
 
 def describe(yt_dlp, question):
@@ -216,11 +232,11 @@ def describe(yt_dlp, question):
         "compat_opts": {"no-certifi"},
         "check_formats": False,
         "allow_unplayable_formats": False,
-        "cookiefile": question.get("cookies") or None,
     }
     try:
         with yt_dlp.YoutubeDL(params) as ydl:
             ydl.save_cookies = lambda: None
+            given = lend_cookies(ydl.cookiejar, question.get("cookies"))
             url = question["url"]
             if not question.get("generic") and not is_known(ydl, url):
                 return {"code": "unsupported_site", "text": "no extractor for this site"}
@@ -231,7 +247,7 @@ def describe(yt_dlp, question):
                 info = next((entry for entry in info["entries"] or () if entry), None)
             if not info:
                 return {"code": "unsupported_site", "text": "nothing in it"}
-            return {"code": "ok", "info": finite(summary(ydl, info))}
+            return {"code": "ok", "info": finite(summary(ydl, info, given))}
     except Exception as error:  # whatever an extractor throws is about this link
         text = quiet.said or str(error)
         return {"code": code_of(error, text), "text": text[:300]}

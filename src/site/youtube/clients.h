@@ -36,6 +36,7 @@ struct client {
     const char *user_agent;   /* also for the media it names */
     bool needs_js;            /* what it gives has to be transformed (challenges/) */
     bool needs_po_token;      /* proof-of-origin tokens: see po_token.h */
+    bool needs_cookies;       /* of an account: see account.h */
     unsigned po_contexts;     /* for what: bits 1 << enum po_context */
     bool po_binds_video;      /* tokens for media are bound to the video, not to the visitor */
     const json_t *headers;

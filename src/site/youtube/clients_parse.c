@@ -38,7 +38,7 @@ struct client_members {
     const json_t *needs, *po_token;
 };
 struct needs_members {
-    bool js, po_token;
+    bool js, po_token, cookies;
 };
 struct po_token_members {
     const json_t *contexts;
@@ -112,6 +112,7 @@ static const struct member po_token_table[] = {
 static const struct member needs_table[] = {
     MEMBER(WANT_BOOL, needs_members, js),
     MEMBER(WANT_BOOL, needs_members, po_token),
+    {"cookies", WANT_BOOL, true, offsetof(struct needs_members, cookies)},
 };
 static const struct member rule_table[] = {
     NOTE,
@@ -298,7 +299,7 @@ static int take_clients(struct clients *out, const json_t *list, struct err *err
         char where[40];
         char needs_where[48];
         struct client_members m = {.needs = NULL};
-        struct needs_members needs = {false, false};
+        struct needs_members needs = {false, false, false};
         (void)snprintf(where, sizeof where, "clients[%zu]", i);
         (void)snprintf(needs_where, sizeof needs_where, "%s.needs", where);
         if (take_members(client_table, ARRAY_LEN(client_table), json_array_get(list, i), &m, where, err) < 0)
@@ -311,6 +312,7 @@ static int take_clients(struct clients *out, const json_t *list, struct err *err
             return -1;
         m.client.needs_js = needs.js;
         m.client.needs_po_token = needs.po_token;
+        m.client.needs_cookies = needs.cookies;
         out->list[out->count++] = m.client;
     }
     return 0;

@@ -34,6 +34,7 @@ static const char *value_of(const struct fill *f, const char *name, size_t len, 
         {"cpn", f->cpn},
         {"nonce", f->nonce},
         {"po_token", f->po_token},
+        {"account", f->account},
     };
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
         if (strlen(values[i].name) == len && memcmp(values[i].name, name, len) == 0)
@@ -61,7 +62,8 @@ int fill_text(const struct fill *f, const char *text, struct buf *out)
 int fill_init(struct fill *f, const struct client *client, const char *video_id, const char *visitor_data)
 {
     auto_(buf) struct buf agent = BUF_INIT(sizeof f->user_agent - 1);
-    *f = (struct fill){.client = client, .video_id = video_id, .visitor_data = visitor_data, .po_token = ""};
+    *f = (struct fill){
+        .client = client, .video_id = video_id, .visitor_data = visitor_data, .po_token = "", .account = ""};
     random_text(f->cpn, sizeof f->cpn);
     random_text(f->nonce, sizeof f->nonce);
     if (fill_text(f, client->user_agent, &agent) < 0)

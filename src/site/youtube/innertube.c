@@ -94,6 +94,7 @@ static int post(const struct site_env *env, const struct fill *f, const char *pa
         .max_bytes = INNERTUBE_ANSWER_MAX,
         .compressed = true,
         .asked_as = f->client->key,
+        .cookies = f->client->needs_cookies,
     };
     if (site_call(env, &call, &got, err) < 0)
         return -1;

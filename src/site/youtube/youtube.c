@@ -11,6 +11,7 @@
 #include "site/call.h"
 #include "site/hls.h"
 #include "site/hls_link.h"
+#include "site/youtube/account.h"
 #include "site/youtube/challenges/challenges.h"
 #include "site/youtube/date.h"
 #include "site/youtube/hedge.h"
@@ -113,6 +114,7 @@ static void ask(const struct site_env *env, const struct clients *clients, const
     struct err err = {.code = ERR_OK};
     struct player_script script = {.signature_timestamp = 0};
     json_t *player = NULL;
+    char account[ACCOUNT_PROOF_MAX];
     auto_(buf) struct buf token = BUF_INIT(PO_TOKEN_MAX);
     if (client->needs_js && challenges_player(env, client->user_agent, &script, &err) < 0) {
         outcome_failed(o, &err);
@@ -133,6 +135,8 @@ static void ask(const struct site_env *env, const struct clients *clients, const
         return;
     }
     fill.po_token = buf_str(&token);
+    if (client->needs_cookies && account_proof(env, client, clock_unix_s(), account) == 0)
+        fill.account = account;
     ask_once(env, clients, &fill, &script, &player, out, o);
     if (o->class == CLASS_BOT_CHECK && innertube_visitor_adopt(&visitor, player)) {
         log_event(LOG_INFO, "bot_check", "client", client->key, "action", "asking again", NULL);
@@ -161,7 +165,8 @@ struct round {
 /* What a client needs and we do not have rules it out. */
 static bool is_usable(const struct round *r, const struct client *c)
 {
-    return (r->env->js || !c->needs_js) && (!c->needs_po_token || po_token_obtainable(r->env, c));
+    return (r->env->js || !c->needs_js) && (!c->needs_po_token || po_token_obtainable(r->env, c)) &&
+           (!c->needs_cookies || account_is_there(r->env, c));
 }
 
 static bool may_ask(const struct round *r, const struct client *c)
