@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "store/admin.h"
+#include "store/second_factor.h"
 #include "tool.h"
 
 enum { RANDOM_BYTES = 15 };
@@ -81,6 +82,15 @@ static int change(struct store *store, const struct wish *w)
     return rc == 1 ? done(w, password, made) : rc == 0 ? TOOL_NONE : tool_failed(&err);
 }
 
+static int switch_off(struct store *store, const struct wish *w)
+{
+    struct err err = {0};
+    int rc = store_totp_off(store, w->name, &err);
+    if (rc == 0)
+        fprintf(stderr, "sluice: nobody of that name has a second factor\n");
+    return rc == 1 ? done(w, "", false) : rc == 0 ? TOOL_NONE : tool_failed(&err);
+}
+
 static void add_user(void *ctx, const struct store_admin *who)
 {
     const char *role = who->may_change ? "admin" : "viewer";
@@ -108,7 +118,10 @@ int admin_command(int argc, char **argv)
         const char *name;
         int (*run)(struct store *store, const struct wish *w);
         bool named;
-    } commands[] = {{"list", list, false}, {"create", create, true}, {"passwd", change, true}};
+    } commands[] = {{"list", list, false},
+                    {"create", create, true},
+                    {"passwd", change, true},
+                    {"totp-off", switch_off, true}};
     struct err err = {0};
     struct wish w = {.may_change = true, .json = tool_take_json(&argc, argv)};
     auto_(config) struct config config = {0};
@@ -117,7 +130,7 @@ int admin_command(int argc, char **argv)
     while (argc && which < ARRAY_LEN(commands) && strcmp(commands[which].name, argv[0]) != 0)
         which++;
     if (!argc || which == ARRAY_LEN(commands))
-        return misuse("admin takes list, create or passwd");
+        return misuse("admin takes list, create, passwd or totp-off");
     bool has_role = argc == 4 && commands[which].run == create && strcmp(argv[2], "--role") == 0;
     if (argc != (commands[which].named ? 2 : 1) && !has_role)
         return misuse(commands[which].named ? "admin: one name" : "admin list takes nothing but --json");

@@ -8,7 +8,8 @@
     "  admin list          who may use the admin pages\n"                                                    \
     "  admin create NAME [--role admin|viewer]\n"                                                            \
     "  admin passwd NAME   the password is read from standard input, a line; where that is empty or a\n"     \
-    "                      terminal's, one is made and shown this once. Both take --json\n"
+    "                      terminal's, one is made and shown this once. Both take --json\n"                  \
+    "  admin totp-off NAME for who has lost authenticator and recovery codes: the password is enough again\n"
 
 /* The arguments after `admin`. Exit codes as in tool.h. */
 int admin_command(int argc, char **argv);

@@ -130,7 +130,7 @@ static int extract(struct app *app, const struct wish *w)
 
 static int check_client(const struct app *app, const char *key)
 {
-    auto_ptr(clients) struct clients *clients = clients_acquire(app->config.clients_file);
+    auto_ptr(clients) struct clients *clients = clients_acquire(app->clients_file);
     if (!key || (clients && clients_find(clients, key)))
         return 0;
     fprintf(stderr, "sluice: no client %s; there are:", key);

@@ -55,7 +55,9 @@ static const struct config_key keys[] = {
            "Its answers are sealed by AES-CBC with this key, in hexadecimal; empty: they are not."),
     SECRET(resolver_iv, "",
            "Initialisation vector for that, in hexadecimal; empty: the first 16 bytes of each answer."),
-    TEXT(clients_file, "", "YouTube client profiles (JSON), re-read when changed; empty: the built-in ones."),
+    TEXT(
+        clients_file, "",
+        "YouTube client profiles (JSON), re-read when changed; empty: those saved in the control room, or the built-in ones."),
     SECRET(
         proxy_url, "",
         "Upstream proxy: http://, https:// or socks5h://host:port; or several, and direct, with *3 for three times as often. PROXY_URL works too."),

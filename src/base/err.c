@@ -56,6 +56,9 @@ static const struct err_info table[ERR_CODE_COUNT] = {
                               "That API key may not be used for this site."},
     [ERR_BAD_LOGIN] = {"bad_login", 401, false, "Wrong name or password",
                        "That name and password do not belong together here."},
+    [ERR_CODE_REQUIRED] =
+        {"code_required", 401, false, "Code required",
+         "Enter your authenticator's current code as well, or a recovery code. Each works once."},
     [ERR_FORBIDDEN] = {"forbidden", 403, false, "Not allowed", "You may look at this, but not change it."},
     [ERR_QUOTA_EXCEEDED] = {"quota_exceeded", 429, true, "Quota exceeded",
                             "The limit is used up. Try again later."},

@@ -39,6 +39,7 @@ enum err_code {
     ERR_KEY_DISABLED,
     ERR_SITE_NOT_ALLOWED, /* for this key */
     ERR_BAD_LOGIN,
+    ERR_CODE_REQUIRED, /* of the second factor */
     ERR_FORBIDDEN,
     ERR_QUOTA_EXCEEDED,
     ERR_BUSY,

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "net/egress.h"
 
 enum { FIELDS = 7, PATH_MAX_BYTES = 4096 };
 
@@ -303,6 +304,45 @@ size_t cookies_lines_of(struct cookies *c, const struct guard_url *url, struct b
         (void)buf_addf(out, "%s%s\t%s\t%s\t%s\t%lld\t%s\t%s\n", dot, k->domain, subdomains, k->path,
                        k->tls ? "TRUE" : "FALSE", (long long)k->expires_unix_s, k->name, k->value);
         count++;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    return count;
+}
+
+/* ---- For operators ---- */
+
+static struct egress_cookies *row_of(struct egress_cookies *rows, size_t *count, size_t room,
+                                     const char *host)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcasecmp(rows[i].host, host) == 0)
+            return &rows[i];
+    }
+    if (*count == room || strlen(host) >= EGRESS_HOST_MAX)
+        return NULL;
+    rows[*count] = (struct egress_cookies){.count = 0};
+    (void)text_copy(rows[*count].host, EGRESS_HOST_MAX, host);
+    return &rows[(*count)++];
+}
+
+size_t cookies_hosts(struct cookies *c, struct egress_cookies *out, size_t room)
+{
+    size_t count = 0;
+    int64_t now = clock_unix_s();
+    if (!c)
+        return 0;
+    (void)pthread_mutex_lock(&c->lock);
+    look(c);
+    for (size_t i = 0; i < c->count; i++) {
+        const struct cookie *k = &c->list[i];
+        struct egress_cookies *row = row_of(out, &count, room, k->domain);
+        if (!row)
+            continue;
+        row->count++;
+        if (k->expires_unix_s && k->expires_unix_s < now)
+            row->expired++;
+        else if (k->expires_unix_s && (!row->expires_unix_s || k->expires_unix_s < row->expires_unix_s))
+            row->expires_unix_s = k->expires_unix_s;
     }
     (void)pthread_mutex_unlock(&c->lock);
     return count;

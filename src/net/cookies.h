@@ -28,4 +28,8 @@ size_t cookies_of(struct cookies *c, const struct guard_url *url, struct buf *ou
 /* Appends all cookies of the URL's host, whatever its path, as lines of such a file; how many. */
 size_t cookies_lines_of(struct cookies *c, const struct guard_url *url, struct buf *out);
 
+struct egress_cookies;
+/* See egress.h. */
+size_t cookies_hosts(struct cookies *c, struct egress_cookies *out, size_t room);
+
 #endif

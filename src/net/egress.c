@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "net/cookies.h"
 #include "net/wire.h"
 
 static const char direct[] = "direct";
@@ -119,14 +120,30 @@ static bool is_ailing(const struct way *way)
     return failed_us && clock_mono_us() - failed_us < EGRESS_AILING_US;
 }
 
+/* Host and port of a proxy's URL: no name and no password, however it writes them. */
+static void place_of(const char *url, char out[EGRESS_PLACE_MAX])
+{
+    const char *start = strstr(url, "://");
+    size_t len = start ? strcspn(start + 3, "/?#") : 0;
+    const char *at = start ? memrchr(start + 3, '@', len) : NULL;
+    const char *host = at ? at + 1 : start ? start + 3 : "";
+    (void)snprintf(out, EGRESS_PLACE_MAX, "%.*s", start ? (int)(start + 3 + len - host) : 0, host);
+}
+
 size_t egress_ways(const struct net *net, struct egress_way out[EGRESS_WAYS_MAX])
 {
     for (size_t i = 0; i < net->way_count; i++) {
         const struct way *way = &net->ways[i];
         out[i] = (struct egress_way){.weight = way->weight, .ailing = is_ailing(way)};
         memcpy(out[i].name, way->name, sizeof out[i].name);
+        place_of(way->url, out[i].place);
     }
     return net->way_count;
+}
+
+size_t egress_cookies(const struct net *net, struct egress_cookies *out, size_t room)
+{
+    return cookies_hosts(net->cookies, out, room);
 }
 
 /* An address of the prefix, all bits behind it random; the all-zero one is the routers'. */

@@ -16,6 +16,8 @@ enum {
     EGRESS_MAX = 96, /* bytes of a name, with its end */
     EGRESS_WAYS_MAX = 16,
     EGRESS_WAY_NAME_MAX = 16,
+    EGRESS_PLACE_MAX = 64,
+    EGRESS_HOST_MAX = 128,
     EGRESS_AILING_US = 30 * 1000 * 1000, /* so long is a proxy that could not be reached not chosen */
 };
 
@@ -24,8 +26,9 @@ enum {
 /* A proxy, or "direct". */
 struct egress_way {
     char name[EGRESS_WAY_NAME_MAX];
-    unsigned weight; /* how often, compared to the others, it should be chosen */
-    bool ailing;     /* its proxy could not be reached lately */
+    char place[EGRESS_PLACE_MAX]; /* "proxy.example:3128", for the operator; "" where there is none */
+    unsigned weight;              /* how often, compared to the others, it should be chosen */
+    bool ailing;                  /* its proxy could not be reached lately */
 };
 
 /* The ways there are; how many, at least one. */
@@ -37,5 +40,14 @@ const char *egress_proxy(const struct net *net, const char *way_name);
 /* The name of this way; of the direct one, where there is a prefix of our own, with a random address of it.
  * `cookies`: with those of the host. */
 void egress_name(const struct net *net, const struct egress_way *way, bool cookies, char out[EGRESS_MAX]);
+
+/* Cookies that the operator has for a host; no value of them is told. */
+struct egress_cookies {
+    char host[EGRESS_HOST_MAX];
+    size_t count, expired;
+    int64_t expires_unix_s; /* the first of them that will; 0: none does */
+};
+/* By host, in the order of the files; how many, at most `room`. */
+size_t egress_cookies(const struct net *net, struct egress_cookies *out, size_t room);
 
 #endif

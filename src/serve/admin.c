@@ -125,6 +125,13 @@ int admin_number(const struct http_request *req, const char *name, int64_t fallb
     return 0;
 }
 
+json_t *admin_text(const char *text)
+{
+    auto_(buf) struct buf clean = BUF_INIT(16384);
+    return text_utf8_clean(&clean, text, strlen(text)) < 0 ? json_string("")
+                                                           : json_stringn(buf_str(&clean), clean.len);
+}
+
 json_t *admin_time(int64_t unix_s)
 {
     char text[24];

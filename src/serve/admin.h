@@ -30,6 +30,9 @@ int admin_enter(struct app *app, const struct http_request *req, struct http_res
                 enum admin_right right, struct admin *out, struct err *err);
 /* That the request comes from a page of this origin, or from no page at all. */
 int admin_check_origin(const struct http_request *req, struct err *err);
+/* That who is signed in knows his password; wrong ones count as at signing in. ERR_BAD_LOGIN,
+ * ERR_QUOTA_EXCEEDED. */
+int admin_prove(struct app *app, const struct admin *who, const char *password, struct err *err);
 /* The name of the cookie of this request's scheme. */
 const char *admin_cookie_name(const struct http_request *req);
 void admin_csrf(const char *session_text, char out[HASH_HEX_LEN + 1]);
@@ -53,6 +56,8 @@ json_t *admin_settings(struct app *app, struct err *err);
 /* [{"program","pid",…}] of this host, and where the database lies and what it takes. */
 json_t *admin_processes(struct app *app);
 json_t *admin_database(const struct app *app);
+/* Text of the outside, as JSON wants it: bytes that are no UTF-8 are replaced. */
+json_t *admin_text(const char *text);
 /* "2026-11-20T18:00:00Z", or null for 0. */
 json_t *admin_time(int64_t unix_s);
 

@@ -12,6 +12,7 @@
 #include "serve/auth.h"
 #include "serve/serve.h"
 #include "store/rate.h"
+#include "store/second_factor.h"
 
 enum { CHECKS_AT_ONCE = 2 };
 
@@ -55,16 +56,43 @@ static int find_subjects(struct app *app, const struct http_request *req, const 
     return 0;
 }
 
-static int try_subject(struct app *app, const char *subject, struct http_response *res, struct err *err)
+static int try_subject(struct app *app, const char *subject, struct err *err)
 {
     int wait_s = 0;
     int rc = store_login_try(app->store, subject, clock_unix_s(), &wait_s, err);
     if (rc != 0)
         return rc < 0 ? -1 : 0;
-    (void)res;
     (void)err_set(err, ERR_QUOTA_EXCEEDED, "too many wrong passwords");
     err->retry_after_s = wait_s;
     return -1;
+}
+
+int admin_prove(struct app *app, const struct admin *who, const char *password, struct err *err)
+{
+    struct store_admin found;
+    char subject[2 + STORE_ADMIN_NAME_MAX + 1];
+    (void)snprintf(subject, sizeof subject, "u:%s", who->session.name);
+    if (try_subject(app, subject, err) < 0)
+        return -1;
+    int rc = check_password(app, who->session.name, password, &found, err);
+    if (rc <= 0)
+        return rc < 0 ? -1 : err_set(err, ERR_BAD_LOGIN, "that is not the password");
+    return store_login_forget(app->store, subject, err);
+}
+
+/* After the password was right: whether a code is needed, and was given. *left: recovery codes that remain,
+ * -1 where there is no second factor. */
+static int check_second_factor(struct app *app, const char *name, const char *code, int *left,
+                               struct err *err)
+{
+    *left = -1;
+    int rc = store_totp_is_on(app->store, name, err);
+    if (rc <= 0)
+        return rc;
+    rc = code && *code ? store_totp_use(app->store, name, code, clock_unix_s(), left, err) : 0;
+    if (rc == 0)
+        return err_set(err, ERR_CODE_REQUIRED, "no code, a wrong one, or one that has been used");
+    return rc < 0 ? -1 : 0;
 }
 
 /* ---- Cookie ---- */
@@ -77,11 +105,11 @@ static int set_cookie(const struct http_request *req, struct http_response *res,
                             *text ? "" : "; Max-Age=0");
 }
 
-static json_t *session_json(const struct admin *a)
+static json_t *session_json(const struct admin *a, bool second_factor)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", a->session.name, "role",
-                     a->session.may_change ? "admin" : "viewer", "csrf_token", a->csrf, "signed_in_at",
-                     admin_time(a->session.created_unix_s), "expires_at",
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", a->session.name, "role",
+                     a->session.may_change ? "admin" : "viewer", "csrf_token", a->csrf, "second_factor",
+                     second_factor, "signed_in_at", admin_time(a->session.created_unix_s), "expires_at",
                      admin_time(a->session.created_unix_s + STORE_SESSION_MAX_S));
 }
 
@@ -95,18 +123,20 @@ int serve_admin_login(struct app *app, const struct http_request *req, struct ht
     struct admin a = {.csrf = ""};
     const char *name;
     const char *password;
+    int left;
     if (admin_check_origin(req, err) < 0 || admin_param(req, "name", &name, err) < 0 ||
         admin_param(req, "password", &password, err) < 0)
         return -1;
     if (!store_admin_name_is_valid(name))
         name = "-"; /* which is nobody's; as many tries and as long as with any other */
-    if (find_subjects(app, req, name, &subjects, err) < 0 ||
-        try_subject(app, subjects.address, res, err) < 0 || try_subject(app, subjects.name, res, err) < 0)
+    if (find_subjects(app, req, name, &subjects, err) < 0 || try_subject(app, subjects.address, err) < 0 ||
+        try_subject(app, subjects.name, err) < 0)
         return -1;
     int rc = check_password(app, name, password, &who, err);
     if (rc <= 0)
         return rc < 0 ? -1 : err_set(err, ERR_BAD_LOGIN, "wrong name or password");
-    if (store_login_forget(app->store, subjects.address, err) < 0 ||
+    if (check_second_factor(app, name, http_param(req, "code"), &left, err) < 0 ||
+        store_login_forget(app->store, subjects.address, err) < 0 ||
         store_login_forget(app->store, subjects.name, err) < 0 ||
         store_session_begin(app->store, who.name, a.text, err) < 0)
         return -1;
@@ -114,17 +144,21 @@ int serve_admin_login(struct app *app, const struct http_request *req, struct ht
     a.session.may_change = who.may_change;
     a.session.created_unix_s = clock_unix_s();
     admin_csrf(a.text, a.csrf);
-    if (admin_note(app, &a, "login", who.name, NULL, NULL, err) < 0)
+    json_t *how = left < 0 ? NULL : json_pack("{s:i}", "recovery_codes_left", left);
+    if (admin_note(app, &a, "login", who.name, NULL, how, err) < 0)
         return -1;
     (void)set_cookie(req, res, a.text);
-    return admin_send(res, session_json(&a), err);
+    return admin_send(res, session_json(&a, left >= 0), err);
 }
 
 int serve_admin_session(struct app *app, const struct http_request *req, struct http_response *res,
                         struct err *err)
 {
     struct admin a;
-    return admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0 ? -1 : admin_send(res, session_json(&a), err);
+    if (admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0)
+        return -1;
+    int on = store_totp_is_on(app->store, a.session.name, err);
+    return on < 0 ? -1 : admin_send(res, session_json(&a, on == 1), err);
 }
 
 int serve_admin_logout(struct app *app, const struct http_request *req, struct http_response *res,
@@ -147,19 +181,10 @@ int serve_admin_password(struct app *app, const struct http_request *req, struct
                          struct err *err)
 {
     struct admin a;
-    struct store_admin who;
-    struct subjects subjects;
     const char *old;
     const char *new;
     if (admin_enter(app, req, res, ADMIN_OWN, &a, err) < 0 || admin_param(req, "old", &old, err) < 0 ||
-        admin_param(req, "new", &new, err) < 0 ||
-        find_subjects(app, req, a.session.name, &subjects, err) < 0 ||
-        try_subject(app, subjects.name, res, err) < 0)
-        return -1;
-    int rc = check_password(app, a.session.name, old, &who, err);
-    if (rc <= 0)
-        return rc < 0 ? -1 : err_set(err, ERR_BAD_LOGIN, "the old password is wrong");
-    if (store_login_forget(app->store, subjects.name, err) < 0 ||
+        admin_param(req, "new", &new, err) < 0 || admin_prove(app, &a, old, err) < 0 ||
         store_admin_set_password(app->store, a.session.name, new, a.text, err) < 0 ||
         admin_note(app, &a, "password", a.session.name, NULL, NULL, err) < 0)
         return -1;

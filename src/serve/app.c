@@ -206,6 +206,19 @@ int app_check(const struct config *c, struct err *err)
                : 0;
 }
 
+/* The operator's, or the one that the control room writes. */
+static int find_clients_file(struct app *app)
+{
+    const struct config *c = &app->config;
+    if (*c->clients_file && access(c->clients_file, R_OK) < 0)
+        log_event(LOG_ERROR, "clients", "file", c->clients_file, "error", "cannot be read", NULL);
+    if (asprintf(&app->clients_file, "%s%s", *c->clients_file ? c->clients_file : c->data_dir,
+                 *c->clients_file ? "" : "/clients.json") >= 0)
+        return 0;
+    app->clients_file = NULL;
+    return -1;
+}
+
 int app_open(struct app *app, struct config *config, struct err *err)
 {
     *app = (struct app){.config = *config};
@@ -227,6 +240,10 @@ int app_open(struct app *app, struct config *config, struct err *err)
     }
     if (asprintf(&app->players_dir, "%s/players", c->data_dir) < 0)
         app->players_dir = NULL;
+    if (find_clients_file(app) < 0) {
+        app_close(app);
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    }
     atomic_init(&app->parts, c->parallel_bytes);
     store_limit_cache(app->store, (uint64_t)c->cache_bytes);
     store_jobs_keep(app->store, c->job_keep_s);
@@ -243,7 +260,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .memo_ctx = app->store,
         .cookies = call_cookies,
         .cookies_ctx = app->net,
-        .clients_file = c->clients_file,
+        .clients_file = app->clients_file,
         .players_dir = app->players_dir,
         .pot_provider_url = c->pot_provider_url,
         .po_tokens = c->po_tokens,
@@ -329,6 +346,7 @@ void app_close(struct app *app)
     js_close(app->site.js);
     ytdlp_close(app->engines.ytdlp);
     free(app->players_dir);
+    free(app->clients_file);
     events_close(app->events);
     pumps_close(app->pumps);
     net_close(app->net);

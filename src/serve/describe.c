@@ -31,13 +31,18 @@ static int64_t keep_until(const struct app *app, const struct description *d)
     return until > now ? until : 0;
 }
 
-int serve_extract(struct app *app, const struct link *link, const char *only_client, struct description **out,
-                  json_t **steps, struct err *err)
+int serve_extract_by(struct app *app, const struct link *link, const struct extract_by *by,
+                     struct description **out, json_t **steps, struct err *err)
 {
-    struct outward outward = {.app = app};
+    struct outward outward = {.app = app, .only_way = by->way, .until_mono_us = by->until_mono_us};
     struct trace trace;
     struct site_env env = app->site;
-    env.only_client = only_client;
+    struct engine_settings one = app->engines;
+    env.only_client = by->client;
+    if (by->engine) {
+        one.order = by->engine;
+        env.engines = &one;
+    }
     trace_begin(&trace, &env);
     int rc = outward_begin(&outward, link, err);
     for (int tries = 1; rc == 0; tries++) {
@@ -50,6 +55,12 @@ int serve_extract(struct app *app, const struct link *link, const char *only_cli
     }
     *steps = trace_end(&trace);
     return rc < 0 ? -1 : outward_mark(&outward, *out, err);
+}
+
+int serve_extract(struct app *app, const struct link *link, const char *only_client, struct description **out,
+                  json_t **steps, struct err *err)
+{
+    return serve_extract_by(app, link, &(struct extract_by){.client = only_client}, out, steps, err);
 }
 
 static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct err *err)

@@ -19,6 +19,16 @@ int serve_describe(struct app *app, const char *link_text, const struct descript
 int serve_extract(struct app *app, const struct link *link, const char *only_client, struct description **out,
                   json_t **steps, struct err *err);
 
+/* The same, for who wants to know how one part does. All of it may be NULL or 0: as usual. */
+struct extract_by {
+    const char *client; /* as in site_env */
+    const char *engine; /* the only one */
+    const char *way;    /* out, the only one */
+    int64_t until_mono_us;
+};
+int serve_extract_by(struct app *app, const struct link *link, const struct extract_by *by,
+                     struct description **out, json_t **steps, struct err *err);
+
 /* The same as one client of the site alone tells it (site_other_client()); remembered apart. */
 int serve_describe_by(struct app *app, const char *client, const char *link_text,
                       const struct description *stale, struct description **out, struct err *err);

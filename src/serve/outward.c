@@ -23,8 +23,7 @@ static void subject_of(const char *kind, const char *way, char out[STORE_SUBJECT
 
 /* ---- Which way ---- */
 
-/* Without the database nobody can know that a way is to be left alone. */
-static bool is_left_alone(struct app *app, const char *way)
+bool outward_is_left_alone(struct app *app, const char *way)
 {
     char subject[STORE_SUBJECT_MAX];
     struct err ignored;
@@ -57,18 +56,28 @@ static const struct egress_way *choose(struct app *app, const struct egress_way 
     bool out_of[EGRESS_WAYS_MAX];
     bool ailing[EGRESS_WAYS_MAX];
     for (size_t i = 0; i < count; i++) {
-        out_of[i] = (avoid && strcmp(ways[i].name, avoid) == 0) || is_left_alone(app, ways[i].name);
+        out_of[i] = (avoid && strcmp(ways[i].name, avoid) == 0) || outward_is_left_alone(app, ways[i].name);
         ailing[i] = out_of[i] || ways[i].ailing;
     }
     const struct egress_way *way = draw(ways, ailing, count);
     return way ? way : draw(ways, out_of, count);
 }
 
+static const struct egress_way *find(const struct egress_way *ways, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(ways[i].name, name) == 0)
+            return &ways[i];
+    }
+    return NULL;
+}
+
 static bool take(struct outward *o, const char *avoid)
 {
     struct egress_way ways[EGRESS_WAYS_MAX];
     size_t count = egress_ways(o->app->net, ways);
-    const struct egress_way *way = choose(o->app, ways, count, avoid);
+    const struct egress_way *way = o->only_way ? find(ways, count, o->only_way)
+                                               : choose(o->app, ways, count, avoid);
     if (!way)
         return false;
     o->is_one_of = count > 1;
@@ -97,7 +106,7 @@ bool outward_again(struct outward *o, const struct err *why)
     case ERR_RATE_LIMITED_UPSTREAM:
     case ERR_BOT_CHECK:
     case ERR_GEO_BLOCKED:
-        return o->is_one_of && take(o, before);
+        return o->is_one_of && !o->only_way && take(o, before);
     default:
         return false;
     }
@@ -175,6 +184,19 @@ static void note_429(const struct outward *o, int retry_after_s)
         log_event(LOG_WARN, "not-noted", "error", err.text, NULL);
 }
 
+/* What is left of the time for all calls together is the most for one. */
+static int limit_time(const struct outward *o, struct net_call *call, struct err *err)
+{
+    int64_t left_ms = (o->until_mono_us - clock_mono_us()) / 1000;
+    if (o->until_mono_us == 0)
+        return 0;
+    if (left_ms <= 0)
+        return err_set(err, ERR_UPSTREAM_FAILED, "the time for all of it is over");
+    if (left_ms < (call->timeout_ms ? call->timeout_ms : o->app->config.upstream_timeout_ms))
+        call->timeout_ms = (int)left_ms;
+    return 0;
+}
+
 static int outward_call(void *ctx, const struct net_call *call, struct net_answer *answer, struct err *err)
 {
     const struct outward *o = ctx;
@@ -182,6 +204,8 @@ static int outward_call(void *ctx, const struct net_call *call, struct net_answe
     struct gate_ticket ticket = {0};
     by_way.egress = call->egress ? call->egress : o->egress;
     by_way.cancelled = call->cancelled ? call->cancelled : &o->app->ending;
+    if (limit_time(o, &by_way, err) < 0)
+        return -1;
     if (!call->asked_as)
         return o->under.call(o->under.call_ctx, &by_way, answer, err);
     if (gate_enter(o->app->calls, &ticket, by_way.cancelled, err) < 0)

@@ -12,9 +12,11 @@
 
 enum { OUTWARD_TRIES = 2 };
 
-/* One extraction's; `app` is set by the caller. */
+/* One extraction's; the first three are set by the caller. */
 struct outward {
     struct app *app;
+    const char *only_way;  /* the name of the one to take, even if it has been told to wait; NULL: any */
+    int64_t until_mono_us; /* no call takes longer than that; 0: as long as the settings say */
     struct site_env under;
     bool cookies;
     bool is_one_of; /* there are several ways */
@@ -22,6 +24,8 @@ struct outward {
     char egress[EGRESS_MAX];
 };
 
+/* Whether a way has been told to wait. Without the database nobody can know. */
+bool outward_is_left_alone(struct app *app, const char *way);
 /* Chooses a way. ERR_RATE_LIMITED_UPSTREAM, with retry_after_s: all of them have been told to wait. */
 int outward_begin(struct outward *o, const struct link *link, struct err *err);
 /* All calls of `env` go that way from now on, as long as `o` lives. */

@@ -16,6 +16,8 @@ http_handler_fn serve_admin_login, serve_admin_logout, serve_admin_session, serv
     serve_admin_keys_create, serve_admin_keys_update, serve_admin_keys_state, serve_admin_streams,
     serve_admin_streams_stop, serve_admin_audit, serve_admin_clients, serve_admin_system,
     serve_admin_settings, serve_admin_events, serve_admin_usage, serve_admin_dashboard, serve_admin_jobs,
-    serve_admin_jobs_act, serve_admin_cache, serve_admin_cache_purge;
+    serve_admin_jobs_act, serve_admin_cache, serve_admin_cache_purge, serve_admin_totp_begin,
+    serve_admin_totp_confirm, serve_admin_totp_off, serve_admin_client_data, serve_admin_client_check,
+    serve_admin_client_save, serve_admin_extraction, serve_admin_extraction_test;
 
 #endif

@@ -187,6 +187,28 @@ static const char *const statements[DB_STMT_COUNT] = {
                         "VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE SET value = excluded.value, "
                         "changed_by = excluded.changed_by, changed_unix_s = excluded.changed_unix_s"),
     [DB_SETTING_DROP] = "DELETE FROM setting WHERE name = $1",
+    [DB_TOTP_FIND] = "SELECT secret, confirmed FROM admin_totp WHERE name = $1",
+    [DB_TOTP_BEGIN] = ("INSERT INTO admin_totp (name, secret, confirmed, last_step) VALUES ($1, $2, 0, 0) "
+                       "ON CONFLICT (name) DO UPDATE SET secret = excluded.secret "
+                       "WHERE admin_totp.confirmed = 0"),
+    [DB_TOTP_CONFIRM] = ("UPDATE admin_totp SET confirmed = 1, last_step = $1 WHERE name = $2 AND "
+                         "secret = $3 AND confirmed = 0"),
+    [DB_TOTP_USE] = "UPDATE admin_totp SET last_step = $1 WHERE name = $2 AND last_step < $1",
+    [DB_TOTP_FORGET] = "DELETE FROM admin_totp WHERE name = $1",
+    [DB_RECOVERY_ADD] = "INSERT INTO admin_recovery (name, code_sha256) VALUES ($1, $2)",
+    [DB_RECOVERY_USE] = "DELETE FROM admin_recovery WHERE name = $1 AND code_sha256 = $2",
+    [DB_RECOVERY_COUNT] = "SELECT count(*) FROM admin_recovery WHERE name = $1",
+    [DB_RECOVERY_FORGET] = "DELETE FROM admin_recovery WHERE name = $1",
+    [DB_CLIENT_VERSION_ADD] =
+        ("INSERT INTO client_version (at_unix_us, name, sha256, text) SELECT $1, $2, $3, $4 WHERE NOT EXISTS "
+         "(SELECT 1 FROM client_version WHERE sha256 = $3 AND at_unix_us = "
+         "(SELECT max(at_unix_us) FROM client_version)) ON CONFLICT DO NOTHING"),
+    [DB_CLIENT_VERSION_LIST] = ("SELECT at_unix_us, name, sha256, length(text) FROM client_version "
+                                "ORDER BY at_unix_us DESC"),
+    [DB_CLIENT_VERSION_GET] = "SELECT text FROM client_version WHERE at_unix_us = $1",
+    [DB_CLIENT_VERSION_FORGET] =
+        ("DELETE FROM client_version WHERE at_unix_us < (SELECT min(at_unix_us) FROM "
+         "(SELECT at_unix_us FROM client_version ORDER BY at_unix_us DESC LIMIT $1) AS kept)"),
     [DB_FAILURE_ADD] = ("INSERT INTO extract_failure (at_unix_us, site, id, code, error, trace) "
                         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"),
     [DB_FAILURE_LIST] = ("SELECT at_unix_us, site, id, code, error, trace FROM extract_failure "

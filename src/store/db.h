@@ -140,6 +140,20 @@ enum db_stmt {
     DB_CONTENT_OLDEST,  /* tier, place, how many at most → all columns of those stored */
     DB_CONTENT_SUMS,    /* → tier, place, state, count, bytes, hits */
 
+    DB_TOTP_FIND,             /* name → secret, confirmed */
+    DB_TOTP_BEGIN,            /* name, secret; nothing happens where one is confirmed */
+    DB_TOTP_CONFIRM,          /* step, name, secret; of one that is not confirmed */
+    DB_TOTP_USE,              /* step, name; nothing happens where that or a later one was used */
+    DB_TOTP_FORGET,           /* name */
+    DB_RECOVERY_ADD,          /* name, hash */
+    DB_RECOVERY_USE,          /* name, hash */
+    DB_RECOVERY_COUNT,        /* name → how many are left */
+    DB_RECOVERY_FORGET,       /* name */
+    DB_CLIENT_VERSION_ADD,    /* all columns; nothing happens where the newest is the same */
+    DB_CLIENT_VERSION_LIST,   /* → at, name, hash, bytes; newest first */
+    DB_CLIENT_VERSION_GET,    /* at → text */
+    DB_CLIENT_VERSION_FORGET, /* all but so many of the newest */
+
     DB_STMT_COUNT
 };
 

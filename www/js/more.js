@@ -1,10 +1,9 @@
 /* What the card can do beside downloading the whole: play it, cut a part out, pass it on. */
-import { generate } from 'lean-qr';
-
 import { groupOfRows, nameOf, saveOnClick, titleOf } from './card.js';
 import { button, copyButton, copyText, el, plain, say } from './dom.js';
 import { humanDuration, secondsIn } from './human.js';
 import { t } from './i18n.js';
+import { qrPicture } from './qr.js';
 
 /* Whether a part can be cut out of that choice. */
 const isCuttable = (info, choice) => info.duration_s > 0 && /^\d+p-mp4$/.test(choice.id);
@@ -58,29 +57,6 @@ function previewPart(info, href, group) {
   return el('div', { class: 'more-part' }, el('h3', { class: 'group-title' }, t('more.preview')), play, player, failed);
 }
 
-/* Dark on light also at night: cameras want it so. One path of 1×1 squares, and the four modules of silence around. */
-function qrPicture(text) {
-  const code = generate(text);
-  const quiet = 4;
-  let path = '';
-  for (let y = 0; y < code.size; y++) {
-    for (let x = 0; x < code.size; x++) {
-      if (code.get(x, y))
-        path += `M${x + quiet} ${y + quiet}h1v1h-1z`;
-    }
-  }
-  const make = (name, attributes, ...children) => {
-    const node = document.createElementNS('http://www.w3.org/2000/svg', name);
-    for (const [key, value] of Object.entries(attributes))
-      node.setAttribute(key, value);
-    node.append(...children);
-    return node;
-  };
-  const side = code.size + 2 * quiet;
-  return make('svg', { class: 'more-qr', viewBox: `0 0 ${side} ${side}`, role: 'img', 'aria-label': t('more.qr'), 'shape-rendering': 'crispEdges' },
-    make('rect', { width: side, height: side, fill: '#fff' }), make('path', { d: path, fill: '#000' }));
-}
-
 function sharePart(info, href) {
   const page = new URL(document.baseURI);
   page.search = '';
@@ -94,7 +70,7 @@ function sharePart(info, href) {
   const figure = el('figure', { class: 'more-phone', hidden: '' });
   const qr = button('btn more-button', t('more.qr_show'), () => {
     if (!figure.hasChildNodes())
-      figure.append(qrPicture(page.href), el('figcaption', { class: 'more-hint' }, t('more.qr_hint')));
+      figure.append(qrPicture(page.href, t('more.qr')), el('figcaption', { class: 'more-hint' }, t('more.qr_hint')));
     figure.hidden = !figure.hidden;
     qr.setAttribute('aria-expanded', String(!figure.hidden));
   }, { 'aria-expanded': 'false' });

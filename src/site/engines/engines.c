@@ -115,6 +115,22 @@ int engines_describe(const struct site_env *env, const struct link *link, struct
     return -1;
 }
 
+size_t engines_look(const struct engine_settings *settings, struct engine_state out[ENGINES_MAX])
+{
+    const bool ready[] = {true, settings->ytdlp != NULL, settings->invidious && *settings->invidious,
+                          settings->resolver_url && *settings->resolver_url};
+    _Static_assert(ARRAY_LEN(engines) == ENGINES_MAX && ARRAY_LEN(ready) == ENGINES_MAX, "a row for each");
+    const char *rest = settings->order ? settings->order : engines[0].name;
+    for (size_t i = 0; i < ENGINES_MAX; i++)
+        out[i] = (struct engine_state){engines[i].name, 0, ready[i]};
+    for (int place = 1; *rest;) {
+        const struct engine *e = next_engine(rest, &rest);
+        if (e && out[e - engines].place == 0)
+            out[e - engines].place = place++;
+    }
+    return ENGINES_MAX;
+}
+
 int engines_check(const struct engine_settings *settings, struct err *err)
 {
     const char *rest = settings->order;

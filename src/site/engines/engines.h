@@ -41,6 +41,16 @@ int engines_describe(const struct site_env *env, const struct link *link, struct
 /* Whether the settings can be meant. Error: ERR_INTERNAL naming the one that cannot. */
 int engines_check(const struct engine_settings *settings, struct err *err);
 
+/* How an engine stands, for operators. */
+struct engine_state {
+    const char *name; /* static */
+    int place;        /* in the order, from 1; 0: it is not asked */
+    bool ready;       /* it has what it needs */
+};
+enum { ENGINES_MAX = 4 };
+/* All there are; how many. */
+size_t engines_look(const struct engine_settings *settings, struct engine_state out[ENGINES_MAX]);
+
 /* Our own extractors (site.c). */
 int native_describe(const struct site_env *env, const struct link *link, const struct err *before,
                     struct description **out, struct err *err);

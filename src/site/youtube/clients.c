@@ -39,21 +39,29 @@ void clients_release(struct clients *c)
     free(c);
 }
 
+const char *clients_built_in(void)
+{
+    for (const struct embed_file *f = embed_files; f->name; f++) {
+        if (strcmp(f->name, "clients.json") == 0)
+            return f->text;
+    }
+    return "";
+}
+
 static struct clients *acquire_built_in(void)
 {
     struct err err = {.code = ERR_OK};
-    for (const struct embed_file *f = embed_files; f->name && !built_in; f++) {
-        if (strcmp(f->name, "clients.json") == 0 &&
-            clients_parse(&built_in, f->text, strlen(f->text), &err) < 0)
-            log_event(LOG_ERROR, "clients", "file", "built-in", "error", err.text, NULL);
-    }
+    const char *text = clients_built_in();
+    if (!built_in && clients_parse(&built_in, text, strlen(text), &err) < 0)
+        log_event(LOG_ERROR, "clients", "file", "built-in", "error", err.text, NULL);
     return hold(built_in);
 }
 
-static struct stamp stamp_of(const char *file)
+static struct stamp stamp_of(const char *file, bool *exists)
 {
     struct stat st;
-    if (stat(file, &st) < 0)
+    *exists = stat(file, &st) == 0;
+    if (!*exists)
         return (struct stamp){.size_bytes = 0};
     return (struct stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
 }
@@ -64,11 +72,18 @@ static bool same_stamp(const struct stamp *a, const struct stamp *b)
            a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-static void read_file(const char *file)
+/* No file is no slip: whoever takes his away wants the built-in ones back. */
+static void read_file(const char *file, bool exists)
 {
     struct err err;
     struct clients *fresh = NULL;
     auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
+    if (!exists) {
+        if (of_file)
+            log_event(LOG_INFO, "clients", "file", file, "state", "gone", NULL);
+        clients_release(steal(&of_file));
+        return;
+    }
     if (io_read_file(file, &text, &err) < 0 || clients_parse(&fresh, buf_str(&text), text.len, &err) < 0) {
         log_event(of_file ? LOG_WARN : LOG_ERROR, "clients", "file", file, "error", err.text, "kept",
                   of_file ? "last good file" : "built-in", NULL);
@@ -85,7 +100,8 @@ struct clients *clients_acquire(const char *file)
     struct clients *c = NULL;
     (void)pthread_mutex_lock(&lock);
     if (use_file) {
-        struct stamp now = stamp_of(file);
+        bool exists;
+        struct stamp now = stamp_of(file, &exists);
         bool other_file = strcmp(file, file_name) != 0;
         if (other_file) {
             clients_release(steal(&of_file));
@@ -93,7 +109,7 @@ struct clients *clients_acquire(const char *file)
         }
         if (other_file || !same_stamp(&now, &stamp)) {
             stamp = now;
-            read_file(file);
+            read_file(file, exists);
         }
         c = hold(of_file);
     }

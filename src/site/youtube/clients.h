@@ -102,16 +102,21 @@ struct clients {
     unsigned references;
 };
 
-/* Reads and validates. Errors: ERR_INTERNAL naming the member, "clients[1].version: expected a string".
+/* Reads and validates. Errors: ERR_INTERNAL naming the place, "line 3, column 7: …" of what is no JSON, else
+ * the member, "clients[1].version: expected a string".
  * *out: clients_release(). */
 int clients_parse(struct clients **out, const char *json, size_t len, struct err *err);
 
 /* By key; NULL: there is none. */
 const struct client *clients_find(const struct clients *c, const char *key);
 
-/* The profiles in force: those of `file`, or the built-in ones (NULL or ""). The file is looked at on every
- * call and read again when it changed; one that cannot be used is logged once and changes nothing (at first:
- * the built-in ones are used). NULL only without memory. clients_release() when done. Any thread. */
+/* The text of the built-in ones; static. */
+const char *clients_built_in(void);
+
+/* The profiles in force: those of `file`, or the built-in ones (NULL, "", or there is no such file). The file
+ * is looked at on every call and read again when it changed; one that cannot be used is logged once and
+ * changes nothing (at first: the built-in ones are used). NULL only without memory. clients_release() when
+ * done. Any thread. */
 struct clients *clients_acquire(const char *file);
 void clients_release(struct clients *clients);
 

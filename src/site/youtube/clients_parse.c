@@ -483,7 +483,7 @@ int clients_parse(struct clients **out, const char *json, size_t len, struct err
         return err_set(err, ERR_INTERNAL, "file: more than %d bytes", CLIENTS_MAX_BYTES);
     json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &at);
     if (!root)
-        return err_set(err, ERR_INTERNAL, "line %d: %s", at.line, at.text);
+        return err_set(err, ERR_INTERNAL, "line %d, column %d: %s", at.line, at.column, at.text);
     c = calloc(1, sizeof *c);
     if (!c) {
         json_decref(root);

@@ -1,7 +1,7 @@
 /* What the control room asks the server, and the session it does that with. */
 const root = '../api/v1/admin/';
 
-export const session = { name: '', role: '', token: '' };
+export const session = { name: '', role: '', token: '', secondFactor: false };
 
 /* What the server says it is, with its sentence; `status` 0: no answer. */
 export class Refusal extends Error {
@@ -39,9 +39,11 @@ function begin(answer) {
   session.name = answer.name;
   session.role = answer.role;
   session.token = answer.csrf_token;
+  session.secondFactor = answer.second_factor;
 }
 
-export const signIn = async (name, password) => begin(await post('login', { name, password }));
+/* `code`: of who has a second factor; without it a Refusal says so. */
+export const signIn = async (name, password, code) => begin(await post('login', { name, password, code: code || null }));
 /* The session this browser still has; throws a Refusal with status 401 where there is none. */
 export const resume = async () => begin(await get('session'));
 export const mayChange = () => session.role === 'admin';

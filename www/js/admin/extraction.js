@@ -1,14 +1,17 @@
-/* How the site's clients do, and what failed last. */
-import { get } from './ask.js';
-import { count, el, panel, plain, state, table, time } from './parts.js';
+/* How the site's clients do, what failed last, each part of extraction with a test of its own, and the client data. */
+import { get, post } from './ask.js';
+import { clientData } from './clientdata.js';
+import { action, count, el, field, panel, plain, state, table, time } from './parts.js';
+import { steps } from './trace.js';
 
-export async function extraction(place) {
+const rate = (part) => (part?.success_rate === null || part?.success_rate === undefined ? '–' : `${(100 * part.success_rate).toFixed(0)} % of ${count(part.asked)}`);
+const reasons = (part) => (part?.outcomes ?? []).map((o) => `${plain(o.outcome)} ${count(o.count)}${o.why ? ` (${plain(o.why)})` : ''}`).join('; ') || '–';
+
+async function health(place) {
+  if (place.querySelector('details[open]')) return; // somebody reads
   const { clients, failures } = await get('clients');
-  const rate = (part) => (part?.success_rate === null || part?.success_rate === undefined ? '–' : `${(100 * part.success_rate).toFixed(0)} % of ${count(part.asked)}`);
-  const reasons = (part) => (part?.outcomes ?? []).map((o) => `${plain(o.outcome)} ${count(o.count)}${o.why ? ` (${plain(o.why)})` : ''}`).join('; ') || '–';
   place.replaceChildren(
-    el('h1', null, 'Extraction'),
-    panel(el('h2', null, 'Clients of the site'), table('Clients', [
+    panel(el('h2', null, 'How clients of the site do'), table('Clients', [
       { name: 'Client', cell: (c) => plain(c.client) },
       { name: 'Content', cell: (c) => plain(c.kind) },
       { name: 'Last hour', cell: (c) => rate(c.last_hour) },
@@ -19,8 +22,88 @@ export async function extraction(place) {
       { name: 'When', cell: (f) => time(f.at) },
       { name: 'Site', cell: (f) => plain(f.site) },
       { name: 'Code', cell: (f) => state('failed', plain(f.code)) },
-      { name: 'What it said', cell: (f) => el('details', null, el('summary', null, plain(f.error)), el('pre', null, JSON.stringify(f.trace, null, 1))) },
+      { name: 'What it said, and every step', cell: (f) => el('details', null, el('summary', null, plain(f.error) || plain(f.code)), steps(f.trace)) },
     ], failures, 'Nothing has failed.')),
   );
+}
+
+/* ---- Tests ---- */
+
+const outcomeOf = (r) => el('div', { class: 'admin-result' },
+  state(r.ok ? 'ok' : 'failed', r.ok ? 'works' : plain(r.code)), ` ${count(r.took_ms)} ms, `, time(r.at),
+  r.ok ? '' : `: ${plain(r.error)}`,
+  r.trace ? el('details', null, el('summary', null, r.ok ? `${plain(r.title)}: ${count(r.formats)} formats by ${plain(r.engine)}` : 'every step'), steps(r.trace)) : '');
+
+const tester = (part, name, link) => {
+  const result = el('div', { 'aria-live': 'polite' });
+  return el('div', null, action('Test', async () => {
+    result.replaceChildren(el('span', { class: 'admin-result' }, 'Trying…'));
+    try {
+      result.replaceChildren(outcomeOf(await post('extraction/test', { part, name, link: link() })));
+    } catch (error) {
+      result.replaceChildren();
+      throw error;
+    }
+  }), result);
+};
+
+const asked = (place) => (place ? `asked as number ${place}` : 'not in the order');
+
+function parts(all) {
+  const link = el('div', { class: 'admin-wide' }, field('link', 'Link to try with', { value: plain(all.link), type: 'url', hint: `each test ends after ${all.limit_s} s` }));
+  const linkNow = () => link.querySelector('input').value;
+  const test = (part) => ({ name: 'Test', cell: (row) => tester(part, row.name, linkNow) });
+  return [
+    panel(el('h2', null, 'Engines'), link, table('Engines', [
+      { name: 'Engine', cell: (e) => e.name },
+      { name: 'Order', cell: (e) => asked(e.place) },
+      { name: 'State', cell: (e) => state(e.ready ? 'ok' : 'off', e.ready ? 'ready' : 'not set up') },
+      test('engine'),
+    ], all.engines, ''),
+    all.canary ? el('p', null, 'Canary: ', state(all.canary.state === 'ok' ? 'ok' : 'failed', plain(all.canary.state)), ' ', time(all.canary.at), ` ${count(all.canary.failed)} of ${count(all.canary.links?.length)} links failed.`)
+      : el('p', { class: 'admin-empty' }, 'No canary: with links in canary_links, they are tried on a schedule, and you hear of a change before people tell you.')),
+    panel(el('h2', null, 'Clients'), table('Client profiles', [
+      { name: 'Client', cell: (c) => `${plain(c.name)} ${plain(c.version)}` },
+      { name: 'Order', cell: (c) => asked(c.place) },
+      { name: 'Needs', cell: (c) => [c.needs_player_script ? 'player script' : '', c.needs_po_token ? 'token' : ''].filter(Boolean).join(', ') || '–' },
+      { name: 'State', cell: (c) => state(c.ready ? 'ok' : 'off', c.ready ? 'ready' : 'cannot be asked') },
+      test('client'),
+    ], all.profiles, ''),
+    all.player_scripts ? '' : el('p', { class: 'admin-notice', role: 'alert' }, 'Player scripts cannot be run: sluice-js has not started. Clients that need one are not asked.')),
+    panel(el('h2', null, 'Ways out'), table('Ways out', [
+      { name: 'Way', cell: (w) => plain(w.place) || plain(w.name) },
+      { name: 'Weight', number: true, cell: (w) => count(w.weight) },
+      { name: 'State', cell: (w) => (w.failing ? state('failed', 'cannot be reached') : w.told_to_wait ? state('warn', 'told to wait') : state('ok', 'in use')) },
+      test('way'),
+    ], all.ways, '')),
+    panel(el('h2', null, 'Cookies'), table('Cookies', [
+      { name: 'Host', cell: (c) => plain(c.name) },
+      { name: 'Cookies', number: true, cell: (c) => count(c.count) },
+      { name: 'Expired', cell: (c) => (c.expired ? state('warn', count(c.expired)) : '0') },
+      { name: 'Next to expire', cell: (c) => time(c.expires_at) },
+      test('cookies'),
+    ], all.cookies, all.cookies_dir ? 'There are none in cookies_dir: put files there as browsers export them (Netscape format, *.txt).' : 'None: with a directory in cookies_dir, files and pages that want to know who asks are asked with your cookies.')),
+    panel(el('h2', null, 'Proof-of-origin tokens'),
+      el('p', null, all.pot_provider ? 'Made by the server in pot_provider_url.' : all.po_tokens ? 'Made by hand, in po_tokens.' : 'None: clients that need one are not asked, until pot_provider_url names a server that makes them.'),
+      table('Clients that need tokens', [
+        { name: 'Client', cell: (c) => plain(c.name) },
+        { name: 'State', cell: (c) => state(c.ready ? 'ok' : 'off', c.ready ? 'to be had' : 'not to be had') },
+        test('tokens'),
+      ], all.profiles.filter((c) => c.needs_po_token), 'No client needs one.')),
+  ];
+}
+
+/* Looked at again, only the numbers are new: tests, and what is being written, stay. */
+export async function extraction(place) {
+  const numbers = place.querySelector('#extraction-health');
+  if (numbers) {
+    await health(numbers);
+    return 15;
+  }
+  const fresh = el('div', { id: 'extraction-health' });
+  const data = el('div');
+  const all = await get('extraction');
+  await Promise.all([health(fresh), clientData(data)]);
+  place.replaceChildren(el('h1', null, 'Extraction'), fresh, ...parts(all), data);
   return 15;
 }

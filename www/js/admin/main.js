@@ -12,14 +12,25 @@ function showLogin(notice) {
   turn++;
   who.replaceChildren();
   document.title = 'Sign in – Sluice';
+  const second = el('div', { hidden: '' }, field('code', 'Code', { hint: 'from your authenticator, or a recovery code', autocomplete: 'one-time-code', maxlength: '14' }));
   main.replaceChildren(el('section', { class: 'admin-panel admin-login' }, el('h1', null, 'Sign in'),
     notice ? el('p', { class: 'admin-notice' }, notice) : '',
-    form({}, async ({ name, password }) => {
-      await signIn(name, password);
+    form({}, async ({ name, password, code }) => {
+      try {
+        await signIn(name, password, code);
+      } catch (error) {
+        const asked = error.code === 'code_required' && second.hidden;
+        if (error.code === 'code_required') {
+          second.hidden = false;
+          second.querySelector('input').select();
+        }
+        if (!asked) throw error;
+        return;
+      }
       enter();
     },
     field('name', 'Name', { value: 'admin', required: true, autocomplete: 'username' }),
-    field('password', 'Password', { type: 'password', required: true, autocomplete: 'current-password' }),
+    field('password', 'Password', { type: 'password', required: true, autocomplete: 'current-password' }), second,
     submit('Sign in'))));
   main.querySelector('[name=password]').focus();
 }

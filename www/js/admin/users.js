@@ -1,6 +1,7 @@
 /* Who may sign in, and one's own password. */
 import { get, mayChange, post, session } from './ask.js';
 import { action, el, field, form, panel, state, submit, table, time } from './parts.js';
+import { secondFactor } from './second.js';
 
 export async function users(place) {
   const { users: list } = await get('users');
@@ -32,5 +33,6 @@ export async function users(place) {
     field('new', 'New password', { type: 'password', required: true, minlength: '10', autocomplete: 'new-password' }),
     submit('Change password')), said,
     action('Sign out everywhere', async () => { await post('logout', { everywhere: 1 }); location.reload(); }, { always: true })),
+    secondFactor(),
   );
 }
