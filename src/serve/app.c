@@ -21,6 +21,7 @@
 #include "serve/settings.h"
 #include "serve/telegram.h"
 #include "serve/tier.h"
+#include "serve/tier_uses.h"
 #include "site/engines/ytdlp.h"
 #include "site/youtube/challenges/js.h"
 #include "site/youtube/clients.h"
@@ -234,7 +235,9 @@ int app_open(struct app *app, struct config *config, struct err *err)
         open_shelf(app, err) < 0 || open_gates(app, err) < 0 || open_plans(app, err) < 0 ||
         open_calls(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||
         net_open(&app->net, &net, err) < 0 || outcomes_open(&app->outcomes, app->store, err) < 0 ||
-        budgets_open(&app->budgets, app->store, err) < 0 || books_open(&app->books, app->store, c, err) < 0) {
+        budgets_open(&app->budgets, app->store, err) < 0 ||
+        tier_uses_open(&app->tier_uses, app->store, err) < 0 ||
+        books_open(&app->books, app->store, c, err) < 0) {
         app_close(app);
         return -1;
     }
@@ -359,6 +362,7 @@ void app_close(struct app *app)
     cache_close(app->cache);
     outcomes_close(app->outcomes);
     budgets_close(app->budgets);
+    tier_uses_close(app->tier_uses);
     books_close(app->books);
     settings_close(app);
     store_close(app->store);

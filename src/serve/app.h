@@ -52,6 +52,8 @@ struct app {
     struct pumps *pumps;            /* NULL: this program sends no streams; see pump.h */
     struct jobs *jobs;              /* NULL: this program runs none; see jobs.h */
     struct events *events;          /* of jobs, to whoever listens; see events.h */
+    int64_t swept_mono_us;          /* of tiers_tick() */
+    struct tier_uses *tier_uses;    /* see tier_uses.h */
     struct prepare *prepare;        /* NULL: nothing is planned ahead; see prepare.h */
     struct sandbox sandbox;         /* what app_confine() reached */
 };

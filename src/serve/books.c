@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "serve/tier.h"
 
 /* ROWS: different sums between two writes; twice as many places, so that looking for one is short. */
 enum { ROWS = 512, PLACES = 2 * ROWS, FORGET_EVERY_S = 3600 };
@@ -50,17 +51,18 @@ static size_t size_of(enum books_kind kind)
                                    [BOOKS_DURATION_US] = 1,
                                    [BOOKS_TTFB_US] = 1,
                                    [BOOKS_CACHED] = 1,
-                                   [BOOKS_SENT] = 1};
+                                   [BOOKS_SENT] = TIER_FROM_COUNT,
+                                   [BOOKS_CAME] = TIER_FROM_COUNT};
     return sizes[kind];
 }
 
-/* Kind by kind, then route by route. With kind BOOKS_SENT + 1: how many there are. */
+/* Kind by kind, then route by route. With kind BOOKS_CAME + 1: how many there are. */
 static size_t counter_of(unsigned kind, size_t route, size_t of)
 {
     size_t at = 0;
     for (unsigned k = 0; k < kind; k++)
         at += size_of(k) * (serve_route_count + 1);
-    return kind > BOOKS_SENT ? at : at + size_of(kind) * route + of;
+    return kind > BOOKS_CAME ? at : at + size_of(kind) * route + of;
 }
 
 /* Programs that count the same things share a tally. */
@@ -71,6 +73,8 @@ static uint64_t layout(void)
         (void)buf_addf(&text, "%s ", serve_routes[i].path);
     for (int i = 0; i < ERR_CODE_COUNT; i++)
         (void)buf_addf(&text, "%s ", err_info((enum err_code)i)->name);
+    for (unsigned i = 0; i < TIER_FROM_COUNT; i++)
+        (void)buf_addf(&text, "%s ", tier_from_name(i));
     (void)buf_add(&text, books_duration_ms, sizeof books_duration_ms);
     (void)buf_add(&text, store_usage_ttfb_ms, sizeof store_usage_ttfb_ms);
     return hash_check64(buf_str(&text), text.len);
@@ -94,10 +98,15 @@ uint64_t books_get(const struct books *b, enum books_kind kind, size_t route, si
     return tally_get(b->tally, counter_of(kind, route, of));
 }
 
-void books_sent(struct books *b, size_t bytes)
+void books_sent(struct books *b, unsigned from, size_t bytes)
 {
-    count(b, BOOKS_SENT, 0, 0, bytes);
+    count(b, BOOKS_SENT, 0, from, bytes);
     (void)atomic_fetch_add_explicit(&b->sent, bytes, memory_order_relaxed);
+}
+
+void books_came(struct books *b, unsigned from)
+{
+    count(b, BOOKS_CAME, 0, from, 1);
 }
 
 /* How many entries it has, "." and ".." not counted. */
@@ -361,7 +370,7 @@ int books_open(struct books **out, struct store *store, const struct config *c, 
     b->store = store;
     b->hours_kept_s = c->usage_hours_days * STORE_DAY_S;
     b->days_kept_s = c->usage_days * STORE_DAY_S;
-    if (tally_open(&b->tally, c->data_dir, layout(), counter_of(BOOKS_SENT + 1, 0, 0), err) < 0) {
+    if (tally_open(&b->tally, c->data_dir, layout(), counter_of(BOOKS_CAME + 1, 0, 0), err) < 0) {
         free(b);
         return -1;
     }

@@ -26,8 +26,10 @@ void books_tick(struct books *b);  /* writes, if it is time to; call it every se
 /* http_server_opts.ended */
 void books_note(struct app *app, const struct http_route *route, struct http_response *res,
                 int64_t started_mono_us);
-/* So many bytes of a stream have gone. */
-void books_sent(struct books *b, size_t bytes);
+/* So many bytes of a stream have gone, which came from there (enum tier_from). */
+void books_sent(struct books *b, unsigned from, size_t bytes);
+/* An answer comes from there. */
+void books_came(struct books *b, unsigned from);
 
 /* What /metrics shows. `route`: its place in serve_routes, or serve_route_count for addresses that are none.
  */
@@ -38,7 +40,8 @@ enum books_kind {
     BOOKS_DURATION_US,
     BOOKS_TTFB_US,
     BOOKS_CACHED,
-    BOOKS_SENT, /* route 0 */
+    BOOKS_SENT, /* route 0; of: enum tier_from */
+    BOOKS_CAME, /* the same: answers */
 };
 uint64_t books_get(const struct books *b, enum books_kind kind, size_t route, size_t of);
 /* Memory of this host's programs, this one included; how many. */

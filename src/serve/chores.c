@@ -6,7 +6,11 @@
 #include "serve/budget.h"
 #include "serve/helpers.h"
 #include "serve/outcomes.h"
+<<<<<<< HEAD
 #include "serve/settings.h"
+=======
+#include "serve/tier_uses.h"
+>>>>>>> 88bed29 (Streams come from the tiers that have them, go on from the source when those fail, and are kept by jobs)
 
 enum { TICK_MS = 1000 };
 
@@ -17,6 +21,8 @@ static void tick(void *ctx)
     outcomes_tick(app->outcomes);
     budgets_tick(app->budgets);
     books_tick(app->books);
+    tier_uses_tick(app->tier_uses);
+    tiers_tick(app);
     helpers_look(app);
 }
 

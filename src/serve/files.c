@@ -36,6 +36,27 @@ bool files_are_sent_by_server(const struct app *app)
     return strcmp(app->config.sendfile, "off") != 0;
 }
 
+static bool is_nginx(const struct app *app)
+{
+    return strcmp(app->config.sendfile, "x-accel-redirect") == 0;
+}
+
+const char *files_server_header_name(const struct app *app)
+{
+    return is_nginx(app)                                               ? "X-Accel-Redirect"
+           : strcmp(app->config.sendfile, "x-lighttpd-send-file") == 0 ? "X-LIGHTTPD-send-file"
+                                                                       : "X-Sendfile";
+}
+
+/* nginx wants an address of its own, which the snippet maps to the directory. */
+int files_server_header(const struct app *app, const char *key, struct buf *value, struct err *err)
+{
+    auto_ptr(char) char *path = path_of(app, key);
+    if (!path)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    return is_nginx(app) ? buf_addf(value, FILES_SERVER_PREFIX "%.2s/%s", key, key) : buf_adds(value, path);
+}
+
 /* What another user's web server is to read needs a group's right. */
 static int make_dirs(const struct app *app, const char *key, struct err *err)
 {

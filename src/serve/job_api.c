@@ -117,7 +117,7 @@ static int read_order(struct app *app, const struct http_request *req, const str
 {
     const char *name = http_param(req, "kind");
     *kind = name ? job_kind_find(name) : NULL;
-    if (!*kind)
+    if (!*kind || !(*kind)->accept)
         return err_set(err, ERR_BAD_REQUEST, "there is no such kind of job");
     json_t *root = json_object();
     int rc = root ? (*kind)->accept(app, req, root, err) : err_set(err, ERR_INTERNAL, "out of memory");

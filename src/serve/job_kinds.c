@@ -5,11 +5,13 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "serve/keep.h"
 
 enum { USUAL_ATTEMPTS = 5 };
 
 const struct job_kind job_kinds[] = {
     {"prepare", USUAL_ATTEMPTS, job_prepare_accept, job_prepare_run},
+    {"keep", KEEP_ATTEMPTS, NULL, job_keep_run},
 };
 
 const size_t job_kind_count = ARRAY_LEN(job_kinds);

@@ -36,7 +36,8 @@ const atomic_bool *job_cancelled(const struct job *job);
 struct job_kind {
     const char *name;
     int64_t max_attempts;
-    /* Whether a request may have this, and what run() will need of it, added to `input`. */
+    /* Whether a request may have this, and what run() will need of it, added to `input`. NULL: no request
+     * may; it is Sluice's own. */
     int (*accept)(struct app *app, const struct http_request *req, json_t *input, struct err *err);
     /* Does it, on a thread that may block, and adds to `result` what its owner is to know. May be begun again
      * after it was broken off at any point. -1: errors that err_info() calls retryable are tried again. */

@@ -10,6 +10,7 @@
 #include "serve/canary.h"
 #include "serve/outcomes.h"
 #include "serve/serve.h"
+#include "serve/tier.h"
 #include "store/jobs.h"
 
 enum { METRICS_MAX_BYTES = 1 << 20, US_PER_S = 1000000 };
@@ -166,6 +167,42 @@ static void places(struct buf *out, const struct app *app)
     }
 }
 
+/* Where streams came from. What a web server or another one sent for us is not among the bytes. */
+static void came_from(struct buf *out, const struct books *b)
+{
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < TIER_FROM_COUNT; i++)
+        bytes += books_get(b, BOOKS_SENT, 0, i);
+    head(out, "sluice_stream_bytes_total", "counter", "Bytes of streams sent.");
+    (void)buf_addf(out, "sluice_stream_bytes_total %llu\n", (unsigned long long)bytes);
+    head(out, "sluice_tier_answers_total", "counter", "Streams, by where their bytes came from.");
+    for (unsigned i = 0; i < TIER_FROM_COUNT && *tier_from_name(i); i++)
+        (void)buf_addf(out, "sluice_tier_answers_total{tier=\"%s\"} %llu\n", tier_from_name(i),
+                       (unsigned long long)books_get(b, BOOKS_CAME, 0, i));
+    head(out, "sluice_tier_bytes_total", "counter", "Bytes of streams sent, by where they came from.");
+    for (unsigned i = 0; i < TIER_FROM_COUNT && *tier_from_name(i); i++)
+        (void)buf_addf(out, "sluice_tier_bytes_total{tier=\"%s\"} %llu\n", tier_from_name(i),
+                       (unsigned long long)books_get(b, BOOKS_SENT, 0, i));
+}
+
+/* What tiers keep, of this host and of all. */
+static void contents(struct buf *out, struct app *app)
+{
+    enum { SUMS_MAX = 64 };
+    struct err ignored;
+    struct store_content_sum sums[SUMS_MAX];
+    int count = tiers_are_used(app) ? store_content_sums(app->store, sums, SUMS_MAX, &ignored) : 0;
+    for (int bytes = 0; count > 0 && bytes < 2; bytes++) {
+        const char *name = bytes ? "sluice_contents_bytes" : "sluice_contents";
+        head(out, name, "gauge", bytes ? "Their bytes." : "Contents that tiers keep.");
+        for (int i = 0; i < count; i++) {
+            if (!*sums[i].place || strcmp(sums[i].place, app->place) == 0)
+                (void)buf_addf(out, "%s{tier=\"%s\",state=\"%s\"} %lld\n", name, sums[i].tier, sums[i].state,
+                               (long long)(bytes ? sums[i].bytes : sums[i].count));
+        }
+    }
+}
+
 /* Of all hosts that share the database. */
 static void jobs(struct buf *out, struct store *store)
 {
@@ -224,12 +261,11 @@ static void write_all(struct buf *out, struct app *app)
     (void)buf_adds(out, "sluice_build_info{version=\"" SLUICE_VERSION "\"} 1\n");
     requests(out, app->books);
     upstream_errors(out, app->books);
-    head(out, "sluice_stream_bytes_total", "counter", "Bytes of streams sent.");
-    (void)buf_addf(out, "sluice_stream_bytes_total %llu\n",
-                   (unsigned long long)books_get(app->books, BOOKS_SENT, 0, 0));
+    came_from(out, app->books);
     gauge(out, "sluice_streams_active", "Streams that move.", streams.streaming + streams.making);
     gauge(out, "sluice_streams_waiting", "Streams that wait for a place.", streams.waiting);
     places(out, app);
+    contents(out, app);
     jobs(out, app->store);
     histograms(out, app->books);
     extraction(out, app);

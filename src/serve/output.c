@@ -15,6 +15,7 @@
 struct output {
     struct app *app;
     const atomic_bool *cancelled;
+    const struct choice_wish *wish;
     char *link;
     struct description *description;
     struct choice choice;
@@ -37,10 +38,15 @@ static int find(struct output *o, const struct output_ask *ask, struct err *err)
 {
     static const struct merge_opts usual = {0};
     const struct planned_wish wish = {
-        .link = o->link, .description = &o->description, .choice = &o->choice, .opts = &usual};
+        .link = o->link,
+        .wish = ask->wish,
+        .description = &o->description,
+        .choice = &o->choice,
+        .opts = ask->opts ? ask->opts : &usual,
+    };
     if (serve_describe(o->app, o->link, NULL, &o->description, NULL, err) < 0 ||
         (ask->who && auth_check_site(ask->who, o->description->site, err) < 0) ||
-        choice_find(o->description, ask->wanted, NULL, &o->choice, err) < 0)
+        choice_find(o->description, ask->wanted, ask->wish, &o->choice, err) < 0)
         return -1;
     return shape_find(o->app, &wish, false, &o->shape, err);
 }
@@ -54,7 +60,7 @@ int output_find(struct output **out, struct app *app, const struct output_ask *a
         free(link);
         return err_set(err, ERR_INTERNAL, "out of memory");
     }
-    *o = (struct output){.app = app, .cancelled = ask->cancelled, .link = link};
+    *o = (struct output){.app = app, .cancelled = ask->cancelled, .wish = ask->wish, .link = link};
     int rc = find(o, ask, err);
     if (rc < 0)
         output_close(steal(&o));
@@ -205,6 +211,7 @@ int output_begin(struct output *o, uint64_t offset, struct err *err)
     o->mend = (struct mend){
         .app = o->app,
         .link = o->link,
+        .wish = o->wish,
         .description = &o->description,
         .choice = &o->choice,
         .length = length,

@@ -11,14 +11,17 @@
 #include "serve/app.h"
 #include "serve/auth.h"
 #include "serve/choice.h"
+#include "serve/merge.h"
 
 struct output;
 
 /* Borrowed for the call, but `cancelled`. */
 struct output_ask {
     const char *link;
-    const char *wanted;     /* as choice_find() takes it */
-    const struct auth *who; /* whose sites count; NULL: nobody's */
+    const char *wanted;             /* as choice_find() takes it */
+    const struct choice_wish *wish; /* with it; NULL: none. Until output_close() */
+    const struct merge_opts *opts;  /* NULL: the usual */
+    const struct auth *who;         /* whose sites count; NULL: nobody's */
     /* Set by another thread: output_read() fails soon, with ERR_BUSY. NULL: nobody does. Until
      * output_close(). */
     const atomic_bool *cancelled;

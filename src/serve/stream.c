@@ -17,6 +17,9 @@
 #include "serve/choice.h"
 #include "serve/describe.h"
 #include "serve/feed.h"
+#include "serve/files.h"
+#include "serve/held.h"
+#include "serve/keep.h"
 #include "serve/mend.h"
 #include "serve/pump.h"
 #include "serve/serve.h"
@@ -25,6 +28,7 @@
 #include "serve/shown.h"
 #include "serve/stream.h"
 #include "serve/subtitles.h"
+#include "serve/tier_uses.h"
 #include "serve/token.h"
 
 /* One request's way from link to bytes. First a request's thread has it, then a loop of the pump; what a task
@@ -46,11 +50,16 @@ struct stream {
     struct choice choice;
     struct subtitle_set subtitles;
     struct merge_opts merge;
-    struct planned planned; /* either this, */
-    struct made *made;      /* or this, for what libav makes, or neither: the source does not say its size */
-    const char *etag;       /* borrowed from either; "": none */
-    uint64_t length;        /* 0: unknown until the end */
-    struct http_range range;
+    struct planned planned;  /* either this, */
+    struct made *made;       /* or this, for what libav makes, or neither: the source does not say its size */
+    const char *etag;        /* borrowed from either; "": none */
+    uint64_t length;         /* 0: unknown until the end */
+    struct http_range range; /* what is still to be read of it begins here when a tier has failed */
+
+    char key[STORE_CONTENT_KEY_LEN + 1]; /* "": no tier may have it */
+    struct tier_found found;             /* where it is; taken over by: */
+    struct held *held;                   /* what is read there; NULL: it comes from the source */
+    unsigned from;                       /* enum tier_from */
 
     char once[STORE_TOKEN_ID_LEN + 1]; /* of a link for one delivery; "": it is not */
     uint64_t sent_bytes;
@@ -72,6 +81,8 @@ struct stream {
 static void forget(struct stream *s)
 {
     made_free(steal(&s->made));
+    tier_way_fini(&s->found.way);
+    s->found = (struct tier_found){0};
     mend_fini(&s->mend);
     planned_fini(&s->planned);
     subtitle_set_fini(&s->subtitles);
@@ -138,6 +149,60 @@ static int prepare(struct stream *s, struct err *err)
     return 0;
 }
 
+/* ---- Tiers: see tier.h ---- */
+
+static struct keep_what kept_of(const struct stream *s)
+{
+    return (struct keep_what){
+        .link = s->link,
+        .description = s->description,
+        .choice = &s->choice,
+        .wish = &s->wish,
+        .opts = &s->merge,
+        .etag = s->etag,
+        .length = s->length,
+    };
+}
+
+/* Finds out where the bytes are to come from. */
+static void look(struct stream *s, const char *name)
+{
+    const struct keep_what what = kept_of(s);
+    const struct tier_ask ask = {
+        .may_redirect = !*s->once && s->req->method == HTTP_GET,
+        .name = name,
+        .mime = s->choice.mime,
+    };
+    s->from = TIER_FROM_SOURCE;
+    if (!keep_key(&what, s->key)) {
+        *s->key = '\0';
+        return;
+    }
+    tiers_look(s->app, s->key, &ask, NULL, NULL, &s->found);
+    if (s->found.tier)
+        s->from = tier_from_of(s->found.tier);
+}
+
+/* Of the answer that begins. */
+static void note_tier(struct stream *s)
+{
+    books_came(s->app->books, s->from);
+    if (s->found.tier)
+        tier_uses_note(s->app->tier_uses, &s->found.content);
+}
+
+/* Once the last byte is gone: another download of the whole, or of its end. */
+static bool is_downloaded(const struct stream *s)
+{
+    return *s->key && s->found.is_wanted && s->sent_all && s->range.offset + s->range.length == s->length;
+}
+
+static void note_downloaded(const struct stream *s)
+{
+    const struct keep_what what = kept_of(s);
+    keep_downloaded(s->app, &what);
+}
+
 /* ---- Renewal: see mend.h ---- */
 
 /* feed_opts.renew */
@@ -168,12 +233,11 @@ static int renew_job(void *ctx, struct source_job *job, const struct source_fail
 /* ---- The answer ---- */
 
 /* `part` NULL: of all of it. */
-static int set_headers(struct http_response *res, const struct stream *s, const struct http_range *part)
+static int set_headers(struct http_response *res, const struct stream *s, const char *name,
+                       const struct http_range *part)
 {
-    auto_(buf) struct buf name = BUF_INIT(1024);
     auto_(buf) struct buf disposition = BUF_INIT(4096);
-    if (http_file_name(&name, s->description->title, s->choice.container) < 0 ||
-        http_content_disposition(&disposition, buf_str(&name)) < 0)
+    if (http_content_disposition(&disposition, name) < 0)
         return -1;
     int rc = http_set_header(res, "Content-Type", s->choice.mime);
     rc |= http_set_header(res, "Content-Disposition", buf_str(&disposition));
@@ -181,6 +245,7 @@ static int set_headers(struct http_response *res, const struct stream *s, const 
     rc |= http_set_header(res, "Content-Security-Policy", "sandbox; default-src 'none'");
     rc |= http_set_header(res, "X-Accel-Buffering", "no"); /* nginx would spool the body to disk */
     rc |= http_set_header(res, "X-Sluice-Choice", s->choice.id);
+    rc |= http_set_header(res, "X-Sluice-Cache", tier_from_name(s->from));
     rc |= http_set_header(res, "Accept-Ranges", s->length ? "bytes" : "none");
     if (s->length)
         rc |= http_set_header(res, "ETag", s->etag);
@@ -221,10 +286,8 @@ static int start_made(struct stream *s, struct err *err)
     return made_start(s->made, &job, made_changed, s, err);
 }
 
-static int start(void *ctx, const struct pump_place *where, struct err *err)
+static int start_source(struct stream *s, struct err *err)
 {
-    struct stream *s = ctx;
-    s->place = *where;
     s->mend = (struct mend){
         .app = s->app,
         .link = s->link,
@@ -233,8 +296,6 @@ static int start(void *ctx, const struct pump_place *where, struct err *err)
         .choice = &s->choice,
         .length = s->length,
     };
-    if (shown_run(&s->shown, err) < 0)
-        return -1;
     if (s->made)
         return start_made(s, err);
     struct feed_opts opts = {
@@ -252,7 +313,47 @@ static int start(void *ctx, const struct pump_place *where, struct err *err)
         .discard = mend_discard,
     };
     mend_sources(&s->mend, opts.sources);
-    return feed_open(&s->feed, &opts, where, err);
+    return feed_open(&s->feed, &opts, &s->place, err);
+}
+
+/* A tier has failed: the source goes on at the same byte. */
+static int leave_tier(struct stream *s, struct err *err)
+{
+    held_close(steal(&s->held));
+    s->found.tier = NULL;
+    s->found.is_wanted = false; /* it is forgotten there in a moment; another one will come by */
+    s->from = TIER_FROM_SOURCE;
+    s->range.offset += s->sent_bytes;
+    s->range.length -= s->sent_bytes;
+    if (s->sent_bytes)
+        s->range.kind = HTTP_RANGE_PART;
+    return start_source(s, err);
+}
+
+static int start(void *ctx, const struct pump_place *where, struct err *err)
+{
+    struct stream *s = ctx;
+    s->place = *where;
+    if (shown_run(&s->shown, err) < 0)
+        return -1;
+    if (!s->found.tier)
+        return start_source(s, err);
+    if (held_open(&s->held, s->app, &s->found, s->range.offset, s->range.length, where, err) == 0)
+        return 0;
+    return leave_tier(s, err);
+}
+
+static enum pump_state gather_source(struct stream *s, struct iovec iov[PUMP_PIECES_MAX], int *count,
+                                     struct err *err)
+{
+    if (!s->made)
+        return feed_gather(s->feed, iov, count, err);
+    enum pump_state state = made_gather(s->made, &s->range, iov, count, err);
+    if (state == PUMP_BYTES && s->sent_bytes && made_length(s->made) != s->length) {
+        (void)err_set(err, ERR_SOURCE_CHANGED, "it is not as long as what a tier had of it");
+        return PUMP_FAILED;
+    }
+    return state;
 }
 
 static enum pump_state gather(void *ctx, struct iovec iov[PUMP_PIECES_MAX], int *count, struct err *err)
@@ -260,8 +361,13 @@ static enum pump_state gather(void *ctx, struct iovec iov[PUMP_PIECES_MAX], int 
     struct stream *s = ctx;
     if (shown_check(&s->shown, err) < 0)
         return PUMP_FAILED;
-    enum pump_state state = s->made ? made_gather(s->made, &s->range, iov, count, err)
-                                    : feed_gather(s->feed, iov, count, err);
+    enum pump_state state = PUMP_FAILED;
+    if (s->held)
+        state = held_gather(s->held, iov, count, err);
+    if (state == PUMP_FAILED && s->held && leave_tier(s, err) < 0)
+        return PUMP_FAILED;
+    if (!s->held)
+        state = gather_source(s, iov, count, err);
     s->sent_all |= state == PUMP_END;
     return state;
 }
@@ -271,8 +377,10 @@ static void take(void *ctx, size_t bytes, bool slow)
     struct stream *s = ctx;
     shown_take(&s->shown, bytes);
     s->sent_bytes += bytes;
-    books_sent(s->app->books, bytes);
-    if (s->made)
+    books_sent(s->app->books, s->from, bytes);
+    if (s->held)
+        held_take(s->held, bytes, slow);
+    else if (s->made)
         made_take(s->made, bytes);
     else
         feed_take(s->feed, bytes, slow);
@@ -282,7 +390,9 @@ static int begin(void *ctx, struct http_response *res, struct err *err)
 {
     struct stream *s = ctx;
     uint64_t length = s->length ? s->range.length : HTTP_LENGTH_UNKNOWN;
-    if (s->made && made_length(s->made) != s->length) { /* the site was wrong about it */
+    note_tier(s);
+    (void)http_set_header(res, "X-Sluice-Cache", tier_from_name(s->from)); /* which may have failed by now */
+    if (s->made && !s->held && made_length(s->made) != s->length) {        /* the site was wrong about it */
         length = made_length(s->made) ? made_length(s->made) : HTTP_LENGTH_UNKNOWN;
         s->range = (struct http_range){.kind = HTTP_RANGE_WHOLE, .length = made_length(s->made)};
         (void)http_set_status(res, 200);
@@ -326,9 +436,12 @@ static void note_sent(struct stream *s)
 static void finish_up(void *ctx)
 {
     struct stream *s = ctx;
-    made_free(steal(&s->made));
     if (*s->once && s->sent_bytes)
         note_sent(s);
+    if (is_downloaded(s))
+        note_downloaded(s);
+    s->etag = "";
+    made_free(steal(&s->made));
 }
 
 static void released(void *ctx)
@@ -337,13 +450,14 @@ static void released(void *ctx)
     budget_end(s->app, &s->budget, s->shown.sent_bytes);
     shown_end(&s->shown);
     feed_close(steal(&s->feed));
+    held_close(steal(&s->held));
     if (s->made && s->place.loop) {
         made_cancel(s->made);
         loop_unpost(s->place.loop, &s->made_moved);
     }
     if (s->anew.run) { /* which ends a job as well */
         pump_run_task(&s->place, &s->anew);
-    } else if ((s->made || *s->once) && s->place.loop) {
+    } else if ((s->made || *s->once || is_downloaded(s)) && s->place.loop) {
         s->ending = (struct pump_task){.run = finish_up, .done = done, .ctx = s};
         hold(s);
         pump_run_task(&s->place, &s->ending);
@@ -353,20 +467,8 @@ static void released(void *ctx)
 
 /* ---- From link to pump ---- */
 
-/* No condition stands against the body. */
-static int answer(struct stream *s, struct err *err)
+static int send_by_pump(struct stream *s, struct err *err)
 {
-    bool part = s->length && http_if_range_holds(s->req->if_range, s->etag);
-    s->range = s->length ? http_range_parse(part ? s->req->range : NULL, s->length)
-                         : (struct http_range){.kind = HTTP_RANGE_WHOLE};
-    if (s->range.kind == HTTP_RANGE_BAD) {
-        (void)http_set_headerf(s->res, "Content-Range", "bytes */%llu", (unsigned long long)s->length);
-        return err_set(err, ERR_BAD_RANGE, "range not satisfiable");
-    }
-    if (set_headers(s->res, s, &s->range) < 0)
-        return err_set(err, ERR_INTERNAL, "a header was refused");
-    if (s->req->method == HTTP_HEAD)
-        return http_begin(s->res, s->length ? s->range.length : HTTP_LENGTH_UNKNOWN);
     const struct pump_order order = {
         .exchange = s->exchange,
         .ctx = s,
@@ -398,6 +500,62 @@ static int answer(struct stream *s, struct err *err)
     hold(s);
     pump_submit(s->app->pumps, &order);
     return HTTP_LATER;
+}
+
+/* Somebody else sends it, parts of it as well: the web server, told by the header `name`, or whom the client
+ * is sent to. How much will be taken nobody tells us, so what was asked for is what counts. */
+static int hand_over(struct stream *s, int status, const char *name, const char *value, struct err *err)
+{
+    if (budget_begin(s->app, &s->who, s->range.length, s->res, &s->budget, err) < 0)
+        return -1;
+    budget_end(s->app, &s->budget, s->range.length);
+    if (http_set_status(s->res, status) < 0 || http_set_header(s->res, name, value) < 0)
+        return err_set(err, ERR_INTERNAL, "a header was refused");
+    if (http_begin(s->res, HTTP_LENGTH_UNKNOWN) < 0)
+        return 0; /* the client has left */
+    note_tier(s);
+    s->sent_all = true;
+    if (is_downloaded(s))
+        note_downloaded(s);
+    return 0;
+}
+
+/* Whether this answer can be left to the web server, which knows nothing of links for one delivery, and
+ * would compare an If-Match with what it thinks of the file. */
+static bool is_sent_by_server(const struct stream *s)
+{
+    return s->found.tier && s->found.way.kind == TIER_FILE && files_are_sent_by_server(s->app) && !*s->once &&
+           s->req->method == HTTP_GET && !s->req->if_match;
+}
+
+/* No condition stands against the body. */
+static int answer(struct stream *s, struct err *err)
+{
+    auto_(buf) struct buf name = BUF_INIT(1024);
+    auto_(buf) struct buf where = BUF_INIT(4096);
+    bool part = s->length && http_if_range_holds(s->req->if_range, s->etag);
+    s->range = s->length ? http_range_parse(part ? s->req->range : NULL, s->length)
+                         : (struct http_range){.kind = HTTP_RANGE_WHOLE};
+    if (s->range.kind == HTTP_RANGE_BAD) {
+        (void)http_set_headerf(s->res, "Content-Range", "bytes */%llu", (unsigned long long)s->length);
+        return err_set(err, ERR_BAD_RANGE, "range not satisfiable");
+    }
+    if (http_file_name(&name, s->description->title, s->choice.container) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    look(s, buf_str(&name));
+    bool by_server = is_sent_by_server(s);
+    bool elsewhere = s->found.tier && s->found.way.kind == TIER_REDIRECT;
+    if (set_headers(s->res, s, buf_str(&name), by_server || elsewhere ? NULL : &s->range) < 0)
+        return err_set(err, ERR_INTERNAL, "a header was refused");
+    if (s->req->method == HTTP_HEAD)
+        return http_begin(s->res, s->length ? s->range.length : HTTP_LENGTH_UNKNOWN);
+    if (elsewhere)
+        return hand_over(s, 302, "Location", s->found.way.at, err);
+    if (by_server)
+        return files_server_header(s->app, s->key, &where, err) < 0
+                   ? -1
+                   : hand_over(s, 200, files_server_header_name(s->app), buf_str(&where), err);
+    return send_by_pump(s, err);
 }
 
 /* Conditions in the order of http/range.h. */

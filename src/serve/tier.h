@@ -90,9 +90,20 @@ int tiers_check(const struct config *c, struct err *err);
 /* A content's place: this host's for a local tier, "" for others. Borrowed from the app. */
 const char *tier_place(const struct app *app, const struct tier *tier);
 
+/* Where the bytes of an answer come from, as a number and (X-Sluice-Cache, metrics) as a name. */
+enum tier_from {
+    TIER_FROM_SOURCE,
+    TIER_FROM_SLICES,
+    TIER_FROM_TIERS,
+    TIER_FROM_COUNT = TIER_FROM_TIERS + TIERS_MAX
+};
+const char *tier_from_name(unsigned from); /* "": nobody has this number */
+unsigned tier_from_of(const struct tier *tier);
+
 /* Where a content was found. */
 struct tier_found {
     const struct tier *tier; /* NULL: in none; it comes from the source, or slices of it */
+    bool is_wanted;          /* some tier that is used does not have it yet, and might */
     struct store_content content;
     struct tier_way way;
 };
@@ -102,6 +113,14 @@ void tiers_look(struct app *app, const char *key, const struct tier_ask *ask, bo
                 void *ctx, struct tier_found *out);
 /* It could not be had there after all, with *why: forgotten there, if it is gone. May block. */
 void tier_failed(struct app *app, const struct store_content *c, const struct err *why);
+
+/* ---- Leaving (sweep.c) ---- */
+
+/* Lets go what has expired, and has the tiers remove what has left, if it is time to and no other process of
+ * this host is at it. Call it every second or so. May block. */
+void tiers_tick(struct app *app);
+/* The same at once; how many contents are gone, -1 error. */
+int64_t tiers_sweep(struct app *app, struct err *err);
 
 /* ---- The tiers ---- */
 

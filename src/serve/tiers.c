@@ -28,6 +28,21 @@ const struct tier *tier_find(const char *name)
     return NULL;
 }
 
+const char *tier_from_name(unsigned from)
+{
+    if (from < TIER_FROM_TIERS)
+        return from == TIER_FROM_SOURCE ? source_word : slices_word;
+    return from - TIER_FROM_TIERS < ARRAY_LEN(tiers) ? tiers[from - TIER_FROM_TIERS]->name : "";
+}
+
+unsigned tier_from_of(const struct tier *tier)
+{
+    unsigned i = 0;
+    while (tiers[i] != tier)
+        i++;
+    return TIER_FROM_TIERS + i;
+}
+
 void tier_way_fini(struct tier_way *way)
 {
     free(way->at);
@@ -132,6 +147,20 @@ static bool try_tier(struct app *app, const struct tier *tier, const struct stor
     return true;
 }
 
+/* Whether a tier that is used has no row. */
+static bool is_wanted(struct app *app, const struct store_content *rows, int count)
+{
+    size_t used = 0;
+    struct tier_rules rules;
+    for (size_t i = 0; i < ARRAY_LEN(tiers); i++)
+        used += tier_is_used(app, tiers[i], &rules);
+    for (int i = 0; i < count; i++) {
+        const struct tier *tier = tier_find(rows[i].tier);
+        used -= tier && tier_is_used(app, tier, &rules);
+    }
+    return used > 0;
+}
+
 void tiers_look(struct app *app, const char *key, const struct tier_ask *ask, bool (*has_slices)(void *ctx),
                 void *ctx, struct tier_found *out)
 {
@@ -146,6 +175,7 @@ void tiers_look(struct app *app, const char *key, const struct tier_ask *ask, bo
     int count = store_content_find(app->store, key, app->place, rows, ARRAY_LEN(rows), &err);
     if (count < 0) /* the source is there all the same */
         log_event(LOG_WARN, "tiers-not-looked-at", "error", err.text, NULL);
+    out->is_wanted = is_wanted(app, rows, count);
     while (count > 0 && !out->tier && next_word(&list, word, sizeof word)) {
         const struct tier *tier = tier_find(word);
         if (!tier && strcmp(word, slices_word) == 0 && has_slices && has_slices(ctx))
