@@ -32,7 +32,7 @@ static json_t *input_of(const struct keep_what *w, const struct store_content *c
 {
     const struct choice_wish none = {0};
     const struct choice_wish *wish = w->wish ? w->wish : &none;
-    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:b, s:b, s:s, s:s, s:s, s:I}", "url", w->link, "choice",
+    return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:b, s:b, s:s, s:s, s:s, s:I}", "url", w->link, "choice",
                      w->choice->id, "lang", wish->language, "codec", wish->codec, "wanted_container",
                      wish->container, "fragmented", w->opts->fragmented, "no_tags", w->opts->no_tags, "tier",
                      c->tier, "content", c->key, "lease", c->lease, "bytes", (json_int_t)c->bytes);
