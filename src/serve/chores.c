@@ -6,11 +6,8 @@
 #include "serve/budget.h"
 #include "serve/helpers.h"
 #include "serve/outcomes.h"
-<<<<<<< HEAD
 #include "serve/settings.h"
-=======
 #include "serve/tier_uses.h"
->>>>>>> 88bed29 (Streams come from the tiers that have them, go on from the source when those fail, and are kept by jobs)
 
 enum { TICK_MS = 1000 };
 
