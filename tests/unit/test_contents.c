@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -275,6 +276,7 @@ static void jobs_of_places(void **state)
 
 int main(void)
 {
+    main_process = getpid();
     static const struct CMUnitTest tests[] = {
         ON_BOTH(storing),    ON_BOTH(a_lease_ends), ON_BOTH(refusing),       ON_BOTH(places),
         ON_BOTH(counting),   ON_BOTH(leaving),      ON_BOTH(expiring),       ON_BOTH(oldest_first),
