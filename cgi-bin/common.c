@@ -62,8 +62,14 @@ static int make_ready(void *ctx, struct err *err)
               : *sandbox->missing ? LOG_WARN
                                   : LOG_INFO,
               "sandbox", "level", sandbox_level(sandbox), "landlock", abi, "missing", sandbox->missing, NULL);
-    if (d->program == HTTP_ROUTE_STREAM && pumps_open(&d->app.pumps, d->app.net, d->app.gate, stays ? 0 : 1,
-                                                      (unsigned)d->app.config.client_timeout_s, err) < 0)
+    const struct pumps_opts pumps = {
+        .net = d->app.net,
+        .gate = d->app.gate,
+        .slices = d->app.slices,
+        .loops = stays ? 0 : 1,
+        .stall_s = (unsigned)d->app.config.client_timeout_s,
+    };
+    if (d->program == HTTP_ROUTE_STREAM && pumps_open(&d->app.pumps, &pumps, err) < 0)
         return -1;
     if (d->program == HTTP_ROUTE_INFO && stays && prepare_start(&d->app, err) < 0)
         log_event(LOG_WARN, "nothing-is-prepared", "error", err->text, NULL);

@@ -30,8 +30,6 @@ enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = CONFIG_VALUE_MAX_BYTES };
  * serve/settings.c. */
 #define LIVE_TEXT(key, fallback, help)                                                                       \
     ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", false, NULL, help)
-#define LIVE_SECRET(key, fallback, help)                                                                     \
-    ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", true, NULL, help)
 #define LIVE_CHOICE(key, fallback, choices, help)                                                            \
     ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", false, choices, help)
 #define LIVE_INT(key, fallback, min, max, unit, help)                                                        \
@@ -110,8 +108,13 @@ static const struct config_key keys[] = {
         "So old a key that seals download links is replaced; older links go on working. 0: only by hand."),
     LIVE_INT(cache_ttl_s, "3600", 0, 3600, "s",
              "How long a video's description is remembered at most; 0: never."),
-    LIVE_INT(cache_bytes, "134217728", 1048576, 17592186044416, "bytes",
+    LIVE_INT(description_bytes, "134217728", 1048576, 17592186044416, "bytes",
              "Disk for remembered descriptions; beyond that those that expire first are forgotten."),
+    LIVE_INT(
+        cache_bytes, "0", 0, 17592186044416, "bytes",
+        "Disk for slices of what was downloaded, so that others need not fetch them again; beyond that those used least recently go. 0: nothing is kept."),
+    LIVE_INT(slice_ttl_s, "604800", 60, 315360000, "s",
+             "Slices that nobody has used for so long are deleted."),
     LIVE_INT(canary_interval_s, "900", 1, 86400, "s", "Time between two looks at canary_links."),
     LIVE_INT(
         upstream_interval_ms, "100", 0, 60000, "ms",
@@ -162,16 +165,16 @@ static const struct config_key keys[] = {
              "The same, with one key, or without from one address (IPv6: /64); more get 429; 0: no limit."),
     TEXT(telegram_api_url, "https://api.telegram.org",
          "Telegram's Bot API, or a server of it of your own (with other limits): http://127.0.0.1:8081."),
-    LIVE_SECRET(
+    SECRET(
         telegram_token, "",
         "Token of a bot that keeps files in a channel and gives them back; empty: nothing is kept at Telegram."),
-    LIVE_TEXT(telegram_chat, "", "That channel, in which the bot may post: -1001234567890 or @name."),
-    LIVE_INT(telegram_upload_max, "50000000", 1, 4294967296, "bytes",
-             "Larger files are not sent there: 50 MB is what the public Bot API takes."),
-    LIVE_INT(telegram_download_max, "20971520", 1, 4294967296, "bytes",
-             "Nor are those that could not be read again: 20 MiB is what the public Bot API gives."),
-    LIVE_INT(telegram_ttl_s, "0", 0, 315360000, "s",
-             "Files are deleted there so long after they were sent; 0: never."),
+    TEXT(telegram_chat, "", "That channel, in which the bot may post: -1001234567890 or @name."),
+    INT(telegram_upload_max, "50000000", 1, 4294967296, "bytes",
+        "Larger files are not sent there: 50 MB is what the public Bot API takes."),
+    INT(telegram_download_max, "20971520", 1, 4294967296, "bytes",
+        "Nor are those that could not be read again: 20 MiB is what the public Bot API gives."),
+    INT(telegram_ttl_s, "0", 0, 315360000, "s",
+        "Files are deleted there so long after they were sent; 0: never."),
     INT(info_threads, "256", 1, 4096, "",
         "Requests at once in info.fcgi that wait for what is not remembered; more get 503."),
     TEXT(

@@ -59,7 +59,9 @@ struct config {
     int64_t token_ttl_s;               /* life of `data` links */
     int64_t token_rotate_s;            /* age at which the key that seals them is replaced; 0: never */
     _Atomic int64_t cache_ttl_s;       /* descriptions are kept at most this long */
-    _Atomic int64_t cache_bytes;       /* descriptions and answers on disk */
+    _Atomic int64_t description_bytes; /* descriptions and answers on disk */
+    _Atomic int64_t cache_bytes;       /* slices of sources on disk; 0: none */
+    _Atomic int64_t slice_ttl_s;       /* they are kept so long after they were used */
     _Atomic int64_t canary_interval_s;
     int64_t date_wait_ms;
     _Atomic int64_t upstream_interval_ms; /* between calls of a site's API by one way out; 0: no pacing */
@@ -95,13 +97,12 @@ struct config {
     int64_t files_after;   /* so many downloads one is kept */
     int64_t files_ttl_s;   /* and for so long; 0: until it is displaced */
 
-    char *telegram_api_url;                /* the Bot API, or a server of one's own */
-    char *_Atomic telegram_token;          /* of a bot; "" = nothing is kept at Telegram */
-    char *_Atomic telegram_chat;           /* where it sends files */
-    _Atomic int64_t telegram_upload_max;   /* bytes */
-    _Atomic int64_t telegram_download_max; /* bytes */
-    _Atomic int64_t telegram_ttl_s;        /* so long after it was sent a file is deleted; 0: never */
-
+    char *telegram_api_url;        /* the Bot API, or a server of one's own */
+    char *telegram_token;          /* of a bot; "" = nothing is kept at Telegram */
+    char *telegram_chat;           /* where it sends files */
+    int64_t telegram_upload_max;   /* bytes */
+    int64_t telegram_download_max; /* bytes */
+    int64_t telegram_ttl_s;        /* so long after it was sent a file is deleted; 0: never */
     /* Of each row of the table. */
     _Atomic unsigned char source[CONFIG_KEYS_MAX];
     struct config_text *retired; /* texts that were changed: somebody may still be reading them */

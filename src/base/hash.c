@@ -1,6 +1,7 @@
 /* See hash.h. */
 #include "base/hash.h"
 
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -35,6 +36,77 @@ uint64_t hash_check64(const void *data, size_t len)
     uint64_t check;
     crypto_shorthash((unsigned char *)&check, data, len, key);
     return check;
+}
+
+/* ---- XXH64: the names are the specification's ---- */
+
+#define XXH_P1 0x9e3779b185ebca87ULL
+#define XXH_P2 0xc2b2ae3d27d4eb4fULL
+#define XXH_P3 0x165667b19e3779f9ULL
+#define XXH_P4 0x85ebca77c2b2ae63ULL
+#define XXH_P5 0x27d4eb2f165667c5ULL
+
+enum { XXH_STRIPE = 32 };
+
+static uint64_t rotate(uint64_t x, int bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+static uint64_t lane_at(const unsigned char *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return le64toh(x);
+}
+
+static uint64_t xxh_round(uint64_t acc, uint64_t lane)
+{
+    return rotate(acc + lane * XXH_P2, 31) * XXH_P1;
+}
+
+static uint64_t xxh_merge(uint64_t acc, uint64_t lane)
+{
+    return (acc ^ xxh_round(0, lane)) * XXH_P1 + XXH_P4;
+}
+
+/* The whole stripes of the input. */
+static uint64_t xxh_stripes(const unsigned char *p, size_t stripes)
+{
+    uint64_t a = XXH_P1 + XXH_P2;
+    uint64_t b = XXH_P2;
+    uint64_t c = 0;
+    uint64_t d = 0 - XXH_P1;
+    for (; stripes; stripes--, p += XXH_STRIPE) {
+        a = xxh_round(a, lane_at(p));
+        b = xxh_round(b, lane_at(p + 8));
+        c = xxh_round(c, lane_at(p + 16));
+        d = xxh_round(d, lane_at(p + 24));
+    }
+    uint64_t acc = rotate(a, 1) + rotate(b, 7) + rotate(c, 12) + rotate(d, 18);
+    return xxh_merge(xxh_merge(xxh_merge(xxh_merge(acc, a), b), c), d);
+}
+
+uint64_t hash_fast64(const void *data, size_t len)
+{
+    const unsigned char *p = data;
+    size_t stripes = len / XXH_STRIPE;
+    size_t left = len % XXH_STRIPE;
+    uint64_t acc = (stripes ? xxh_stripes(p, stripes) : XXH_P5) + len;
+    for (p += stripes * XXH_STRIPE; left >= 8; left -= 8, p += 8)
+        acc = rotate(acc ^ xxh_round(0, lane_at(p)), 27) * XXH_P1 + XXH_P4;
+    if (left >= 4) {
+        uint32_t half;
+        memcpy(&half, p, sizeof half);
+        acc = rotate(acc ^ le32toh(half) * XXH_P1, 23) * XXH_P2 + XXH_P3;
+        left -= 4;
+        p += 4;
+    }
+    for (; left; left--, p++)
+        acc = rotate(acc ^ *p * XXH_P5, 11) * XXH_P1;
+    acc = (acc ^ acc >> 33) * XXH_P2;
+    acc = (acc ^ acc >> 29) * XXH_P3;
+    return acc ^ acc >> 32;
 }
 
 void hash_random(void *out, size_t len)

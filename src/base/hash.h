@@ -21,6 +21,9 @@ bool hash_equal(const void *a, const void *b, size_t len);
 /* A checksum at 2 GB/s (SipHash): finds damage, is no proof against malice. In the byte order of the machine.
  */
 uint64_t hash_check64(const void *data, size_t len);
+/* XXH64 with seed 0 (the xxHash specification, version 0.1.1), at 10 GB/s: the same for what is read often.
+ * The same on all machines. */
+uint64_t hash_fast64(const void *data, size_t len);
 void hash_random(void *out, size_t len);
 /* base64url without padding, appended. */
 int hash_base64url(struct buf *out, const void *data, size_t len);

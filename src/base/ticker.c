@@ -14,7 +14,7 @@ struct ticker {
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    bool stopping;
+    bool stopping, hurried;
 };
 
 /* True when it is time to end. */
@@ -29,9 +29,10 @@ static bool wait_turn(struct ticker *t)
         until.tv_nsec -= 1000000000L;
     }
     (void)pthread_mutex_lock(&t->lock);
-    for (int rc = 0; !t->stopping && rc == 0;)
+    for (int rc = 0; !t->stopping && !t->hurried && rc == 0;)
         rc = pthread_cond_timedwait(&t->changed, &t->lock, &until);
     bool stopping = t->stopping;
+    t->hurried = false;
     (void)pthread_mutex_unlock(&t->lock);
     return stopping;
 }
@@ -78,6 +79,14 @@ int ticker_start(struct ticker **out, unsigned every_ms, void (*tick)(void *ctx)
     }
     *out = t;
     return 0;
+}
+
+void ticker_hurry(struct ticker *t)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    t->hurried = true;
+    (void)pthread_cond_signal(&t->changed);
+    (void)pthread_mutex_unlock(&t->lock);
 }
 
 void ticker_stop(struct ticker *t)

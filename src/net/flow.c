@@ -413,3 +413,20 @@ void flow_want(struct flow *f, size_t bytes)
     if (f->is_changed) /* told when the caller has returned */
         (void)loop_timer_set(f->set->loop, &f->timer, 0);
 }
+
+bool flow_is_over(const struct flow *f)
+{
+    return transfer_over(&f->t);
+}
+
+const char *flow_version(const struct flow *f)
+{
+    /* Servers behind one name often disagree about ETags. */
+    const struct span *span = &f->t.span;
+    return span->last_modified[0] ? span->last_modified : span->etag;
+}
+
+bool flow_is_unranged(const struct flow *f)
+{
+    return f->t.head.status == 200;
+}

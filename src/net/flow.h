@@ -37,6 +37,12 @@ void flow_take(struct flow *f, size_t n);
 /* Reads ahead until `bytes` or a little more are in hand; 0: it is not this one's turn, some bytes are
  * enough. At first, and at most: all of the ring. */
 void flow_want(struct flow *f, size_t bytes);
+/* Nothing will come beyond what is in hand. */
+bool flow_is_over(const struct flow *f);
+/* Of an answer some of whose bytes are in hand: what it says of the version of the resource, or ""
+ * (borrowed); whether its server knows no ranges, and sends all there is. */
+const char *flow_version(const struct flow *f);
+bool flow_is_unranged(const struct flow *f);
 
 DEFINE_AUTO_PTR(flow, flow_close)
 DEFINE_AUTO_PTR(flow_set, flow_set_close)

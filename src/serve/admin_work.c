@@ -80,8 +80,9 @@ int serve_admin_cache(struct app *app, const struct http_request *req, struct ht
         return -1;
     return admin_send(res,
                       json_pack("{s:{s:I, s:I, s:I}, s:{s:I}}", "descriptions", "count", (json_int_t)count,
-                                "bytes", (json_int_t)bytes, "max_bytes", (json_int_t)app->config.cache_bytes,
-                                "plans", "max_bytes", (json_int_t)app->config.plan_cache_bytes),
+                                "bytes", (json_int_t)bytes, "max_bytes",
+                                (json_int_t)app->config.description_bytes, "plans", "max_bytes",
+                                (json_int_t)app->config.plan_cache_bytes),
                       err);
 }
 

@@ -15,6 +15,7 @@
 #include "serve/auth.h"
 #include "serve/books.h"
 #include "serve/budget.h"
+#include "serve/chores.h"
 #include "serve/events.h"
 #include "serve/outcomes.h"
 #include "serve/pump.h"
@@ -60,6 +61,35 @@ static int open_shelf(struct app *app, struct err *err)
     if (asprintf(&dir, "%s/plans", app->config.data_dir) < 0)
         return err_set(err, ERR_INTERNAL, "out of memory");
     return shelf_open(&app->shelf, app->cache, dir, (uint64_t)app->config.plan_cache_bytes, err);
+}
+
+/* slices_opts.count */
+static void count_slices(void *ctx, enum slices_event event, uint64_t n)
+{
+    const struct app *app = ctx;
+    books_slices(app->books, event, n);
+}
+
+/* slices_opts.hurry */
+static void hurry_chores(void *ctx)
+{
+    struct app *app = ctx;
+    chores_hurry(app);
+}
+
+static int open_slices(struct app *app, struct err *err)
+{
+    const struct slices_opts opts = {
+        .store = app->store,
+        .data_dir = app->config.data_dir,
+        .place = app->place,
+        .max_bytes = app->config.cache_bytes,
+        .ttl_s = app->config.slice_ttl_s,
+        .count = count_slices,
+        .hurry = hurry_chores,
+        .ctx = app,
+    };
+    return slices_open(&app->slices, &opts, err);
 }
 
 static struct gate_limits stream_limits(const struct config *c)
@@ -237,7 +267,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         net_open(&app->net, &net, err) < 0 || outcomes_open(&app->outcomes, app->store, err) < 0 ||
         budgets_open(&app->budgets, app->store, err) < 0 ||
         tier_uses_open(&app->tier_uses, app->store, err) < 0 ||
-        books_open(&app->books, app->store, c, err) < 0) {
+        books_open(&app->books, app->store, c, err) < 0 || open_slices(app, err) < 0) {
         app_close(app);
         return -1;
     }
@@ -248,7 +278,7 @@ int app_open(struct app *app, struct config *config, struct err *err)
         return err_set(err, ERR_INTERNAL, "out of memory");
     }
     atomic_init(&app->parts, c->parallel_bytes);
-    store_limit_cache(app->store, (uint64_t)c->cache_bytes);
+    store_limit_cache(app->store, (uint64_t)c->description_bytes);
     store_jobs_keep(app->store, c->job_keep_s);
     store_token_keys_rotate(app->store, c->token_ttl_s, c->token_rotate_s);
     if (settings_open(app, err) < 0) {
@@ -359,6 +389,7 @@ void app_close(struct app *app)
     gate_close(app->calls);
     live_close(app->live);
     shelf_close(app->shelf);
+    slices_close(app->slices);
     cache_close(app->cache);
     outcomes_close(app->outcomes);
     budgets_close(app->budgets);

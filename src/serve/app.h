@@ -9,6 +9,7 @@
 #include "base/sandbox.h"
 #include "cache/cache.h"
 #include "cache/shelf.h"
+#include "cache/slices.h"
 #include "gate/gate.h"
 #include "gate/live.h"
 #include "http/route.h"
@@ -28,12 +29,13 @@ struct app {
     struct settings *settings; /* what changes `config` while we run; see settings.h */
     struct store *store;
     struct cache *cache;
-    struct shelf *shelf;  /* of plans */
-    struct gate *gate;    /* of streams */
-    struct gate *workers; /* of files that are made (serve/made.h) */
-    struct gate *plans;   /* of plans being made (serve/planned.h) */
-    struct gate *calls;   /* of calls of sites' APIs (serve/outward.h) */
-    struct live *live;    /* what streams on this host */
+    struct shelf *shelf;   /* of plans */
+    struct slices *slices; /* of sources; see cache/slices.h */
+    struct gate *gate;     /* of streams */
+    struct gate *workers;  /* of files that are made (serve/made.h) */
+    struct gate *plans;    /* of plans being made (serve/planned.h) */
+    struct gate *calls;    /* of calls of sites' APIs (serve/outward.h) */
+    struct live *live;     /* what streams on this host */
     struct net *net;
     struct site_env site;
     struct engine_settings engines;

@@ -52,17 +52,18 @@ static size_t size_of(enum books_kind kind)
                                    [BOOKS_TTFB_US] = 1,
                                    [BOOKS_CACHED] = 1,
                                    [BOOKS_SENT] = TIER_FROM_COUNT,
-                                   [BOOKS_CAME] = TIER_FROM_COUNT};
+                                   [BOOKS_CAME] = TIER_FROM_COUNT,
+                                   [BOOKS_SLICES] = SLICES_EVENTS};
     return sizes[kind];
 }
 
-/* Kind by kind, then route by route. With kind BOOKS_CAME + 1: how many there are. */
+/* Kind by kind, then route by route. With kind BOOKS_SLICES + 1: how many there are. */
 static size_t counter_of(unsigned kind, size_t route, size_t of)
 {
     size_t at = 0;
     for (unsigned k = 0; k < kind; k++)
         at += size_of(k) * (serve_route_count + 1);
-    return kind > BOOKS_CAME ? at : at + size_of(kind) * route + of;
+    return kind > BOOKS_SLICES ? at : at + size_of(kind) * route + of;
 }
 
 /* Programs that count the same things share a tally. */
@@ -75,6 +76,7 @@ static uint64_t layout(void)
         (void)buf_addf(&text, "%s ", err_info((enum err_code)i)->name);
     for (unsigned i = 0; i < TIER_FROM_COUNT; i++)
         (void)buf_addf(&text, "%s ", tier_from_name(i));
+    (void)buf_addf(&text, "%d slices ", SLICES_EVENTS);
     (void)buf_add(&text, books_duration_ms, sizeof books_duration_ms);
     (void)buf_add(&text, store_usage_ttfb_ms, sizeof store_usage_ttfb_ms);
     return hash_check64(buf_str(&text), text.len);
@@ -107,6 +109,11 @@ void books_sent(struct books *b, unsigned from, size_t bytes)
 void books_came(struct books *b, unsigned from)
 {
     count(b, BOOKS_CAME, 0, from, 1);
+}
+
+void books_slices(struct books *b, enum slices_event event, uint64_t n)
+{
+    count(b, BOOKS_SLICES, 0, event, n);
 }
 
 /* How many entries it has, "." and ".." not counted. */
@@ -370,7 +377,7 @@ int books_open(struct books **out, struct store *store, const struct config *c, 
     b->store = store;
     b->hours_kept_s = c->usage_hours_days * STORE_DAY_S;
     b->days_kept_s = c->usage_days * STORE_DAY_S;
-    if (tally_open(&b->tally, c->data_dir, layout(), counter_of(BOOKS_CAME + 1, 0, 0), err) < 0) {
+    if (tally_open(&b->tally, c->data_dir, layout(), counter_of(BOOKS_SLICES + 1, 0, 0), err) < 0) {
         free(b);
         return -1;
     }

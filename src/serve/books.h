@@ -30,6 +30,8 @@ void books_note(struct app *app, const struct http_route *route, struct http_res
 void books_sent(struct books *b, unsigned from, size_t bytes);
 /* An answer comes from there. */
 void books_came(struct books *b, unsigned from);
+/* Of slices. */
+void books_slices(struct books *b, enum slices_event event, uint64_t n);
 
 /* What /metrics shows. `route`: its place in serve_routes, or serve_route_count for addresses that are none.
  */
@@ -40,8 +42,9 @@ enum books_kind {
     BOOKS_DURATION_US,
     BOOKS_TTFB_US,
     BOOKS_CACHED,
-    BOOKS_SENT, /* route 0; of: enum tier_from */
-    BOOKS_CAME, /* the same: answers */
+    BOOKS_SENT,   /* route 0; of: enum tier_from */
+    BOOKS_CAME,   /* the same: answers */
+    BOOKS_SLICES, /* route 0; of: enum slices_event */
 };
 uint64_t books_get(const struct books *b, enum books_kind kind, size_t route, size_t of);
 /* Memory of this host's programs, this one included; how many. */

@@ -15,6 +15,7 @@ static void tick(void *ctx)
 {
     struct app *app = ctx;
     settings_tick(app);
+    slices_tick(app->slices);
     outcomes_tick(app->outcomes);
     budgets_tick(app->budgets);
     books_tick(app->books);
@@ -31,4 +32,10 @@ int chores_start(struct app *app, struct err *err)
 void chores_stop(struct app *app)
 {
     ticker_stop(steal(&app->chores));
+}
+
+void chores_hurry(struct app *app)
+{
+    if (app->chores)
+        ticker_hurry(app->chores);
 }

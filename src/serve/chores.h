@@ -8,5 +8,7 @@
 int chores_start(struct app *app, struct err *err);
 /* Waits for its end. Does nothing where none was started. */
 void chores_stop(struct app *app);
+/* Has the next round begin now. From any thread; does nothing where none was started. */
+void chores_hurry(struct app *app);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "serve/lanes.h"
+#include "serve/intake.h"
 
 enum {
     SKIP_MAX_BYTES = 256 * 1024, /* a shorter gap is read over, a longer one is a new request */
@@ -14,7 +14,7 @@ enum {
 /* One source being read. */
 struct reader {
     struct feed *feed;
-    struct lanes *lanes;
+    struct intake *intake;
     uint64_t begin, end; /* what is needed of it; end UINT64_MAX: all there is; 0: none */
 };
 
@@ -91,26 +91,28 @@ static void reader_want(struct reader *r)
 {
     const struct feed *f = r->feed;
     bool on_turn = f->turn == (unsigned)(r - f->readers);
-    if (r->lanes)
-        lanes_want(r->lanes, !on_turn ? 0 : f->slow ? SLOW_BYTES : FETCH_RING_BYTES);
+    if (r->intake)
+        intake_want(r->intake, !on_turn ? 0 : f->slow ? SLOW_BYTES : FETCH_RING_BYTES);
 }
 
 static int reader_open(struct reader *r, uint64_t offset, struct err *err)
 {
     struct feed *f = r->feed;
-    const struct lanes_opts opts = {
-        .flows = f->where.flows,
-        .loop = f->where.loop,
-        .pool = f->opts.pool,
-        .source = &f->opts.sources[r - f->readers],
-        .offset = offset,
-        .end = r->end,
-        .width_max = f->opts.parallel,
-        .on_change = changed,
-        .ctx = r,
+    const struct intake_opts opts = {
+        .lanes = {.flows = f->where.flows,
+                  .loop = f->where.loop,
+                  .pool = f->opts.pool,
+                  .source = &f->opts.sources[r - f->readers],
+                  .offset = offset,
+                  .end = r->end,
+                  .width_max = f->opts.parallel,
+                  .on_change = changed,
+                  .ctx = r},
+        .fills = f->where.fills,
+        .place = &f->where,
     };
-    lanes_close(steal(&r->lanes));
-    if (lanes_open(&r->lanes, &opts, err) < 0)
+    intake_close(steal(&r->intake));
+    if (intake_open(&r->intake, &opts, err) < 0)
         return -1;
     reader_want(r);
     return 0;
@@ -129,7 +131,7 @@ static void take_turn(struct feed *f, unsigned source)
 
 static void reader_take(struct reader *r, uint64_t to)
 {
-    lanes_take(r->lanes, (size_t)(to - lanes_at(r->lanes)));
+    intake_take(r->intake, (size_t)(to - intake_at(r->intake)));
 }
 
 /* ---- Renewal ---- */
@@ -148,8 +150,8 @@ static void renewed(void *ctx)
         /* Readers that are well go on with what they have: their connections hold copies. */
         n->opts.adopt(n->opts.ctx, n->fresh, f->opts.sources);
         for (size_t i = 0; i < ARRAY_LEN(f->readers); i++) {
-            if (f->readers[i].lanes)
-                lanes_renewed(f->readers[i].lanes);
+            if (f->readers[i].intake)
+                intake_renewed(f->readers[i].intake);
         }
     } else if (n->fresh) {
         n->opts.discard(n->fresh);
@@ -169,10 +171,10 @@ static void renewed(void *ctx)
 static enum pump_state reader_failed(struct reader *r, struct err *why)
 {
     struct feed *f = r->feed;
-    if (r->lanes) {
-        bool outdated = lanes_outdated(r->lanes);
-        lanes_break(r->lanes);
-        if (outdated && lanes_mend(r->lanes, why) == 0)
+    if (r->intake) {
+        bool outdated = intake_outdated(r->intake);
+        intake_break(r->intake);
+        if (outdated && intake_mend(r->intake, why) == 0)
             return PUMP_LATER; /* with what has been renewed meanwhile */
     }
     struct renewal *n = f->opts.renew ? calloc(1, sizeof *n) : NULL;
@@ -198,18 +200,18 @@ static enum pump_state reader_failed(struct reader *r, struct err *why)
 /* It reads, from `offset` on or a little before. -1: it does not, *why. */
 static int reader_go(struct reader *r, uint64_t offset, struct err *why)
 {
-    if (r->lanes && offset - lanes_at(r->lanes) > SKIP_MAX_BYTES + FETCH_RING_BYTES)
-        lanes_close(steal(&r->lanes));
-    if (!r->lanes)
+    if (r->intake && offset - intake_at(r->intake) > SKIP_MAX_BYTES + FETCH_RING_BYTES)
+        intake_close(steal(&r->intake));
+    if (!r->intake)
         return reader_open(r, offset, why);
-    return lanes_broken(r->lanes) ? lanes_mend(r->lanes, why) : 0;
+    return intake_broken(r->intake) ? intake_mend(r->intake, why) : 0;
 }
 
 /* Bytes of the source at `offset`, or why there are none now. `first`: the feed waits for just these. */
 static enum pump_state reader_peek(struct reader *r, uint64_t offset, bool first, struct iovec *out)
 {
     struct err why = {0};
-    bool broken = !r->lanes || lanes_broken(r->lanes);
+    bool broken = !r->intake || intake_broken(r->intake);
     if (broken && (r->feed->renewal || !first))
         return PUMP_LATER;
     if (first && reader_go(r, offset, &why) < 0)
@@ -217,8 +219,8 @@ static enum pump_state reader_peek(struct reader *r, uint64_t offset, bool first
     for (;;) {
         const unsigned char *data = NULL;
         size_t len = 0;
-        uint64_t at = lanes_at(r->lanes);
-        int rc = first ? lanes_peek(r->lanes, &data, &len, &why) : lanes_hand(r->lanes, &data, &len);
+        uint64_t at = intake_at(r->intake);
+        int rc = first ? intake_peek(r->intake, &data, &len, &why) : intake_hand(r->intake, &data, &len);
         if (rc == 1 && offset - at < len) {
             size_t skip = (size_t)(offset - at);
             *out = (struct iovec){(void *)(uintptr_t)(data + skip), len - skip};
@@ -232,7 +234,7 @@ static enum pump_state reader_peek(struct reader *r, uint64_t offset, bool first
             (void)err_set(&why, ERR_UPSTREAM_FAILED, "source ended early");
         if (rc != 1)
             return reader_failed(r, &why);
-        lanes_take(r->lanes, len); /* a gap */
+        intake_take(r->intake, len); /* a gap */
     }
 }
 
@@ -270,7 +272,7 @@ void feed_close(struct feed *f)
     if (!f)
         return;
     for (size_t i = 0; i < ARRAY_LEN(f->readers); i++)
-        lanes_close(f->readers[i].lanes);
+        intake_close(f->readers[i].intake);
     if (f->renewal)
         f->renewal->feed = NULL;
     free(f);

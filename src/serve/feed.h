@@ -3,8 +3,8 @@
  *
  * A source that dies under it is renewed (serve/mend.h) and gone on with at the same byte. Sources are read
  * ahead only as far as one ring each; the one whose turn it is not, hardly at all. Where a client takes more
- * than one connection brings, a source is read over several (serve/lanes.h). Threads: the loop's, except
- * where it says otherwise. */
+ * than one connection brings, a source is read over several (serve/lanes.h); where slices of it are kept, out
+ * of those (serve/intake.h). Threads: the loop's, except where it says otherwise. */
 #ifndef SLUICE_SERVE_FEED_H
 #define SLUICE_SERVE_FEED_H
 
@@ -20,6 +20,9 @@ struct pump_source {
     const char *egress;     /* the same */
     uint64_t size;          /* of the whole source; 0 unknown */
     bool is_hls;            /* a list of pieces; not for feeds, but for what is made (serve/made.h) */
+    /* What its bytes are, whatever URL they come from (cache/slices.h); version 0: they may change. */
+    const char *site, *id, *format;
+    uint64_t version;
 };
 
 struct feed_opts {

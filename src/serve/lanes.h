@@ -27,7 +27,7 @@ struct lanes;
 
 struct lanes_opts {
     struct flow_set *flows;
-    const struct loop *loop;
+    struct loop *loop;
     atomic_llong *pool; /* bytes that parts may still take; NULL: never more than one connection */
     const struct pump_source *source; /* borrowed; looked at whenever a connection is opened */
     uint64_t offset, end;             /* end UINT64_MAX: of the source, wherever that is; one connection */

@@ -153,6 +153,10 @@ void mend_sources(const struct mend *m, struct pump_source sources[PLAN_SOURCES_
             .egress = f->egress,
             .size = f->size_bytes ? f->size_bytes : whole,
             .is_hls = choice_is_list(f),
+            .site = (*m->description)->site,
+            .id = (*m->description)->id,
+            .format = f->id,
+            .version = f->last_modified,
         };
     }
 }

@@ -250,6 +250,36 @@ static void extraction(struct buf *out, struct app *app)
     gauge(out, "sluice_canary_time_seconds", "When that was.", canary.at_unix_s);
 }
 
+static void slices(struct buf *out, struct app *app)
+{
+    static const struct {
+        enum slices_event event;
+        const char *name, *help;
+    } rows[] = {
+        {SLICES_HIT, "sluice_slice_hits_total", "Slices of sources found on the disk."},
+        {SLICES_SHARED, "sluice_slice_shared_total", "Slices read while another stream had them written."},
+        {SLICES_MISS, "sluice_slice_misses_total", "Slices read from a source."},
+        {SLICES_READ, "sluice_slice_read_bytes_total", "Bytes of streams that came out of slices."},
+        {SLICES_WRITTEN, "sluice_slice_written_bytes_total", "Bytes written to slices."},
+        {SLICES_EVICTED, "sluice_slice_evictions_total", "Slices deleted for others."},
+        {SLICES_DAMAGED, "sluice_slice_damaged_total", "Slices that did not check, and were deleted."},
+        {SLICES_SWITCHED_OFF, "sluice_slice_off_total",
+         "Times a program went on without slices, because of a full or slow disk."},
+    };
+    struct err ignored;
+    struct slices_stat stat;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        head(out, rows[i].name, "counter", rows[i].help);
+        (void)buf_addf(out, "%s %llu\n", rows[i].name,
+                       (unsigned long long)books_get(app->books, BOOKS_SLICES, 0, rows[i].event));
+    }
+    if (slices_stat(app->slices, &stat, &ignored) < 0)
+        return;
+    gauge(out, "sluice_slices", "Slices on this host.", stat.count);
+    gauge(out, "sluice_slice_bytes", "What they take on disk.", stat.bytes);
+    gauge(out, "sluice_slice_max_bytes", "What they may take: cache_bytes.", stat.max_bytes);
+}
+
 static void write_all(struct buf *out, struct app *app)
 {
     struct err ignored = {0};
@@ -264,6 +294,7 @@ static void write_all(struct buf *out, struct app *app)
     came_from(out, app->books);
     gauge(out, "sluice_streams_active", "Streams that move.", streams.streaming + streams.making);
     gauge(out, "sluice_streams_waiting", "Streams that wait for a place.", streams.waiting);
+    slices(out, app);
     places(out, app);
     contents(out, app);
     jobs(out, app->store);

@@ -24,6 +24,7 @@ struct output {
 
     struct loop *loop;
     struct flow_set *flows;
+    struct fills *fills;
     struct mend mend;
     struct feed *feed; /* either this or shape.made is read */
     bool begun;
@@ -80,6 +81,7 @@ void output_close(struct output *o)
         loop_stop(o->loop);
         loop_run(o->loop); /* the end of a renewal may be queued */
     }
+    fills_close(o->fills);
     flow_set_close(o->flows);
     loop_close(o->loop);
     shape_fini(&o->shape);
@@ -167,7 +169,7 @@ static int begin_made(struct output *o, struct err *err)
 
 static int begin_feed(struct output *o, struct err *err)
 {
-    const struct pump_place place = {NULL, o->loop, o->flows, wake, o};
+    const struct pump_place place = {NULL, o->loop, o->flows, o->fills, wake, o};
     struct feed_opts opts = {
         .plan = o->shape.planned.plan,
         .offset = o->range.offset,
@@ -218,7 +220,8 @@ int output_begin(struct output *o, uint64_t offset, struct err *err)
     };
     o->look = (struct loop_timer){.expired = look, .ctx = o};
     o->made_moved = (struct loop_post){.run = wake, .ctx = o};
-    if (loop_open(&o->loop, err) < 0 || flow_set_open(&o->flows, o->app->net, o->loop, err) < 0)
+    if (loop_open(&o->loop, err) < 0 || flow_set_open(&o->flows, o->app->net, o->loop, err) < 0 ||
+        fills_open(&o->fills, o->app->slices, NULL, err) < 0) /* our loop rests between two reads */
         return -1;
     if (length && offset == length)
         return 0;

@@ -22,6 +22,7 @@ enum {
 struct pump_loop {
     struct loop *loop;
     struct flow_set *flows;
+    struct fills *fills;
     pthread_t thread;
 };
 
@@ -316,7 +317,7 @@ static void wake(void *ctx)
 
 static void open_feed(struct pump *s)
 {
-    const struct pump_place place = {s->all, s->home->loop, s->home->flows, wake, s};
+    const struct pump_place place = {s->all, s->home->loop, s->home->flows, s->home->fills, wake, s};
     s->stage = STAGE_OPENING;
     s->moved_us = clock_mono_us();
     if (s->order.start(s->order.ctx, &place, &s->err) < 0)
@@ -436,36 +437,38 @@ static void *run_loop(void *ctx)
     return NULL;
 }
 
-static int start_loop(struct pump_loop *l, struct net *net, struct err *err)
+static int start_loop(struct pump_loop *l, const struct pumps_opts *opts, struct err *err)
 {
     if (loop_open(&l->loop, err) < 0)
         return -1;
-    if (flow_set_open(&l->flows, net, l->loop, err) == 0 && start_thread(&l->thread, false, run_loop, l) == 0)
+    if (flow_set_open(&l->flows, opts->net, l->loop, err) == 0 &&
+        fills_open(&l->fills, opts->slices, l->flows, err) == 0 &&
+        start_thread(&l->thread, false, run_loop, l) == 0)
         return 0;
+    fills_close(l->fills);
     flow_set_close(l->flows);
     loop_close(l->loop);
     return err_set(err, ERR_INTERNAL, "cannot start an event loop");
 }
 
-int pumps_open(struct pumps **out, struct net *net, struct gate *gate, unsigned loops, unsigned stall_s,
-               struct err *err)
+int pumps_open(struct pumps **out, const struct pumps_opts *opts, struct err *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     auto_ptr(pumps) struct pumps *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    p->gate = gate;
-    p->stall_us = (int64_t)stall_s * 1000000;
+    p->gate = opts->gate;
+    p->stall_us = (int64_t)opts->stall_s * 1000000;
     p->last = &p->first;
     p->trim = (struct pump_task){.run = trim_memory, .done = trimmed, .ctx = p};
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->changed, NULL);
-    unsigned wanted = loops ? loops : cores > 0 ? (unsigned)cores : 1;
+    unsigned wanted = opts->loops ? opts->loops : cores > 0 ? (unsigned)cores : 1;
     p->loops = calloc(wanted, sizeof *p->loops);
     if (!p->loops)
         return err_set(err, ERR_INTERNAL, "out of memory");
     for (; p->loop_count < wanted; p->loop_count++) {
-        if (start_loop(&p->loops[p->loop_count], net, err) < 0)
+        if (start_loop(&p->loops[p->loop_count], opts, err) < 0)
             return -1;
     }
     *out = steal(&p);
@@ -498,6 +501,7 @@ void pumps_close(struct pumps *p)
         struct pump_loop *l = &p->loops[i];
         loop_stop(l->loop);
         (void)pthread_join(l->thread, NULL);
+        fills_close(l->fills);
         flow_set_close(l->flows);
         loop_close(l->loop);
     }

@@ -14,13 +14,20 @@
 #include "gate/gate.h"
 #include "http/exchange.h"
 #include "net/flow.h"
+#include "serve/fills.h"
 
 struct pumps;
 
-/* `net` and `gate` must outlive it. loops 0: one for each core. A client that takes no byte for `stall_s` has
- * left. Call when the process will not fork any more. */
-int pumps_open(struct pumps **out, struct net *net, struct gate *gate, unsigned loops, unsigned stall_s,
-               struct err *err);
+struct pumps_opts {
+    struct net *net; /* these must outlive it */
+    struct gate *gate;
+    struct slices *slices;
+    unsigned loops;   /* 0: one for each core */
+    unsigned stall_s; /* a client that takes no byte for so long has left */
+};
+
+/* Call when the process will not fork any more. */
+int pumps_open(struct pumps **out, const struct pumps_opts *opts, struct err *err);
 /* Waits for all orders to be released. NULL is fine. */
 void pumps_close(struct pumps *p);
 /* Nothing is being sent, nor waits to be. `p` may be NULL. */
@@ -46,6 +53,7 @@ struct pump_place {
     struct pumps *pumps; /* NULL: the loop's thread may block, and runs tasks itself */
     struct loop *loop;
     struct flow_set *flows;
+    struct fills *fills;
     void (*wake)(void *ctx); /* there may be more to gather. Only in the loop, never from within gather() */
     void *wake_ctx;
 };

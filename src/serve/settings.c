@@ -50,7 +50,8 @@ static void pass_on(struct app *app)
 {
     const struct config *c = &app->config;
     log_set_level(c->log_level);
-    store_limit_cache(app->store, (uint64_t)c->cache_bytes);
+    store_limit_cache(app->store, (uint64_t)c->description_bytes);
+    slices_limit(app->slices, c->cache_bytes, c->slice_ttl_s);
     store_jobs_keep(app->store, c->job_keep_s);
     app_set_gates(app);
 }

@@ -209,6 +209,17 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_CLIENT_VERSION_FORGET] =
         ("DELETE FROM client_version WHERE at_unix_us < (SELECT min(at_unix_us) FROM "
          "(SELECT at_unix_us FROM client_version ORDER BY at_unix_us DESC LIMIT $1) AS kept)"),
+    [DB_SLICE_PUT] = ("INSERT INTO slice (place, name, site, id, bytes, stored_unix_s, used_unix_s) "
+                      "VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (place, name) "
+                      "DO UPDATE SET bytes = excluded.bytes, used_unix_s = excluded.used_unix_s"),
+    [DB_SLICE_TOUCH] = "UPDATE slice SET used_unix_s = $1 WHERE place = $2 AND name = $3",
+    [DB_SLICE_DELETE] = "DELETE FROM slice WHERE place = $1 AND name = $2",
+    [DB_SLICE_FIND] = "SELECT bytes FROM slice WHERE place = $1 AND name = $2",
+    [DB_SLICE_SUM] = ("SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT), count(*), "
+                      "coalesce(min(used_unix_s), 0) FROM slice WHERE place = $1"),
+    [DB_SLICE_OLDEST] = "SELECT name, bytes FROM slice WHERE place = $1 ORDER BY used_unix_s, name LIMIT $2",
+    [DB_SLICE_LIST] = ("SELECT name, bytes FROM slice WHERE place = $1 AND ($2 = '' OR site = $2) "
+                       "AND ($3 = '' OR id = $3) AND used_unix_s < $4 AND name > $5 ORDER BY name LIMIT $6"),
     [DB_FAILURE_ADD] = ("INSERT INTO extract_failure (at_unix_us, site, id, code, error, trace) "
                         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"),
     [DB_FAILURE_LIST] = ("SELECT at_unix_us, site, id, code, error, trace FROM extract_failure "

@@ -153,6 +153,13 @@ enum db_stmt {
     DB_CLIENT_VERSION_LIST,   /* → at, name, hash, bytes; newest first */
     DB_CLIENT_VERSION_GET,    /* at → text */
     DB_CLIENT_VERSION_FORGET, /* all but so many of the newest */
+    DB_SLICE_PUT,             /* place, name, site, id, bytes, now */
+    DB_SLICE_TOUCH,           /* now, place, name */
+    DB_SLICE_DELETE,          /* place, name */
+    DB_SLICE_FIND,            /* place, name → bytes */
+    DB_SLICE_SUM,             /* place → bytes, how many, the earliest use */
+    DB_SLICE_OLDEST,          /* place, how many at most → name, bytes; the least recently used first */
+    DB_SLICE_LIST, /* place, site or "", id or "", used before, name after, how many at most → name, bytes */
 
     DB_STMT_COUNT
 };

@@ -234,7 +234,7 @@ test('gc deletes what has expired, and only that', async (t) => {
   assert.equal((await stack.info(link)).json().cached, true, 'what is remembered still is');
   // What is over its limit goes, too.
   await stack.sql("INSERT INTO media_cache SELECT 'big-' || value, 99999999999, zeroblob(300000) FROM generate_series(1, 10)");
-  const less = (await sluice(stack.dataDir, ['gc', '--json'], { SLUICE_CACHE_BYTES: '1048576' })).json();
+  const less = (await sluice(stack.dataDir, ['gc', '--json'], { SLUICE_DESCRIPTION_BYTES: '1048576' })).json();
   assert.ok(less.remembered_bytes_over_limit > 2000000, JSON.stringify(less));
   const lines = await sluice(stack.dataDir, ['gc']);
   assert.match(lines.text, /^plans +0$/m);
