@@ -138,6 +138,7 @@ static int run_hop(struct call *c, const struct guard_url *url, bool same_host, 
         .body_ctx = c,
         .head = &c->head,
         .buffer_size = 16 * 1024,
+        .http2 = true,
     };
     if (c->asked->own)
         request.egress.way = &c->wire->net->own;

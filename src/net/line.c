@@ -39,6 +39,8 @@ struct line {
     struct line *next; /* in the pool */
     int64_t idle_since_us;
     char peer[GUARD_PEER_MAX];
+    char looks_like[TLS_PEER_MAX]; /* peer and look: what sessions are kept by */
+    unsigned look;
     struct egress egress; /* by which it goes */
     SSL *ssl;             /* NULL: plain */
     struct loop_watch watch;
@@ -473,7 +475,10 @@ int line_open(struct line **out, struct line_pool *p, const struct wire_request 
                        .egress = request->egress,
                        .wanted = EPOLLIN};
     memcpy(l->peer, url->peer, sizeof l->peer);
-    if (url->tls && !(l->ssl = tls_begin(p->net->tls, url, l->peer, fd))) {
+    l->look = looks_id(&p->net->looks, request->user_agent);
+    (void)snprintf(l->looks_like, sizeof l->looks_like, "%s %u", l->peer, l->look);
+    if (url->tls && (!(l->ssl = tls_begin(p->net->tls, url, l->looks_like, fd)) ||
+                     looks_dress_tls(&p->net->looks, request->user_agent, l->ssl) < 0)) {
         l->spent = true;
         line_close(l);
         return err_set(err, ERR_INTERNAL, "no memory");
@@ -482,16 +487,17 @@ int line_open(struct line **out, struct line_pool *p, const struct wire_request 
     return 0;
 }
 
-static bool leads(const struct line *l, const struct wire_request *request)
+static bool leads(const struct line *l, const struct wire_request *request, unsigned look)
 {
-    return strcmp(l->peer, request->url->peer) == 0 && l->egress.way == request->egress.way &&
-           strcmp(l->egress.source, request->egress.source) == 0;
+    return strcmp(l->peer, request->url->peer) == 0 && l->look == look &&
+           l->egress.way == request->egress.way && strcmp(l->egress.source, request->egress.source) == 0;
 }
 
 struct line *line_reuse(struct line_pool *p, const struct wire_request *request)
 {
     struct line **at = &p->idle;
-    while (*at && !leads(*at, request))
+    unsigned look = *at ? looks_id(&p->net->looks, request->user_agent) : 0;
+    while (*at && !leads(*at, request, look))
         at = &(*at)->next;
     struct line *l = *at;
     if (!l)

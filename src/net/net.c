@@ -90,6 +90,7 @@ int net_open(struct net **out, const struct net_opts *opts, struct err *err)
     net->opts.proxy_url = net->opts.ipv6_subnet = net->opts.cookies_dir = NULL;
     net->opts.ca_file = net->opts.ports = NULL;
     (void)pthread_mutex_init(&net->lock, NULL);
+    looks_init(&net->looks);
     for (size_t i = 0; i < ARRAY_LEN(net->share_locks); i++)
         (void)pthread_mutex_init(&net->share_locks[i], NULL);
     if (copy_text(&net->opts.ca_file, opts->ca_file, err) < 0 ||
@@ -102,6 +103,13 @@ int net_open(struct net **out, const struct net_opts *opts, struct err *err)
     }
     *out = net;
     return 0;
+}
+
+int net_set_looks(struct net *net, const struct net_look *looks, size_t count, struct err *err)
+{
+    if (count > NET_LOOKS_MAX)
+        return err_set(err, ERR_INTERNAL, "more than %d looks", NET_LOOKS_MAX);
+    return looks_set(&net->looks, looks, count, err);
 }
 
 size_t net_ports(const struct net *net, uint16_t *out, size_t room)
@@ -145,6 +153,7 @@ void net_close(struct net *net)
     (void)curl_share_cleanup(net->share);
     tls_close(net->tls);
     guard_fini(&net->guard);
+    looks_fini(&net->looks);
     (void)pthread_mutex_destroy(&net->lock);
     for (size_t i = 0; i < ARRAY_LEN(net->share_locks); i++)
         (void)pthread_mutex_destroy(&net->share_locks[i]);

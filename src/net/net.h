@@ -43,6 +43,24 @@ struct net_opts {
 int net_open(struct net **out, const struct net_opts *opts, struct err *err);
 void net_close(struct net *net);
 
+/* How a browser or an app shakes hands: a request whose User-Agent says that it is one should look like it
+ * from the first byte on. Texts as OpenSSL takes them, in the order of preference; NULL or "": as it is usual
+ * here. Where libcurl carries the request, it is spoken as HTTP/2 if the server likes; bodies that are read
+ * forward (fetch.h, flow.h) always come by HTTP/1.1. */
+struct net_look {
+    const char *user_agent;
+    const char *tls_min, *tls_max; /* "1.2", "1.3" */
+    const char *tls13_ciphers, *tls12_ciphers, *groups;
+    bool http2;
+};
+enum { NET_LOOKS_MAX = 64 };
+
+/* Error: ERR_INTERNAL with the name of the member that this OpenSSL does not know. */
+int net_look_check(const struct net_look *look, struct err *err);
+/* From now on, requests with these user agents look like that; copied, instead of those before. At most
+ * NET_LOOKS_MAX. Any thread. */
+int net_set_looks(struct net *net, const struct net_look *looks, size_t count, struct err *err);
+
 /* TCP ports that it may connect to, the proxies' only where all ways out go by one: how many, at most `room`.
  */
 size_t net_ports(const struct net *net, uint16_t *out, size_t room);

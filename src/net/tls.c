@@ -16,7 +16,7 @@ enum {
 };
 
 struct session {
-    char peer[GUARD_PEER_MAX];
+    char peer[TLS_PEER_MAX];
     SSL_SESSION *session; /* NULL: no entry */
 };
 

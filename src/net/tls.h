@@ -9,6 +9,8 @@
 
 #include "net/guard.h"
 
+enum { TLS_PEER_MAX = GUARD_PEER_MAX + 16 };
+
 struct tls;
 
 /* `ca_dir` NULL: the library's defaults; `ca_file` "": none besides. tls_close(), NULL is fine. */
@@ -16,7 +18,8 @@ int tls_open(struct tls **out, const char *ca_dir, const char *ca_file, struct e
 void tls_close(struct tls *t);
 
 /* A client for the connected, non-blocking socket; SSL_do_handshake() comes next. `peer` is borrowed as long
- * as it lives. NULL: no memory. SSL_free(), which leaves the socket open. */
+ * as it lives; connections with the same one share sessions. NULL: no memory. SSL_free(), which leaves the
+ * socket open. */
 SSL *tls_begin(struct tls *t, const struct guard_url *url, const char *peer, int fd);
 /* For a reader that takes all it can get, several records are read by one system call; one at rest keeps no
  * buffer. */

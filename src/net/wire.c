@@ -120,7 +120,8 @@ static CURLcode set_connection(struct wire *w)
     WIRE_SET(w, rc, CURLOPT_QUICK_EXIT, 1L); /* a name server that is silent does not hold up fetch_close() */
     WIRE_SET(w, rc, CURLOPT_CONNECTTIMEOUT_MS, (long)net->opts.connect_ms);
     WIRE_SET(w, rc, CURLOPT_TCP_KEEPALIVE, 1L);
-    /* A wire has one request at a time, so HTTP/2 would only add framing, copies and memory. */
+    /* A wire has one request at a time, so HTTP/2 would only add framing, copies and memory; and where
+     * reading pauses, 32 MB of it. For looks (net.h) it will do. */
     WIRE_SET(w, rc, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (net->ca_dir) {
         const char *file = *net->opts.ca_file ? net->opts.ca_file : NULL;
@@ -185,6 +186,8 @@ int wire_prepare(struct wire *w, const struct wire_request *request, struct err 
     WIRE_SET(w, rc, CURLOPT_URL, request->url->text);
     if (rc == CURLE_OK)
         rc = set_cookies(w, request);
+    if (rc == CURLE_OK)
+        rc = looks_dress_curl(&w->net->looks, agent, request->http2, w->easy);
     WIRE_SET(w, rc, CURLOPT_USERAGENT, agent);
     WIRE_SET(w, rc, CURLOPT_HEADERFUNCTION, head_line);
     WIRE_SET(w, rc, CURLOPT_HEADERDATA, request->head);

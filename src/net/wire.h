@@ -16,6 +16,7 @@
 #include "net/egress.h"
 #include "net/guard.h"
 #include "net/head.h"
+#include "net/look.h"
 #include "net/net.h"
 
 enum {
@@ -68,6 +69,7 @@ struct net {
     struct cookies *cookies; /* NULL: none */
     char *ca_dir;            /* NULL: libcurl's own defaults */
     struct tls *tls;         /* of lines */
+    struct looks looks;
     CURLSH *share;
     pthread_mutex_t share_locks[CURL_LOCK_DATA_LAST];
     pthread_mutex_t lock; /* of the pool */
@@ -97,6 +99,7 @@ struct wire_request {
     const struct guard_url *url;
     struct curl_slist *headers;
     const char *user_agent;       /* NULL: Sluice's own */
+    bool http2;                   /* will do, where the user agent speaks it */
     const atomic_bool *cancelled; /* looked at by wire_run(); NULL: nobody cancels */
     struct egress egress;         /* egress_read() */
     curl_write_callback on_body;

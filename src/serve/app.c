@@ -26,6 +26,7 @@
 #include "site/engines/ytdlp.h"
 #include "site/youtube/challenges/js.h"
 #include "site/youtube/clients.h"
+#include "site/youtube/fill.h"
 #include "site/youtube/po_token.h"
 #include "store/jobs.h"
 
@@ -304,7 +305,29 @@ int app_open(struct app *app, struct config *config, struct err *err)
         .score_ctx = app->outcomes,
         .engines = &app->engines,
     };
+    app_learn_looks(app);
     return 0;
+}
+
+void app_learn_looks(struct app *app)
+{
+    struct net_look looks[CLIENTS_MAX];
+    struct fill fills[CLIENTS_MAX];
+    struct err err;
+    struct clients *c = clients_acquire(app->config.clients_file);
+    if (!c || c == app->looks_of) {
+        clients_release(c);
+        return;
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        (void)fill_init(&fills[i], &c->list[i], "", ""); /* was checked when they were read */
+        looks[i] = c->list[i].look;
+        looks[i].user_agent = fills[i].user_agent;
+    }
+    if (net_set_looks(app->net, looks, c->count, &err) < 0)
+        log_event(LOG_WARN, "looks", "error", err.text, NULL);
+    clients_release(app->looks_of);
+    app->looks_of = c;
 }
 
 /* `directory`, or (NULL) that of this program. */
@@ -383,6 +406,7 @@ void app_close(struct app *app)
     events_close(app->events);
     pumps_close(app->pumps);
     net_close(app->net);
+    clients_release(app->looks_of);
     gate_close(app->gate);
     gate_close(app->workers);
     gate_close(app->plans);

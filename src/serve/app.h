@@ -49,6 +49,7 @@ struct app {
     struct ticker *canary;          /* NULL: no links to look at, or not here; see canary.h */
     atomic_bool ending;             /* nobody waits for an answer any more: calls end soon */
     struct ticker *chores;          /* NULL: this process does not stay; see chores.h */
+    struct clients *looks_of;       /* whose looks the gate knows */
     int64_t helpers_us;             /* when it was last said that they are gone; see helpers.h */
     atomic_llong parts;             /* bytes that parallel connections may still read ahead (serve/lanes.h) */
     struct pumps *pumps;            /* NULL: this program sends no streams; see pump.h */
@@ -89,6 +90,10 @@ bool app_has_ytdlp(const struct config *config);
  * the end, or "". Before any thread is started, after everything is open. Error: not all of it can be had,
  * but it is required. */
 int app_confine(struct app *app, const char *socket, struct err *err);
+
+/* Tells the gate how the site's clients shake hands (net_set_looks()), where their profiles have changed.
+ * From one thread at a time. */
+void app_learn_looks(struct app *app);
 
 /* The table of all endpoints (routes.c). */
 extern const struct http_route serve_routes[];

@@ -22,6 +22,7 @@ static void tick(void *ctx)
     tier_uses_tick(app->tier_uses);
     tiers_tick(app);
     helpers_look(app);
+    app_learn_looks(app);
 }
 
 int chores_start(struct app *app, struct err *err)

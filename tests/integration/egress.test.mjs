@@ -7,7 +7,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { forkOrigin } from '../origin/origin.mjs';
-import { assertProblem, freePort, programs, run, scratchDir, sha256, startStack } from './harness.mjs';
+import { assertProblem, freePort, programs, root, run, scratchDir, sha256, startStack } from './harness.mjs';
 
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
 const isApi = ({ path: where }) => /^\/youtubei\//.test(where);
@@ -171,6 +171,40 @@ describe('ways out', () => {
       assert.deepEqual(await cookies('www.tiktok.com'), ['sessionid=secret']);
       assert.deepEqual(await cookies('v16-webapp.tiktok.com'), ['tt_chain_token=sluice-chain; ttwid=1%7Cabc; sessionid=secret']);
       assert.doesNotMatch(await stack.sql('SELECT hex(value) FROM media_cache'), new RegExp(Buffer.from('secret').toString('hex'), 'i'));
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
+  test('a client looks in TLS and HTTP as its profile says, and so do its media; also after that has changed', async () => {
+    const dir = scratchDir();
+    const file = path.join(dir, 'clients.json');
+    const profiles = (connection) => {
+      const clients = JSON.parse(readFileSync(path.join(root, 'src/site/youtube/clients.json'), 'utf8'));
+      Object.assign(clients.clients.find(({ key }) => key === 'visionos'), { host: 'h2.youtube.com', connection });
+      writeFileSync(file, JSON.stringify(clients));
+    };
+    const seen = async (which) => [...new Set((await origin.requests()).filter(which).map(({ http, tls, cipher }) => `${http} ${tls} ${cipher}`))];
+    try {
+      profiles({ http: '2', tls13_ciphers: 'TLS_CHACHA20_POLY1305_SHA256' });
+      await start({ SLUICE_CLIENTS_FILE: file, SLUICE_CACHE_TTL_S: '0' });
+      assert.equal((await stack.stream(fresh(), 'format-140')).status, 200, stack.log());
+      assert.equal((await stack.stream(fresh(), '720p-mp4')).status, 200);
+      assert.deepEqual(await seen(isApi), ['2.0 TLSv1.3 TLS_CHACHA20_POLY1305_SHA256']);
+      assert.deepEqual(await seen(isMedia), ['1.1 TLSv1.3 TLS_CHACHA20_POLY1305_SHA256']);
+
+      profiles({ http: '1.1', tls_max: '1.2', tls12_ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384', groups: 'P-256' });
+      await sleep(1500);
+      await origin.reset();
+      assert.equal((await stack.stream(fresh(), 'format-140')).status, 200, stack.log());
+      const [cipher] = (await seen(isApi)).map((text) => text.split(' ')[2]);
+      assert.match(cipher, /^ECDHE-(ECDSA|RSA)-AES256-GCM-SHA384$/);
+      assert.deepEqual(await seen(isApi), [`1.1 TLSv1.2 ${cipher}`]);
+      assert.deepEqual(await seen(isMedia), [`1.1 TLSv1.2 ${cipher}`]);
+
+      profiles({ http: '2', groups: 'P-9' });
+      const done = await run(path.join(programs, 'sluice'), ['--check-config'], { env: { PATH: process.env.PATH, SLUICE_DATA_DIR: '/tmp/none', SLUICE_CLIENTS_FILE: file } });
+      assert.deepEqual([done.exit, /clients\[0\]\.connection\.groups: not known to OpenSSL/.test(done.stderr)], [1, true], done.stderr);
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }

@@ -6,6 +6,7 @@
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import { fileURLToPath } from 'node:url';
 
@@ -74,8 +75,8 @@ export async function startOrigin({ port = 0, long = false } = {}) {
 
   async function handle(req, res, secure) {
     // Asked not as a proxy but by itself: see `provide` in youtube.mjs.
-    const url = new URL(secure ? `https://${req.headers.host}${req.url}` : req.url, 'http://provider.invalid');
-    const host = url.hostname;
+    const url = new URL(secure ? `https://${req.headers.host ?? req.authority}${req.url}` : req.url, 'http://provider.invalid');
+    const host = url.hostname.replace(/^h2\./, 'www.'); // the same by HTTP/2
     const others = underWay.get(url.href) ?? 0;
     underWay.set(url.href, others + 1);
     res.on('close', () => {
@@ -108,6 +109,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
       range: req.headers.range,
       agent: req.headers['user-agent'],
       headers: req.headers,
+      ...(secure && { http: req.httpVersion, tls: req.socket.getProtocol?.(), cipher: req.socket.getCipher?.().name }),
       status: 0,
       bytes: 0,
       aborted: false,
@@ -148,6 +150,9 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     return serve(false)(req, res);
   });
   const proxies = [0, 1, 2].map(() => http.createServer({ keepAliveTimeout: 65000, maxHeaderSize: 65536 }, serve(false)));
+  // For names that begin with h2.
+  const modern = http2.createSecureServer({ cert: readFileSync(certFile), key: readFileSync(keyFile), allowHTTP1: true }, serve(true));
+  modern.on('secureConnection', quiet).on('tlsClientError', (_, socket) => socket.destroy());
   tls.on('secureConnection', quiet).on('tlsClientError', (_, socket) => socket.destroy());
   const tunnel = (req, socket, head) => {
     const [, host, portText] = /^(.*):(\d+)$/.exec(req.url) ?? [];
@@ -159,7 +164,7 @@ export async function startOrigin({ port = 0, long = false } = {}) {
     socket.on('close', () => tunnels.get(ports) === socket && tunnels.delete(ports));
     socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
     if (head.length) socket.unshift(head);
-    return (portText === '443' ? tls : plain).emit('connection', socket);
+    return (portText !== '443' ? plain : host.startsWith('h2.') ? modern : tls).emit('connection', socket);
   };
 
   for (const [via, proxy] of proxies.entries()) {

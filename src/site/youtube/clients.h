@@ -12,6 +12,7 @@
 
 #include "base/defs.h"
 #include "base/err.h"
+#include "net/net.h"
 #include "site/youtube/classes.h"
 
 enum {
@@ -39,6 +40,7 @@ struct client {
     bool needs_cookies;       /* of an account: see account.h */
     unsigned po_contexts;     /* for what: bits 1 << enum po_context */
     bool po_binds_video;      /* tokens for media are bound to the video, not to the visitor */
+    struct net_look look;     /* how it shakes hands; .user_agent is not set */
     const json_t *headers;
     const json_t *context;
     const json_t *body;

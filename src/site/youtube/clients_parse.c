@@ -35,7 +35,11 @@ struct root_members {
 };
 struct client_members {
     struct client client;
-    const json_t *needs, *po_token;
+    const json_t *needs, *po_token, *connection;
+};
+struct connection_members {
+    const char *http;
+    struct net_look look;
 };
 struct needs_members {
     bool js, po_token, cookies;
@@ -103,6 +107,16 @@ static const struct member client_table[] = {
     MEMBER(WANT_TEXT, client, answer),
     MEMBER(WANT_OBJECT, client_members, needs),
     {"po_token", WANT_OBJECT, true, offsetof(struct client_members, po_token)},
+    {"connection", WANT_OBJECT, true, offsetof(struct client_members, connection)},
+};
+static const struct member connection_table[] = {
+    NOTE,
+    MEMBER(WANT_TEXT, connection_members, http),
+    {"tls_min", WANT_TEXT, true, offsetof(struct connection_members, look.tls_min)},
+    {"tls_max", WANT_TEXT, true, offsetof(struct connection_members, look.tls_max)},
+    {"tls13_ciphers", WANT_TEXT, true, offsetof(struct connection_members, look.tls13_ciphers)},
+    {"tls12_ciphers", WANT_TEXT, true, offsetof(struct connection_members, look.tls12_ciphers)},
+    {"groups", WANT_TEXT, true, offsetof(struct connection_members, look.groups)},
 };
 static const struct member po_token_table[] = {
     NOTE,
@@ -291,6 +305,23 @@ static int take_po_token(struct client *c, const json_t *object, const char *cli
     return 0;
 }
 
+static int take_connection(struct client *c, const json_t *object, const char *client, struct err *err)
+{
+    char where[64];
+    struct err unknown;
+    struct connection_members m = {.http = NULL};
+    (void)snprintf(where, sizeof where, "%s.connection", client);
+    if (take_members(connection_table, ARRAY_LEN(connection_table), object, &m, where, err) < 0)
+        return -1;
+    m.look.http2 = strcmp(m.http, "2") == 0;
+    if (!m.look.http2 && strcmp(m.http, "1.1") != 0)
+        return err_set(err, ERR_INTERNAL, "%s.http: expected 1.1 or 2", where);
+    if (net_look_check(&m.look, &unknown) < 0)
+        return err_set(err, ERR_INTERNAL, "%s.%s: not known to OpenSSL", where, unknown.text);
+    c->look = m.look;
+    return 0;
+}
+
 static int take_clients(struct clients *out, const json_t *list, struct err *err)
 {
     if (json_array_size(list) == 0 || json_array_size(list) > CLIENTS_MAX)
@@ -307,6 +338,8 @@ static int take_clients(struct clients *out, const json_t *list, struct err *err
         if (take_members(needs_table, ARRAY_LEN(needs_table), m.needs, &needs, needs_where, err) < 0)
             return -1;
         if (check_client(out, &m.client, where, err) < 0)
+            return -1;
+        if (m.connection && take_connection(&m.client, m.connection, where, err) < 0)
             return -1;
         if (m.po_token && take_po_token(&m.client, m.po_token, where, err) < 0)
             return -1;
