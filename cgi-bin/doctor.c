@@ -6,6 +6,8 @@
 
 #include "base/hash.h"
 #include "serve/doctor.h"
+#include "store/care.h"
+#include "store/settings.h"
 #include "tool.h"
 
 enum { EXIT_WARN = 1, EXIT_FAIL = 2 };
@@ -51,11 +53,34 @@ static int read_options(int argc, char **argv, struct doctor_opts *opts)
 }
 
 /* Settings that do not read are a finding like any other. */
+static void take_setting(void *ctx, const struct store_setting *one)
+{
+    struct err ignored;
+    const struct config_key *k = config_find(one->name);
+    if (k)
+        (void)config_change(ctx, k, one->value, CONFIG_SETTING, &ignored);
+}
+
+/* What was changed while programs run counts for them. A database that is not there is a finding of its own.
+ */
+static void take_settings(struct config *config)
+{
+    struct store_about about;
+    struct err ignored;
+    auto_ptr(store) struct store *store = NULL;
+    const char *where = *config->database ? config->database : config->data_dir;
+    if (store_look(where, &about, &ignored) == 0 && about.missing == 0 &&
+        store_open(&store, where, &ignored) == 0)
+        (void)store_setting_list(store, take_setting, config, &ignored);
+}
+
 static int load(struct config *config, struct doctor_finding *broken)
 {
     struct err err = {0};
-    if (config_load(config, NULL, &err) == 0 && hash_init(&err) == 0)
+    if (config_load(config, NULL, &err) == 0 && hash_init(&err) == 0) {
+        take_settings(config);
         return 0;
+    }
     *broken = (struct doctor_finding){.check = "settings", .grade = DOCTOR_FAIL};
     (void)snprintf(broken->text, sizeof broken->text, "%s", err.text);
     (void)snprintf(broken->fix, sizeof broken->fix,

@@ -27,9 +27,16 @@ static int open_store(struct config *c, struct store **out, struct err *err)
 
 /* ---- Changing ---- */
 
+/* What may be shown of a value, on a screen and in the audit log. */
+static const char *shown(const char *name, const char *value)
+{
+    const struct config_key *k = config_find(name);
+    return k && k->secret && *value ? "(set)" : value;
+}
+
 static int note(struct store *store, const char *name, const char *value, struct err *err)
 {
-    json_t *text = value ? json_string(value) : NULL;
+    json_t *text = value ? json_string(shown(name, value)) : NULL;
     char *after = text ? json_dumps(text, JSON_ENCODE_ANY) : NULL;
     struct store_audit line = {
         .name = who, .action = "setting", .subject = name, .before = "", .after = after ? after : ""};
@@ -59,13 +66,13 @@ static int change(struct store *store, const char *name, const char *value, stru
 static void add_row(void *ctx, const struct store_setting *one)
 {
     char at[24];
+    const char *value = shown(one->name, one->value);
     clock_format_utc(one->changed_unix_s, at, sizeof at);
     if (ctx)
-        (void)json_array_append_new(ctx,
-                                    json_pack("{s:s, s:s, s:s, s:s}", "name", one->name, "value", one->value,
-                                              "changed_by", one->changed_by, "changed_at", at));
+        (void)json_array_append_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "name", one->name, "value", value,
+                                                   "changed_by", one->changed_by, "changed_at", at));
     else
-        printf("%-24s  %-20s  %s  %s\n", one->name, one->value, at, one->changed_by);
+        printf("%-24s  %-20s  %s  %s\n", one->name, value, at, one->changed_by);
 }
 
 static int list(struct store *store, bool json)
@@ -79,11 +86,21 @@ static int list(struct store *store, bool json)
     return rows ? tool_print_json(rows) : TOOL_DONE;
 }
 
+/* A value that is not for the list of processes: the first line of the standard input. */
+static int read_line(char out[STORE_SETTING_VALUE_MAX + 2])
+{
+    if (!fgets(out, STORE_SETTING_VALUE_MAX + 2, stdin))
+        return -1;
+    out[strcspn(out, "\r\n")] = '\0';
+    return 0;
+}
+
 int setting_command(int argc, char **argv)
 {
     struct err err = {0};
     auto_(config) struct config config = {0};
     auto_ptr(store) struct store *store = NULL;
+    char line[STORE_SETTING_VALUE_MAX + 2];
     bool json = tool_take_json(&argc, argv);
     bool sets = argc == 3 && strcmp(argv[0], "set") == 0;
     bool resets = argc == 2 && strcmp(argv[0], "reset") == 0;
@@ -93,6 +110,11 @@ int setting_command(int argc, char **argv)
         return tool_failed(&err);
     if (!argc)
         return list(store, json);
+    if (sets && strcmp(argv[2], "-") == 0) {
+        if (read_line(line) < 0)
+            return misuse("setting set NAME - reads the value from the standard input");
+        argv[2] = line;
+    }
     int rc = change(store, argv[1], sets ? argv[2] : NULL, &err);
     if (rc < 0)
         return tool_failed(&err);
@@ -100,7 +122,8 @@ int setting_command(int argc, char **argv)
         fprintf(stderr, "sluice: %s was not changed\n", argv[1]);
         return TOOL_NONE;
     }
-    return json ? tool_print_json(json_pack("{s:s, s:s?}", "name", argv[1], "value", sets ? argv[2] : NULL))
+    return json ? tool_print_json(json_pack("{s:s, s:s?}", "name", argv[1], "value",
+                                            sets ? shown(argv[1], argv[2]) : NULL))
                 : TOOL_DONE;
 }
 

@@ -30,6 +30,8 @@ enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = CONFIG_VALUE_MAX_BYTES };
  * serve/settings.c. */
 #define LIVE_TEXT(key, fallback, help)                                                                       \
     ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", false, NULL, help)
+#define LIVE_SECRET(key, fallback, help)                                                                     \
+    ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", true, NULL, help)
 #define LIVE_CHOICE(key, fallback, choices, help)                                                            \
     ROW(key, CONFIG_TEXT, true, char *_Atomic, fallback, 0, 0, "", false, choices, help)
 #define LIVE_INT(key, fallback, min, max, unit, help)                                                        \
@@ -165,16 +167,16 @@ static const struct config_key keys[] = {
              "The same, with one key, or without from one address (IPv6: /64); more get 429; 0: no limit."),
     TEXT(telegram_api_url, "https://api.telegram.org",
          "Telegram's Bot API, or a server of it of your own (with other limits): http://127.0.0.1:8081."),
-    SECRET(
+    LIVE_SECRET(
         telegram_token, "",
         "Token of a bot that keeps files in a channel and gives them back; empty: nothing is kept at Telegram."),
-    TEXT(telegram_chat, "", "That channel, in which the bot may post: -1001234567890 or @name."),
-    INT(telegram_upload_max, "50000000", 1, 4294967296, "bytes",
-        "Larger files are not sent there: 50 MB is what the public Bot API takes."),
-    INT(telegram_download_max, "20971520", 1, 4294967296, "bytes",
-        "Nor are those that could not be read again: 20 MiB is what the public Bot API gives."),
-    INT(telegram_ttl_s, "0", 0, 315360000, "s",
-        "Files are deleted there so long after they were sent; 0: never."),
+    LIVE_TEXT(telegram_chat, "", "That channel, in which the bot may post: -1001234567890 or @name."),
+    LIVE_INT(telegram_upload_max, "50000000", 1, 4294967296, "bytes",
+             "Larger files are not sent there: 50 MB is what the public Bot API takes."),
+    LIVE_INT(telegram_download_max, "20971520", 1, 4294967296, "bytes",
+             "Nor are those that could not be read again: 20 MiB is what the public Bot API gives."),
+    LIVE_INT(telegram_ttl_s, "0", 0, 315360000, "s",
+             "Files are deleted there so long after they were sent; 0: never."),
     INT(info_threads, "256", 1, 4096, "",
         "Requests at once in info.fcgi that wait for what is not remembered; more get 503."),
     TEXT(

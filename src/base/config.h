@@ -97,12 +97,13 @@ struct config {
     int64_t files_after;   /* so many downloads one is kept */
     int64_t files_ttl_s;   /* and for so long; 0: until it is displaced */
 
-    char *telegram_api_url;        /* the Bot API, or a server of one's own */
-    char *telegram_token;          /* of a bot; "" = nothing is kept at Telegram */
-    char *telegram_chat;           /* where it sends files */
-    int64_t telegram_upload_max;   /* bytes */
-    int64_t telegram_download_max; /* bytes */
-    int64_t telegram_ttl_s;        /* so long after it was sent a file is deleted; 0: never */
+    char *telegram_api_url;                /* the Bot API, or a server of one's own */
+    char *_Atomic telegram_token;          /* of a bot; "" = nothing is kept at Telegram */
+    char *_Atomic telegram_chat;           /* where it sends files */
+    _Atomic int64_t telegram_upload_max;   /* bytes */
+    _Atomic int64_t telegram_download_max; /* bytes */
+    _Atomic int64_t telegram_ttl_s;        /* so long after it was sent a file is deleted; 0: never */
+
     /* Of each row of the table. */
     _Atomic unsigned char source[CONFIG_KEYS_MAX];
     struct config_text *retired; /* texts that were changed: somebody may still be reading them */

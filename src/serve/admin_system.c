@@ -84,8 +84,7 @@ int serve_admin_settings(struct app *app, const struct http_request *req, struct
     if (config_value(&app->config, k, &before) < 0 ||
         settings_change(app, name, resets ? NULL : value, a.session.name, err) < 0 ||
         config_value(&app->config, k, &after) < 0 ||
-        admin_note(app, &a, "setting", name, json_string(buf_str(&before)), json_string(buf_str(&after)),
-                   err) < 0)
+        admin_note(app, &a, "setting", name, value_json(k, &before), value_json(k, &after), err) < 0)
         return err->code ? -1 : err_set(err, ERR_INTERNAL, "out of memory");
     return admin_send(res, json_pack("{s:o}", "setting", setting_json(app, k)), err);
 }

@@ -14,26 +14,30 @@
 
 enum {
     HASH_SHOWN = 16,
+    PATH_ROOM = CACHE_FAILURE_MAX_BYTES + TELEGRAM_PATH_MAX,
     STALL_S = 600, /* a server passes on what it has got before it answers, without a word */
 };
 
 /* ---- Settings ---- */
 
-int telegram_check(const struct config *c, struct err *err)
+static int check_texts(const char *api, const char *token, const char *chat, struct err *err)
 {
-    const char *api = c->telegram_api_url;
     bool is_url = text_starts_with(api, "http://") || text_starts_with(api, "https://");
-    if (!is_url || net_url_port(api) == 0 || strlen(api) >= sizeof((struct telegram *)0)->api ||
-        strpbrk(api, "?#@ "))
+    if (!is_url || net_url_port(api) == 0 || strlen(api) > TELEGRAM_API_MAX || strpbrk(api, "?#@ "))
         return err_set(err, ERR_INTERNAL, "telegram_api_url must be like https://api.telegram.org");
-    if (*c->telegram_token && !telegram_token_is_valid(c->telegram_token)) /* and is not shown */
+    if (*token && !telegram_token_is_valid(token)) /* and is not shown */
         return err_set(err, ERR_INTERNAL,
                        "telegram_token must be like 110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw");
-    if (*c->telegram_chat && !telegram_chat_is_valid(c->telegram_chat))
+    if (*chat && !telegram_chat_is_valid(chat))
         return err_set(err, ERR_INTERNAL, "telegram_chat must be like -1001234567890 or @channel");
-    if (*c->telegram_token && !*c->telegram_chat)
+    if (*token && !*chat)
         return err_set(err, ERR_INTERNAL, "telegram_token needs a telegram_chat to send files to");
     return 0;
+}
+
+int telegram_check(const struct config *c, struct err *err)
+{
+    return check_texts(c->telegram_api_url, c->telegram_token, c->telegram_chat, err);
 }
 
 uint64_t telegram_size_max(const struct config *c)
@@ -47,13 +51,16 @@ int telegram_init(struct telegram *out, const struct config *c, struct net *net,
                   struct cache *cache, struct err *err)
 {
     char hash[HASH_HEX_LEN + 1];
+    const char *token = c->telegram_token; /* another one may take their place at any moment */
+    const char *chat = c->telegram_chat;
     *out = (struct telegram){.net = net, .store = store, .cache = cache};
-    if (!*c->telegram_token)
+    if (!*token)
         return 0;
-    if (telegram_check(c, err) < 0 || text_copy(out->api, sizeof out->api, c->telegram_api_url) < 0 ||
-        text_copy(out->token, sizeof out->token, c->telegram_token) < 0 ||
-        text_copy(out->chat, sizeof out->chat, c->telegram_chat) < 0)
+    if (check_texts(c->telegram_api_url, token, chat, err) < 0)
         return -1;
+    (void)text_copy(out->api, sizeof out->api, c->telegram_api_url);
+    (void)text_copy(out->token, sizeof out->token, token);
+    (void)text_copy(out->chat, sizeof out->chat, chat);
     size_t slashes = strlen(out->api);
     while (slashes && out->api[slashes - 1] == '/')
         out->api[--slashes] = '\0';
@@ -96,7 +103,8 @@ static int pause_of(const struct err *why, bool asked)
         return why->retry_after_s > 0 ? why->retry_after_s : 1;
     if (why->code == ERR_FORBIDDEN)
         return TELEGRAM_DENIED_S;
-    return asked && why->code == ERR_UPSTREAM_FAILED ? TELEGRAM_FAILED_S : 0;
+    bool answered = why->upstream_status == 400; /* only not what was wanted */
+    return asked && !answered && why->code == ERR_UPSTREAM_FAILED ? TELEGRAM_FAILED_S : 0;
 }
 
 static void note_pause(const struct telegram *t, const struct err *why, bool asked)
@@ -272,36 +280,67 @@ static int produce_path(void *ctx, struct buf *value, int64_t *expires_unix_s, s
     return ask_json(p->t, "getFile", json_pack("{s:s}", "file_id", p->file_id), read_path, value, err);
 }
 
-int telegram_locate(const struct telegram *t, const char *file_id, const char *stale, struct buf *url,
-                    struct err *err)
+/* The path; `stale` (may be NULL) is not it any more. */
+static int find_path(const struct telegram *t, const char *file_id, const struct buf *stale, struct buf *path,
+                     struct err *err)
 {
     struct place place = {t, file_id};
     char hash[HASH_HEX_LEN + 1];
     char key[HASH_HEX_LEN + 64];
-    char before[128 + TELEGRAM_TOKEN_MAX];
-    size_t root = strlen(t->api);
     int64_t ignored;
-    auto_(buf) struct buf path = BUF_INIT(CACHE_FAILURE_MAX_BYTES + TELEGRAM_PATH_MAX);
-    auto_(buf) struct buf dead = BUF_INIT(TELEGRAM_PATH_MAX);
-    int len = snprintf(before, sizeof before, "/file/bot%s/", t->token);
-    if (stale && strlen(stale) > root + (size_t)len)
-        (void)buf_adds(&dead, stale + root + (size_t)len);
     hash_sha256_hex(file_id, strlen(file_id), hash);
     (void)snprintf(key, sizeof key, "telegram:%s:%s", t->bot, hash);
-    int rc = t->cache ? cache_get(t->cache, key, stale ? &dead : NULL, produce_path, &place, &path, NULL, err)
-                      : produce_path(&place, &path, &ignored, err);
-    if (rc < 0)
+    return t->cache ? cache_get(t->cache, key, stale, produce_path, &place, path, NULL, err)
+                    : produce_path(&place, path, &ignored, err);
+}
+
+int telegram_locate(const struct telegram *t, const char *file_id, const char *stale, struct buf *url,
+                    struct err *err)
+{
+    auto_(buf) struct buf root = BUF_INIT(TELEGRAM_URL_MAX);
+    auto_(buf) struct buf dead = BUF_INIT(TELEGRAM_URL_MAX);
+    auto_(buf) struct buf path = BUF_INIT(PATH_ROOM);
+    if (buf_addf(&root, "%s/file/bot%s/", t->api, t->token) < 0)
+        return err_set(err, ERR_INTERNAL, "a URL that is too long");
+    bool knows = stale && text_starts_with(stale, buf_str(&root));
+    if (knows)
+        (void)buf_adds(&dead, stale + root.len);
+    if (find_path(t, file_id, knows ? &dead : NULL, &path, err) < 0)
         return -1;
-    if (buf_addf(url, "%s%s%s", t->api, before, buf_str(&path)) < 0)
+    if (buf_addf(url, "%s%s", buf_str(&root), buf_str(&path)) < 0)
         return err_set(err, ERR_INTERNAL, "a URL that is too long");
     return 0;
+}
+
+int telegram_verify(const struct telegram *t, const char *file_id, uint64_t size_bytes, struct err *err)
+{
+    auto_(buf) struct buf url = BUF_INIT(TELEGRAM_URL_MAX);
+    auto_(net_answer) struct net_answer answer = {.status = 0};
+    if (telegram_locate(t, file_id, NULL, &url, err) < 0)
+        return err->code == ERR_NOT_FOUND || err->code == ERR_BAD_REQUEST ? -1 : 0;
+    const struct net_call call = {
+        .url = buf_str(&url),
+        .max_bytes = 1,
+        .range_length = 1,
+        .timeout_ms = TELEGRAM_ASK_MS,
+        .egress = t->egress,
+        .own = *t->egress != '\0',
+    };
+    if (net_call(t->net, &call, &answer, err) < 0 || answer.status >= 500 || answer.status == 429)
+        return 0;
+    if ((answer.status == 200 || answer.status == 206) && answer.total_size == size_bytes)
+        return 0;
+    return err_set(
+        err, ERR_UPSTREAM_FAILED,
+        "Telegram: a file that was sent cannot be read again (%d): is /file/ served at telegram_api_url?",
+        answer.status);
 }
 
 int telegram_delete(const struct telegram *t, int64_t message, struct err *err)
 {
     json_t *which = json_pack("{s:s, s:I}", "chat_id", t->chat, "message_id", (json_int_t)message);
     int rc = ask_json(t, "deleteMessage", which, read_done, NULL, err);
-    return rc < 0 && strstr(err->text, "message to delete not found") ? 0 : rc;
+    return rc < 0 && err->code == ERR_UPSTREAM_FAILED && err->upstream_status == 400 ? 0 : rc;
 }
 
 int telegram_try(const struct telegram *t, struct buf *name, struct err *err)

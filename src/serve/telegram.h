@@ -18,16 +18,17 @@
 #include "serve/telegram_api.h"
 
 enum {
+    TELEGRAM_API_MAX = 511,
     TELEGRAM_ASK_MS = 4000, /* so long a stream waits for a file's place before the source is asked instead */
     TELEGRAM_PATH_S = 50 * 60, /* a file_path is good for an hour at least */
     TELEGRAM_DENIED_S = 60,    /* a token or a chat that does not work is tried again after that */
-    TELEGRAM_FAILED_S = 5,     /* a server that does not answer */
-    TELEGRAM_URL_MAX = 512 + TELEGRAM_TOKEN_MAX + TELEGRAM_PATH_MAX,
+    TELEGRAM_FAILED_S = 30,    /* a server that does not answer */
+    TELEGRAM_URL_MAX = TELEGRAM_API_MAX + 64 + TELEGRAM_TOKEN_MAX + TELEGRAM_PATH_MAX,
 };
 
 /* The settings as they are now, and what it takes. Borrows all but the texts. */
 struct telegram {
-    char api[512]; /* "https://api.telegram.org" */
+    char api[TELEGRAM_API_MAX + 1]; /* "https://api.telegram.org" */
     char token[TELEGRAM_TOKEN_MAX + 1];
     char chat[TELEGRAM_CHAT_MAX + 1];
     char bot[TELEGRAM_BOT_MAX + 1]; /* its id: file_ids are good for one bot */
@@ -58,11 +59,15 @@ struct telegram_bytes {
 int telegram_send(const struct telegram *t, const struct telegram_upload *upload,
                   const struct telegram_bytes *bytes, struct telegram_file *out, struct err *err);
 
-/* Where to read a file: a URL, with t->egress, that serves ranges. `stale` (may be NULL) is one that was
- * answered before and turned out to be dead. *was_cached as of cache_get(). */
+/* Appends where to read a file: a URL, with t->egress, that serves ranges. Remembered for TELEGRAM_PATH_S, by
+ * all; `stale` (may be NULL) is one from here that has turned out to be dead. ERR_NOT_FOUND: the file is
+ * gone. */
 int telegram_locate(const struct telegram *t, const char *file_id, const char *stale, struct buf *url,
                     struct err *err);
-/* Deletes a message, and with it a file. One that is not there is well. */
+/* Whether a file of that size can be read; -1: it cannot. When Telegram does not say, it can. */
+int telegram_verify(const struct telegram *t, const char *file_id, uint64_t size_bytes, struct err *err);
+/* Deletes a message, and with it a file. One that is not there, or that Telegram does not let go any more, is
+ * well. */
 int telegram_delete(const struct telegram *t, int64_t message, struct err *err);
 /* How it has gone lately, anywhere: "ok", "pausing", "denied" (the token or the chat does not work). Static.
  */

@@ -61,13 +61,12 @@ static int find(struct app *app, const struct store_content *c, const struct tie
     struct telegram t;
     struct reference r;
     auto_(buf) struct buf url = BUF_INIT(TELEGRAM_URL_MAX);
-    (void)ask;
     int on = open_telegram(&t, app, err);
     if (on <= 0)
         return on < 0 ? -1 : err_set(err, ERR_BUSY, "Telegram is not used now");
     if (read_reference(c->reference, &r) < 0 || strcmp(r.bot, t.bot) != 0)
         return err_set(err, ERR_NOT_FOUND, "it was sent by another bot");
-    if (telegram_locate(&t, r.file_id, NULL, &url, err) < 0)
+    if (telegram_locate(&t, r.file_id, ask->stale ? ask->stale->at : NULL, &url, err) < 0)
         return -1;
     *out = (struct tier_way){.kind = TIER_URL, .at = buf_steal(&url), .egress = strdup(t.egress)};
     if (out->at && out->egress)
@@ -130,6 +129,11 @@ static int keep(const struct tier_keep *k, struct buf *reference, struct err *er
             err->code = ERR_RATE_LIMITED_UPSTREAM;
             err->retry_after_s = TELEGRAM_DENIED_S;
         }
+        return -1;
+    }
+    if (telegram_verify(&t, file.id, k->content->bytes, err) < 0) {
+        struct err ignored = {0};
+        (void)telegram_delete(&t, file.message, &ignored);
         return -1;
     }
     if (buf_addf(reference, "%s %" PRId64 " %s", t.bot, file.message, file.id) < 0)

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 
 import { forkOrigin } from '../origin/origin.mjs';
+import { telegramToken } from '../origin/telegram.mjs';
 import { freePort, programEnv, programs, root, run, scratchDir, sha256, startStack, until } from './harness.mjs';
 
 const link = 'https://www.youtube.com/watch?v=sluiceDemo1';
@@ -52,6 +53,23 @@ test('--check-config tries the database, and says nothing of the password', asyn
     assert.match(answer.stderr, words);
     assert.doesNotMatch(answer.stderr + answer.stdout, /p'w|p%27w/);
   }
+});
+
+test('a file that both hosts send is kept at Telegram once, and both have it from there', async (t) => {
+  const settings = { ...env, SLUICE_TIERS: 'telegram,source', SLUICE_TELEGRAM_TOKEN: telegramToken, SLUICE_TELEGRAM_CHAT: '@sluice_channel' };
+  const hosts = [await startStack({ origin, env: settings }), await startStack({ origin, env: settings })];
+  t.after(() => Promise.all(hosts.map((host) => host.stop())));
+  const firsts = await Promise.all(Array.from({ length: 12 }, (_, i) => hosts[i % 2].stream(link, '360p-mp4')));
+  const sums = new Set(firsts.map((answer) => sha256(answer.body)));
+  assert.deepEqual([sums.size, ...new Set(firsts.map((answer) => answer.headers['x-sluice-cache']))], [1, 'source']);
+  for (const host of hosts)
+    await until(async () => {
+      const answer = await host.stream(link, '360p-mp4');
+      assert.ok(sums.has(sha256(answer.body)));
+      return answer.headers['x-sluice-cache'] === 'telegram';
+    }, 'an answer from Telegram');
+  const calls = (await origin.requests()).map((request) => request.path?.split('/').pop());
+  assert.deepEqual(['sendVideo', 'getFile'].map((name) => calls.filter((call) => call === name).length), [1, 1]);
 });
 
 test('a job queued at one host is begun by a second, which dies over it, and done by a third', async (t) => {
