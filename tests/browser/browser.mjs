@@ -36,7 +36,7 @@ export async function withPage(browser, base, options, use) {
   try {
     if (permissions) await context.grantPermissions(permissions, { origin: new URL(base).origin });
     const page = await context.newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(30000); // what takes one second alone may take twenty when every core is wanted by ten
     page.on('request', (request) => {
       if (!request.url().startsWith(`${base}/`) && !request.url().startsWith('data:')) complaints.push(`request to ${request.url()}`);
     });
