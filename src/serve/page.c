@@ -17,6 +17,7 @@
 #include "serve/planned.h"
 #include "serve/prepare.h"
 #include "serve/serve.h"
+#include "serve/settings.h"
 #include "serve/subtitles.h"
 #include "serve/token.h"
 
@@ -396,6 +397,17 @@ static int add_result(const struct page *p, bool cached, struct err *err)
     return buf_adds(p->out, "</article>\n");
 }
 
+/* The card is there all the same, its links are not of use just now. */
+static void add_notice(const struct page *p)
+{
+    const char *said = p->app->config.maintenance_message;
+    if (!settings_maintenance(p->app))
+        return;
+    add_element(p->out, "<p class=\"notice\" role=\"status\"><strong>", words(p, "error.maintenance.title"),
+                "</strong> <span dir=\"auto\">");
+    add_element(p->out, "", *said ? said : words(p, "error.maintenance.text"), "</span></p>\n");
+}
+
 static int send_card(struct page *page, const struct auth *who, const struct http_request *req,
                      struct http_response *res, struct err *err)
 {
@@ -405,6 +417,7 @@ static int send_card(struct page *page, const struct auth *who, const struct htt
     page->holder = (struct token_holder){.prefix = req->prefix, .key_id = auth_key_id(who)};
     page->d = d;
     frame_begin(page->frame, title_of(page));
+    add_notice(page);
     return add_result(page, http_notes(res)->cached, err) < 0 ? -1 : frame_end(page->frame, res, err);
 }
 

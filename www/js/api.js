@@ -31,6 +31,18 @@ export async function ask(route, fields, signal) {
   return { problem: response ? { code: 'nonsense', retryable: true } : unreachable };
 }
 
+/* What whoever runs the server says while it begins no new downloads, for those who look something up; null: it
+ * does. An answer that takes its time is not waited for. */
+export async function maintenance() {
+  try {
+    const response = await fetch(new URL('health', document.baseURI), { credentials: 'omit', signal: AbortSignal.timeout(1000) });
+    const { maintenance: message } = await response.json();
+    return typeof message === 'string' ? { code: 'maintenance', retryable: true, detail: message } : null;
+  } catch {
+    return null;
+  }
+}
+
 /* People share "Look at this: https://…": the links in a text. What is one link as a whole is left as it is. */
 export function linksIn(text) {
   const trimmed = text.trim();

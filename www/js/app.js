@@ -1,6 +1,6 @@
 /* The page: one box, then what the link leads to, then the file. Every address is relative to the page's own, so
  * that it works in any folder. */
-import { ask, linksIn } from './api.js';
+import { ask, linksIn, maintenance } from './api.js';
 import { batchCard, MOST } from './batch.js';
 import { resultCard, skeleton, titleOf } from './card.js';
 import { button, el, plain, say } from './dom.js';
@@ -9,7 +9,7 @@ import { foundCard } from './found.js';
 import { historyPart, remember } from './history.js';
 import { choose, language, languages, onLanguage, plural, start, t, translate } from './i18n.js';
 import * as link from './link.js';
-import { problemCard } from './problem.js';
+import { notice, problemCard } from './problem.js';
 
 const form = document.getElementById('ask');
 const input = document.getElementById('url');
@@ -78,7 +78,7 @@ async function look(url, again = false) {
     lookList(url, again);
     return;
   }
-  const answer = await answerOf(url, 'info', { url });
+  const [answer, pause] = await Promise.all([answerOf(url, 'info', { url }), maintenance()]);
   if (answer?.problem) {
     showProblem(answer.problem, () => look(url, true));
   } else if (answer) {
@@ -87,7 +87,7 @@ async function look(url, again = false) {
     document.title = `${titleOf(info)} · Sluice`;
     say(t('say.found', { title: titleOf(info) }));
     const toList = () => (listOf(url) ? button('link-button', t('card.list'), () => lookList(url)) : null);
-    show(() => resultCard(info, toList()), '.result-title');
+    show(() => [pause ? notice(pause) : null, resultCard(info, toList())].filter(Boolean), '.result-title');
   }
 }
 

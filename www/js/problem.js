@@ -3,7 +3,7 @@ import { button, el, plain } from './dom.js';
 import { has, inEnglish, t } from './i18n.js';
 
 /* What an operator says in their own words, which only maintenance has; "": nothing. */
-export const saidBy = (problem) => (problem.code === 'maintenance' && problem.detail !== inEnglish(`error.${problem.code}.text`) ? plain(problem.detail) : '');
+export const saidBy = (problem) => (problem.code === 'maintenance' && problem.detail && problem.detail !== inEnglish(`error.${problem.code}.text`) ? plain(problem.detail) : '');
 
 /* Our words for a code; for one this page is too old to know, the server's. */
 export function wordsFor(problem) {
@@ -37,6 +37,12 @@ function retryButton(problem, again) {
   tick();
   return node;
 }
+
+/* Above a result that is there all the same. */
+export const notice = (problem) => {
+  const { title, text } = wordsFor(problem);
+  return el('p', { class: 'notice', role: 'status' }, el('strong', null, title), ' ', el('span', { dir: 'auto' }, text));
+};
 
 export function problemCard(problem, again) {
   const words = wordsFor(problem);
