@@ -1,7 +1,7 @@
 // Words instead of a link, lists of videos, and the sizes that become exact while one looks.
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 
 import { programEnv, programs, run, startStack, until } from '../integration/harness.mjs';
 import { giveFiles, judge, launch, look, sizes, withPage } from './browser.mjs';
@@ -240,13 +240,18 @@ describe('sizes', () => {
 });
 
 describe('maintenance', () => {
-  const tool = (...args) => run(path.join(programs, 'sluice'), ['maintenance', ...args], { env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir }) });
   const message = 'New disks until 5 pm <b>UTC</b>.';
-  before(async () => {
-    assert.equal((await tool('on', '--message', message)).exit, 0);
-    await until(async () => (await stack.get('/health')).json().maintenance === message && (await stack.get(`/api/v1/stream?${new URLSearchParams({ url: demo, choice: 'best' })}`, { method: 'HEAD' })).status === 503, 'both programs to know');
-  });
-  after(() => tool('off'));
+  // Until both programs know.
+  async function turn(state, ...more) {
+    const { exit } = await run(path.join(programs, 'sluice'), ['maintenance', state, ...more], { env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir }) });
+    assert.equal(exit, 0);
+    const isOn = state === 'on';
+    const file = `/api/v1/stream?${new URLSearchParams({ url: demo, choice: 'best' })}`;
+    await until(async () => ((await stack.get('/health')).json().maintenance !== null) === isOn
+      && ((await stack.get(file, { method: 'HEAD' })).status === 503) === isOn, `maintenance ${state}`);
+  }
+  beforeEach(() => turn('on', '--message', message));
+  after(() => turn('off'));
 
   test('what the operator says stands above the result, and at the download, which waits for it', () => withOurPage({ lost: true, locale: 'de' }, async (page) => {
     await giveFiles(page);
@@ -255,19 +260,16 @@ describe('maintenance', () => {
     await page.locator('.best').click();
     await page.locator('.downloads-item').getByText(message, { exact: false }).waitFor();
     await judge(page, 'maintenance-wide-light');
-    await tool('off');
-    await until(async () => (await stack.get('/health')).json().maintenance === null && (await stack.get(`/api/v1/stream?${new URLSearchParams({ url: demo, choice: 'best' })}`, { method: 'HEAD' })).status === 200, 'the end of it');
+    await turn('off');
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Fortsetzen' }).click();
     await page.waitForFunction(() => document.querySelector('.downloads-item').dataset.state === 'done');
-    await tool('on', '--message', message);
   }));
 
-  test('without JavaScript: on the card, and where its links lead', () => withOurPage({ javaScriptEnabled: false, viewport: narrow, refused: 1, colorScheme: 'dark' }, async (page) => {
+  test('without JavaScript: on the card, and where its links lead', () => withOurPage({ viewport: narrow, refused: 1, colorScheme: 'dark' }, async (page) => {
     await page.goto(`${stack.base}/api/v1/page?url=${encodeURIComponent(demo)}`);
     await page.locator('.notice').getByText(message).waitFor();
     await judge(page, 'maintenance-nojs-narrow-dark');
-    await until(async () => (await stack.get(`/api/v1/stream?${new URLSearchParams({ url: demo, choice: 'best' })}`, { method: 'HEAD' })).status === 503, 'the stream to know');
     await page.goto(await page.locator('.best').evaluate((link) => link.href));
     await page.locator('.problem').getByText(message).waitFor();
     await judge(page, 'maintenance-stream-narrow-dark');
