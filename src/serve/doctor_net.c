@@ -110,13 +110,13 @@ void doctor_telegram(struct doctor *d)
     } else if (d->opts->offline) {
         doctor_say(d, DOCTOR_OK, NULL, "not asked");
     } else if (telegram_try(&t, &name, &err) == 0) {
-        doctor_say(d, DOCTOR_OK, NULL, "the bot @%s finds its channel %s", buf_str(&name), t.chat);
+        doctor_say(d, DOCTOR_OK, NULL, "the bot @%s may post in %s", buf_str(&name), t.chat);
     } else if (err.code == ERR_FORBIDDEN && strstr(err.text, "Unauthorized")) {
         doctor_say(d, DOCTOR_WARN, "telegram_token = (from @BotFather, by /token)",
                    "telegram_token is no bot's: nothing is kept at Telegram (%s)", err.text);
     } else if (err.code == ERR_FORBIDDEN) {
         doctor_say(d, DOCTOR_WARN, "telegram_chat = (a channel; the bot one of its administrators)",
-                   "the bot does not find telegram_chat: nothing is kept at Telegram (%s)", err.text);
+                   "the bot has no use of telegram_chat: nothing is kept at Telegram (%s)", err.text);
     } else {
         doctor_say(d, DOCTOR_WARN, "curl -sSI (telegram_api_url)", "%s cannot be asked: %s", t.api, err.text);
     }

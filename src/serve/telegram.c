@@ -184,6 +184,14 @@ static int read_name(const struct telegram *t, const struct telegram_answer *ans
     return telegram_read_name(answer, out, err);
 }
 
+static int read_rights(const struct telegram *t, const struct telegram_answer *answer, void *out,
+                       struct err *err)
+{
+    (void)t;
+    (void)out;
+    return telegram_read_rights(answer, err);
+}
+
 static int read_path(const struct telegram *t, const struct telegram_answer *answer, void *out,
                      struct err *err)
 {
@@ -345,9 +353,9 @@ int telegram_delete(const struct telegram *t, int64_t message, struct err *err)
 
 int telegram_try(const struct telegram *t, struct buf *name, struct err *err)
 {
-    json_t *chat = json_pack("{s:s}", "chat_id", t->chat);
+    json_t *whom = json_pack("{s:s, s:s}", "chat_id", t->chat, "user_id", t->bot);
     if (ask_json(t, "getMe", json_object(), read_name, name, err) == 0)
-        return ask_json(t, "getChat", chat, read_done, NULL, err);
-    json_decref(chat);
+        return ask_json(t, "getChatMember", whom, read_rights, NULL, err);
+    json_decref(whom);
     return -1;
 }

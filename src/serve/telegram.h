@@ -72,7 +72,7 @@ int telegram_delete(const struct telegram *t, int64_t message, struct err *err);
 /* How it has gone lately, anywhere: "ok", "pausing", "denied" (the token or the chat does not work). Static.
  */
 const char *telegram_state(const struct telegram *t);
-/* Whether the token is a bot's, and the bot is in the chat; *name: the bot's. */
+/* Whether the token is a bot's, and the bot may post in the chat; *name: the bot's. */
 int telegram_try(const struct telegram *t, struct buf *name, struct err *err);
 
 #endif

@@ -276,6 +276,19 @@ int telegram_read_name(const struct telegram_answer *answer, struct buf *out, st
     return buf_adds(out, name ? name : "") < 0 ? err_set(err, ERR_INTERNAL, "out of memory") : 0;
 }
 
+int telegram_read_rights(const struct telegram_answer *answer, struct err *err)
+{
+    auto_json json_t *member = result_of(answer, err);
+    const char *status = text_of(member, "status");
+    if (!member)
+        return -1;
+    bool is_in = status && (strcmp(status, "creator") == 0 || strcmp(status, "administrator") == 0 ||
+                            strcmp(status, "member") == 0);
+    if (is_in && !json_is_false(json_object_get(member, "can_post_messages")))
+        return 0;
+    return err_set(err, ERR_FORBIDDEN, "Telegram: the bot may not post there");
+}
+
 int telegram_read_done(const struct telegram_answer *answer, struct err *err)
 {
     auto_json json_t *result = result_of(answer, err);

@@ -83,6 +83,8 @@ int telegram_read_path(const struct telegram_answer *answer, const char *token, 
                        struct err *err);
 /* Of getMe: the bot's user name. */
 int telegram_read_name(const struct telegram_answer *answer, struct buf *out, struct err *err);
+/* Of getChatMember, about the bot: 0 where it may post. */
+int telegram_read_rights(const struct telegram_answer *answer, struct err *err);
 /* Of anything whose result does not matter. */
 int telegram_read_done(const struct telegram_answer *answer, struct err *err);
 

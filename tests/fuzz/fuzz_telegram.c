@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (telegram_read_path(&answer, "1:a", &path, &err) == 0)
         check(path.len && *path.data != '/' && !strpbrk(path.data, "?#%\\ \r\n") && !strstr(path.data, ".."));
     (void)telegram_read_name(&answer, &name, &err);
+    (void)telegram_read_rights(&answer, &err);
     (void)telegram_read_done(&answer, &err);
     return 0;
 }

@@ -110,20 +110,20 @@ test('larger than what can be sent, or read again: not kept', async () => {
 });
 
 test('a pause that Telegram asks for is kept by all, and downloads go on', async () => {
-  await origin.configure({ telegram: { refuse: ['sendVideo', 'sendAudio', 'sendDocument'], retryAfterS: 4 } });
+  await origin.configure({ telegram: { refuse: ['sendVideo', 'sendAudio', 'sendDocument'], retryAfterS: 3 } });
   const one = await start();
   const two = await start({}, { dataDir: one.dataDir });
   assert.equal(from(await one.stream(link, '360p-mp4')), 'source');
   await until(async () => (await health(two)) === 'pausing', 'both know of it');
   const refused = Date.now();
   for (const choice of ['audio-m4a', 'format-251', '144p-mp4']) assert.equal(from(await two.stream(link, choice)), 'source');
-  await sleep(1500);
+  await sleep(1000);
   const sends = (await origin.requests()).filter((request) => /\/send\w+$/.test(request.path));
   assert.equal(sends.length, 1, 'nobody tries meanwhile');
   await origin.configure({ telegram: {} });
   await until(async () => (await origin.telegramFiles()).length === 4, 'all four', 30000);
   const first = (await origin.requests()).filter((request) => /\/send\w+$/.test(request.path))[1];
-  assert.ok(first.at - refused > 3000, 'not before its time');
+  assert.ok(first.at - refused > 2000, 'not before its time');
 });
 
 test('a place that has expired is looked up again; a file that has vanished comes from the source, and is sent anew', async () => {
@@ -143,6 +143,32 @@ test('a place that has expired is looked up again; a file that has vanished come
   await kept(1);
   assert.equal(sha256((await fromTelegram(stack, link, '360p-mp4')).body), whole);
   assert.equal((await telegramCalls('sendVideo')).length, 2);
+});
+
+test('whoever sends it is killed: another one does', async () => {
+  const stack = await start({ SLUICE_JOB_LEASE_S: '2' });
+  const whole = sha256((await stack.stream(link, '360p-mp4')).body);
+  await origin.configure({ latencyMs: 1500 }); // so long it waits for the source
+  await until(async () => (await telegramCalls('sendVideo')).length === 1, 'the upload begins');
+  for (const { pid } of stack.processes('stream.fcgi')) process.kill(pid, 'SIGKILL');
+  await origin.configure({ latencyMs: 0 });
+  await kept(1);
+  assert.equal(sha256((await fromTelegram(stack, link, '360p-mp4')).body), whole);
+  assert.deepEqual([(await telegramCalls('sendVideo')).length, (await origin.telegramFiles()).length], [2, 1]);
+});
+
+test('what leaves the tier is deleted there', async () => {
+  const one = await start();
+  await one.stream(link, '360p-mp4');
+  await one.stream(link, 'audio-m4a');
+  await kept(2);
+  await fromTelegram(one, link, '360p-mp4');
+  await fromTelegram(one, link, 'audio-m4a');
+  await one.sql("UPDATE content_cache SET state = 'leaving', expires_unix_s = 1 WHERE reference LIKE (SELECT reference FROM content_cache WHERE tier = 'telegram' ORDER BY bytes DESC LIMIT 1)");
+  await start({}, { dataDir: one.dataDir }); // programs sweep when they begin
+  await kept(1);
+  assert.equal((await origin.telegramFiles())[0].method, 'sendAudio');
+  assert.equal(from(await one.stream(link, 'audio-m4a')), 'telegram');
 });
 
 test('a file that vanishes while it is read: gone on with from the source at the same byte', async () => {
@@ -173,7 +199,9 @@ test('a wrong token: downloads go on, and it is said where one looks', async () 
   const wrong = await say({});
   assert.deepEqual([wrong.grade, /no bot's/.test(wrong.text)], ['warn', true], wrong.text);
   assert.deepEqual((await say({ SLUICE_TELEGRAM_TOKEN: otherToken })).grade, 'ok');
-  assert.match((await say({ SLUICE_TELEGRAM_TOKEN: otherToken, SLUICE_TELEGRAM_CHAT: '@elsewhere' })).text, /does not find telegram_chat/);
+  assert.match((await say({ SLUICE_TELEGRAM_TOKEN: otherToken, SLUICE_TELEGRAM_CHAT: '@elsewhere' })).text, /chat not found/);
+  await origin.configure({ telegram: { tokens: [otherToken], mayPost: false } });
+  assert.match((await say({ SLUICE_TELEGRAM_TOKEN: otherToken })).text, /may not post there/);
   assert.equal((await say({ SLUICE_TELEGRAM_TOKEN: '', SLUICE_TELEGRAM_CHAT: '' })).text, 'not used');
 });
 
@@ -209,7 +237,7 @@ test('token and channel are changed while everything runs', async () => {
   const listed = await run(path.join(programs, 'sluice'), ['setting'], { env });
   assert.match(listed.stdout.toString(), /telegram_token +\(set\)/);
   const doctor = await run(path.join(programs, 'sluice'), ['doctor', '--json'], { env });
-  assert.match(JSON.parse(doctor.stdout).findings.find(({ check }) => check === 'telegram').text, /finds its channel @sluice_channel/);
+  assert.match(JSON.parse(doctor.stdout).findings.find(({ check }) => check === 'telegram').text, /may post in @sluice_channel/);
   assert.doesNotMatch(await one.sql('SELECT before, after FROM audit'), new RegExp(otherToken.split(':')[1]));
 });
 

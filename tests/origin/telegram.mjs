@@ -4,7 +4,8 @@
 //
 // Settings, by configure({ telegram: { … } }), on top of `usual`:
 //   tokens               good ones; a file_id is good for one bot, whatever its token
-//   chats                the bots may post there
+//   chats                the bots are in there
+//   mayPost              and may post
 //   uploadMax, downloadMax, pathMs   limits of the public API; file_path works for pathMs
 //   flood                { messages, perMs, retryAfterS }: so many messages in that time, then 429
 //   refuse               methods that are answered with 429 and retryAfterS until that is taken back
@@ -22,6 +23,7 @@ export const otherToken = '222222222:BBHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw';
 const usual = {
   tokens: [telegramToken],
   chats: ['-1001234567890', '@sluice_channel'],
+  mayPost: true,
   uploadMax: 50 * 1000 * 1000,
   downloadMax: 20 * 1024 * 1024,
   pathMs: 3600 * 1000,
@@ -96,6 +98,7 @@ export function makeTelegram({ settings }) {
     const { fields, files: parts } = form;
     if (!fields.chat_id) return fail(400, 'Bad Request: chat_id is empty');
     if (!rules.chats.includes(fields.chat_id)) return fail(400, 'Bad Request: chat not found');
+    if (!rules.mayPost) return fail(400, 'Bad Request: need administrator rights in the channel chat');
     const part = parts[kind];
     if (!part) return fail(400, `Bad Request: there is no ${kind} in the request`);
     if (!part.data.length) return fail(400, 'Bad Request: file must be non-empty');
@@ -135,7 +138,10 @@ export function makeTelegram({ settings }) {
 
   const methods = {
     getMe: (bot) => good({ id: Number(bot), is_bot: true, first_name: 'Sluice', username: 'sluice_demo_bot', can_join_groups: true }),
-    getChat: (bot, form, rules) => (rules.chats.includes(form.fields.chat_id) ? good({ id: -1001234567890, title: 'Sluice', type: 'channel' }) : fail(400, 'Bad Request: chat not found')),
+    getChatMember(bot, form, rules) {
+      if (!rules.chats.includes(form.fields.chat_id)) return fail(400, 'Bad Request: chat not found');
+      return good({ user: { id: Number(form.fields.user_id), is_bot: true, first_name: 'Sluice' }, status: 'administrator', can_post_messages: rules.mayPost, can_delete_messages: true });
+    },
     getFile: (bot, form, rules, token) => getFile(bot, form.fields.file_id, rules, token),
     deleteMessage(bot, form) {
       const file = [...files.values()].find((one) => one.bot === bot && one.number === Number(form.fields.message_id));

@@ -254,12 +254,40 @@ static void refusals(void **state)
     assert_string_equal(buf_str(&name), "my_bot");
 }
 
+static void rights(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *member;
+        int rc;
+    } cases[] = {
+        {"{\"status\":\"administrator\",\"can_post_messages\":true}", 0},
+        {"{\"status\":\"administrator\"}", 0}, /* of a group */
+        {"{\"status\":\"creator\"}", 0},
+        {"{\"status\":\"member\"}", 0},
+        {"{\"status\":\"administrator\",\"can_post_messages\":false}", -1},
+        {"{\"status\":\"left\"}", -1},
+        {"{\"status\":\"kicked\"}", -1},
+        {"{}", -1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char body[256];
+        struct err err = {0};
+        (void)snprintf(body, sizeof body, "{\"ok\":true,\"result\":%s}", cases[i].member);
+        const struct telegram_answer answer = answer_of(200, body);
+        if (telegram_read_rights(&answer, &err) != cases[i].rc ||
+            (cases[i].rc < 0 && err.code != ERR_FORBIDDEN))
+            fail_msg("%s: %s", cases[i].member, err.text);
+    }
+}
+
 int main(void)
 {
     struct err err;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings),      cmocka_unit_test(forms),  cmocka_unit_test(forms_differ),
         cmocka_unit_test(what_was_sent), cmocka_unit_test(places), cmocka_unit_test(refusals),
+        cmocka_unit_test(rights),
     };
     return hash_init(&err) < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -320,10 +320,11 @@ static void trying(void **state)
     struct err err = {0};
     struct telegram t = bot_of(f, 0);
     auto_(buf) struct buf name = BUF_INIT(64);
-    SCRIPT(f, "200 {\"ok\":true,\"result\":{\"username\":\"my_bot\"}}", DONE);
+    SCRIPT(f, "200 {\"ok\":true,\"result\":{\"username\":\"my_bot\"}}",
+           "200 {\"ok\":true,\"result\":{\"status\":\"creator\"}}");
     assert_int_equal(telegram_try(&t, &name, &err), 0);
     assert_string_equal(buf_str(&name), "my_bot");
-    assert_string_equal(f->api.body[1], "{\"chat_id\":\"@channel\"}");
+    assert_string_equal(f->api.body[1], "{\"chat_id\":\"@channel\",\"user_id\":\"" BOT "\"}");
     t.store = NULL; /* as the doctor asks: no pauses */
     SCRIPT(f, UNKNOWN);
     assert_int_equal(telegram_try(&t, &name, &err), -1);
