@@ -19,6 +19,7 @@
 #include "net/net.h"
 #include "serve/app.h"
 #include "serve/doctor_impl.h"
+#include "site/youtube/clients.h"
 #include "store/care.h"
 
 /* ---- Saying ---- */
@@ -282,6 +283,30 @@ static void check_yt_dlp(struct doctor *d)
         doctor_say(d, DOCTOR_OK, NULL, "not installed: sites other than YouTube are not read by it");
 }
 
+/* What stands in force, or would, were it right: processes keep to the last good state of it. */
+static void check_client_data(struct doctor *d)
+{
+    struct err err = {.code = ERR_OK};
+    char path[PATH_MAX];
+    bool wrong = false;
+    const struct config *c = d->config;
+    auto_ptr(clients) struct clients *clients = NULL;
+    auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
+    (void)snprintf(path, sizeof path, "%s%s", *c->clients_file ? c->clients_file : c->data_dir,
+                   *c->clients_file ? "" : "/clients.json");
+    if (!*c->clients_file && access(path, F_OK) < 0)
+        doctor_say(d, DOCTOR_OK, NULL, "the built-in ones");
+    else if (io_read_file(path, &text, &err) < 0 ||
+             clients_parse(&clients, buf_str(&text), text.len, &err) < 0)
+        wrong = true;
+    else
+        doctor_say(d, DOCTOR_OK, NULL, "%s", path);
+    if (wrong && *c->clients_file)
+        doctor_say(d, DOCTOR_WARN, "clients_file =", "%s", err.text);
+    else if (wrong)
+        doctor_say_fix(d, DOCTOR_WARN, err.text, "rm %s", path);
+}
+
 static void check_libraries(struct doctor *d)
 {
     auto_(buf) struct buf text = BUF_INIT(512);
@@ -373,6 +398,7 @@ enum doctor_grade doctor_run(const struct doctor_opts *opts,
         {"upstream", doctor_upstream, false},
         {"telegram", doctor_telegram, false},
         {"yt_dlp", check_yt_dlp, false},
+        {"client_data", check_client_data, false},
         {"libraries", check_libraries, false},
     };
     struct doctor d = {.opts = opts, .config = opts->config, .each = each, .ctx = ctx};

@@ -102,6 +102,7 @@ test('lines that put it right do', async () => {
     [() => chmodSync(data, 0o755), 'data_dir', 'warn', /open to others/],
     [() => chmodSync(data, 0o777), 'data_dir', 'fail', /open to others/],
     [() => chmodSync(path.join(data, 'sluice.db'), 0o644), 'owners', 'warn', /read by everybody/],
+    [() => writeFileSync(path.join(data, 'clients.json'), '{"version": 1}', { mode: 0o600 }), 'client_data', 'warn', /clients: missing|visitor_ttl_s: missing/],
     [() => chmodSync(file, 0o644), 'settings_file', 'fail', /passwords/, { SLUICE_CONFIG: file }],
     [() => chmodSync(file, 0o620), 'settings_file', 'fail', /written by others/, { SLUICE_CONFIG: file }],
     [() => mkdirSync(cookies, { mode: 0o755 }), 'settings_file', 'fail', /cookies_dir/, { SLUICE_COOKIES_DIR: cookies }],

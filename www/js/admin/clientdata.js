@@ -31,7 +31,7 @@ export async function clientData(place, notice) {
   const data = await get('clients/data');
   const able = data.editable && mayChange();
   const editor = el('textarea', { class: 'admin-editor', spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', wrap: 'off', 'aria-label': 'Client data (JSON)', readonly: able ? null : '' });
-  const outcome = el('div', { 'aria-live': 'polite' });
+  const outcome = el('div', { class: 'admin-outcome', 'aria-live': 'polite' });
   editor.value = data.text;
   editor.addEventListener('input', () => outcome.replaceChildren());
 

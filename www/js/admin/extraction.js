@@ -32,7 +32,7 @@ async function health(place) {
 const outcomeOf = (r) => el('div', { class: 'admin-result' },
   state(r.ok ? 'ok' : 'failed', r.ok ? 'works' : plain(r.code)), ` ${count(r.took_ms)} ms, `, time(r.at),
   r.ok ? '' : `: ${plain(r.error)}`,
-  r.trace ? el('details', null, el('summary', null, r.ok ? `${plain(r.title)}: ${count(r.formats)} formats by ${plain(r.engine)}` : 'every step'), steps(r.trace)) : '');
+  r.trace ? el('details', null, el('summary', null, r.ok ? `${plain(r.title)}: ${count(r.formats)} ${r.formats === 1 ? 'format' : 'formats'} by ${plain(r.engine)}` : 'every step'), steps(r.trace)) : '');
 
 const tester = (part, name, link) => {
   const result = el('div', { 'aria-live': 'polite' });
@@ -47,7 +47,8 @@ const tester = (part, name, link) => {
   }), result);
 };
 
-const asked = (place) => (place ? `asked as number ${place}` : 'not in the order');
+const named = (name, good, text, kind = 'off') => el('div', { class: 'admin-named' }, el('span', null, plain(name)), state(good ? 'ok' : kind, text));
+const asked = (place) => (place ? `number ${place}` : 'not asked');
 
 function parts(all) {
   const link = el('div', { class: 'admin-wide' }, field('link', 'Link to try with', { value: plain(all.link), type: 'url', hint: `each test ends after ${all.limit_s} s` }));
@@ -55,39 +56,36 @@ function parts(all) {
   const test = (part) => ({ name: 'Test', cell: (row) => tester(part, row.name, linkNow) });
   return [
     panel(el('h2', null, 'Engines'), link, table('Engines', [
-      { name: 'Engine', cell: (e) => e.name },
-      { name: 'Order', cell: (e) => asked(e.place) },
-      { name: 'State', cell: (e) => state(e.ready ? 'ok' : 'off', e.ready ? 'ready' : 'not set up') },
+      { name: 'Engine', cell: (e) => named(e.name, e.ready, e.ready ? 'ready' : 'not set up') },
       test('engine'),
+      { name: 'Order', cell: (e) => asked(e.place) },
     ], all.engines, ''),
     all.canary ? el('p', null, 'Canary: ', state(all.canary.state === 'ok' ? 'ok' : 'failed', plain(all.canary.state)), ' ', time(all.canary.at), ` ${count(all.canary.failed)} of ${count(all.canary.links?.length)} links failed.`)
       : el('p', { class: 'admin-empty' }, 'No canary: with links in canary_links, they are tried on a schedule, and you hear of a change before people tell you.')),
     panel(el('h2', null, 'Clients'), table('Client profiles', [
-      { name: 'Client', cell: (c) => `${plain(c.name)} ${plain(c.version)}` },
+      { name: 'Client', cell: (c) => named(c.name, c.ready, c.ready ? 'ready' : 'cannot be asked') },
+      test('client'),
       { name: 'Order', cell: (c) => asked(c.place) },
       { name: 'Needs', cell: (c) => [c.needs_player_script ? 'player script' : '', c.needs_po_token ? 'token' : ''].filter(Boolean).join(', ') || '–' },
-      { name: 'State', cell: (c) => state(c.ready ? 'ok' : 'off', c.ready ? 'ready' : 'cannot be asked') },
-      test('client'),
+      { name: 'Version', cell: (c) => plain(c.version) },
     ], all.profiles, ''),
     all.player_scripts ? '' : el('p', { class: 'admin-notice', role: 'alert' }, 'Player scripts cannot be run: sluice-js has not started. Clients that need one are not asked.')),
     panel(el('h2', null, 'Ways out'), table('Ways out', [
-      { name: 'Way', cell: (w) => plain(w.place) || plain(w.name) },
-      { name: 'Weight', number: true, cell: (w) => count(w.weight) },
-      { name: 'State', cell: (w) => (w.failing ? state('failed', 'cannot be reached') : w.told_to_wait ? state('warn', 'told to wait') : state('ok', 'in use')) },
+      { name: 'Way', cell: (w) => named(w.place || w.name, !w.failing && !w.told_to_wait, w.failing ? 'cannot be reached' : w.told_to_wait ? 'told to wait' : 'in use', 'warn') },
       test('way'),
+      { name: 'Weight', number: true, cell: (w) => count(w.weight) },
     ], all.ways, '')),
     panel(el('h2', null, 'Cookies'), table('Cookies', [
       { name: 'Host', cell: (c) => plain(c.name) },
+      test('cookies'),
       { name: 'Cookies', number: true, cell: (c) => count(c.count) },
       { name: 'Expired', cell: (c) => (c.expired ? state('warn', count(c.expired)) : '0') },
       { name: 'Next to expire', cell: (c) => time(c.expires_at) },
-      test('cookies'),
     ], all.cookies, all.cookies_dir ? 'There are none in cookies_dir: put files there as browsers export them (Netscape format, *.txt).' : 'None: with a directory in cookies_dir, files and pages that want to know who asks are asked with your cookies.')),
     panel(el('h2', null, 'Proof-of-origin tokens'),
       el('p', null, all.pot_provider ? 'Made by the server in pot_provider_url.' : all.po_tokens ? 'Made by hand, in po_tokens.' : 'None: clients that need one are not asked, until pot_provider_url names a server that makes them.'),
       table('Clients that need tokens', [
-        { name: 'Client', cell: (c) => plain(c.name) },
-        { name: 'State', cell: (c) => state(c.ready ? 'ok' : 'off', c.ready ? 'to be had' : 'not to be had') },
+        { name: 'Client', cell: (c) => named(c.name, c.ready, c.ready ? 'to be had' : 'not to be had') },
         test('tokens'),
       ], all.profiles.filter((c) => c.needs_po_token), 'No client needs one.')),
   ];
