@@ -138,6 +138,8 @@ static int pace(const struct outward *o, const atomic_bool *cancelled, struct er
     struct app *app = o->app;
     char subject[STORE_SUBJECT_MAX];
     int64_t until_us = clock_mono_us() + app->config.upstream_timeout_ms * 1000;
+    if (o->until_mono_us && o->until_mono_us < until_us)
+        until_us = o->until_mono_us;
     if (app->config.upstream_interval_ms == 0)
         return 0;
     subject_of("x", o->way, subject);

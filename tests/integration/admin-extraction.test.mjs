@@ -181,15 +181,15 @@ describe('parts of extraction', () => {
     await origin.reset();
   });
 
-  test('ends in time, and two at once are enough', async () => {
-    await origin.reset();
+  test('ends in time, and two at once are enough', async (t) => {
+    t.after(() => origin.reset());
     await refuse(undefined, { type: 'stall', after: -1 });
     const began = Date.now();
     const answers = await Promise.all([1, 2, 3, 4].map(() => admin.post('extraction/test', { part: 'engine', name: 'native', link })));
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 200, 503, 503]);
     for (const answer of answers.filter(({ status }) => status === 200)) assert.equal(answer.json().ok, false);
     const ms = Date.now() - began;
-    assert.ok(ms > 3000 && ms < 7000, `${ms} ms`); // all clients of the site together, 2 s each
+    assert.ok(ms > 3000 && ms < 12000, `${ms} ms`); // 4 s for all clients of the site together, and a busy machine
     await origin.reset();
     await until(async () => (await trial('engine', 'native')).ok, 'room for the next one');
   });
