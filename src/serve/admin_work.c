@@ -3,9 +3,10 @@
 
 #include "base/clock.h"
 #include "serve/admin.h"
-#include "serve/describe.h"
 #include "serve/job_view.h"
+#include "serve/purge.h"
 #include "serve/serve.h"
+#include "serve/tier.h"
 
 enum { PAGE_MAX = 200, PAGE = 50 };
 
@@ -69,6 +70,40 @@ int serve_admin_jobs_act(struct app *app, const struct http_request *req, struct
 
 /* ---- What is remembered ---- */
 
+static json_t *contents_json(struct app *app, struct err *err)
+{
+    enum { SUMS_MAX = 256 };
+    struct store_content_sum sums[SUMS_MAX];
+    int count = store_content_sums(app->store, sums, SUMS_MAX, err);
+    json_t *list = count < 0 ? NULL : json_array();
+    for (int i = 0; i < count; i++) {
+        const struct store_content_sum *sum = &sums[i];
+        json_t *one = json_pack("{s:s, s:s, s:b, s:I, s:I, s:I}", "tier", sum->tier, "state", sum->state,
+                                "here", !*sum->place || strcmp(sum->place, app->place) == 0, "count",
+                                (json_int_t)sum->count, "bytes", (json_int_t)sum->bytes, "hits",
+                                (json_int_t)sum->hits);
+        (void)json_array_append_new(list, one ? one : json_null());
+    }
+    return list;
+}
+
+/* What tiers there are, in the order in which they are looked through, and which are on. */
+static json_t *tiers_json(struct app *app)
+{
+    size_t count;
+    const struct tier *const *all = tiers_all(&count);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        struct tier_rules rules = {0};
+        bool used = tier_is_used(app, all[i], &rules);
+        json_t *one = json_pack("{s:s, s:b, s:b, s:I, s:I}", "name", all[i]->name, "used", used, "local",
+                                all[i]->is_local, "after", (json_int_t)rules.after, "ttl_s",
+                                (json_int_t)rules.ttl_s);
+        (void)json_array_append_new(list, one ? one : json_null());
+    }
+    return list;
+}
+
 int serve_admin_cache(struct app *app, const struct http_request *req, struct http_response *res,
                       struct err *err)
 {
@@ -78,34 +113,36 @@ int serve_admin_cache(struct app *app, const struct http_request *req, struct ht
     if (admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0 ||
         store_cache_count(app->store, clock_unix_s(), &count, &bytes, err) < 0)
         return -1;
+    json_t *contents = contents_json(app, err);
+    if (!contents)
+        return -1;
     return admin_send(res,
-                      json_pack("{s:{s:I, s:I, s:I}, s:{s:I}}", "descriptions", "count", (json_int_t)count,
-                                "bytes", (json_int_t)bytes, "max_bytes",
+                      json_pack("{s:{s:I, s:I, s:I}, s:{s:I}, s:o, s:s, s:o, s:I}", "descriptions", "count",
+                                (json_int_t)count, "bytes", (json_int_t)bytes, "max_bytes",
                                 (json_int_t)app->config.description_bytes, "plans", "max_bytes",
-                                (json_int_t)app->config.plan_cache_bytes),
+                                (json_int_t)app->config.plan_cache_bytes, "tiers", tiers_json(app), "order",
+                                app->config.tiers, "contents", contents, "files_max_bytes",
+                                (json_int_t)app->config.files_bytes),
                       err);
 }
 
-/* Of one `link`, or without one everything. Plans are found by what they are of, so all of them go. */
+/* Of one `link`, of a `site` (youtube, or a host), or without either everything. */
 int serve_admin_cache_purge(struct app *app, const struct http_request *req, struct http_response *res,
                             struct err *err)
 {
     struct admin a;
-    const char *link = http_param(req, "link");
-    int64_t purged = 1;
-    if (admin_enter(app, req, res, ADMIN_CHANGE, &a, err) < 0)
+    struct purge_what what = {.link = http_param(req, "link"), .site = http_param(req, "site")};
+    struct purged done = {0};
+    if (admin_enter(app, req, res, ADMIN_CHANGE, &a, err) < 0 || purge(app, &what, &done, err) < 0)
         return -1;
-    if (link && *link) {
-        if (serve_forget(app, link, err) < 0)
-            return -1;
-    } else {
-        purged = store_cache_purge(app->store, err);
-        if (purged < 0)
-            return -1;
-        shelf_purge(app->shelf);
-    }
-    /* Not the link: what was looked at is nobody's business later. */
-    if (admin_note(app, &a, "cache-purge", link && *link ? "one link" : "everything", NULL, NULL, err) < 0)
+    /* Not the link, nor a host: what was looked at is nobody's business later. */
+    const char *subject = what.link && *what.link   ? "one link"
+                          : what.site && *what.site ? "one site"
+                                                    : "everything";
+    if (admin_note(app, &a, "cache-purge", subject, NULL, NULL, err) < 0)
         return -1;
-    return admin_send(res, json_pack("{s:I}", "purged", (json_int_t)purged), err);
+    return admin_send(res,
+                      json_pack("{s:I, s:I}", "purged", (json_int_t)done.descriptions, "contents",
+                                (json_int_t)done.contents),
+                      err);
 }

@@ -95,24 +95,51 @@ int serve_parse_link(struct link *link, const char *text, struct err *err)
     return err_set(err, ERR_BAD_URL, "not a usable link");
 }
 
-enum { KEY_HALF = HASH_HEX_LEN / 2 }; /* of the link, of the salt: 128 bits each */
+enum {
+    KEY_HALF = HASH_HEX_LEN / 2, /* of the link, of the salt: 128 bits each */
+    KEY_HOST = 8,                /* before them, of the link's host: all of one host are found by that */
+};
+
+static void host_key(const char *host, size_t len, char out[HASH_HEX_LEN + 1])
+{
+    hash_sha256_hex(host, len, out);
+    out[KEY_HOST] = '\0';
+}
 
 static void link_key(const struct link *link, const char *kind, const char *salt, char key[SERVE_KEY_MAX])
 {
+    char of_host[HASH_HEX_LEN + 1];
     char of_link[HASH_HEX_LEN + 1];
     char of_salt[HASH_HEX_LEN + 1];
+    const char *scheme = strstr(link->url, "://");
+    const char *host = scheme ? scheme + 3 : link->url;
+    host_key(host, strcspn(host, ":/?#"), of_host);
     hash_sha256_hex(link->url, strlen(link->url), of_link);
     hash_sha256_hex(salt, strlen(salt), of_salt);
-    (void)snprintf(key, SERVE_KEY_MAX, "%s:%.*s%.*s", kind, KEY_HALF, of_link, KEY_HALF, of_salt);
+    (void)snprintf(key, SERVE_KEY_MAX, "%s:%.*s%.*s%.*s", kind, KEY_HOST, of_host, KEY_HALF, of_link,
+                   KEY_HALF, of_salt);
 }
 
 /* 6: the version of the private form; a changed form changes the key. */
 static const char description_kind[] = "d6";
 const char serve_answer_kind[] = "i6";
+static const char *const kinds[] = {description_kind, serve_answer_kind};
+
+int serve_forget_host(struct app *app, const char *host, struct err *err)
+{
+    char key[SERVE_KEY_MAX];
+    char of_host[HASH_HEX_LEN + 1];
+    host_key(host, strlen(host), of_host);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        (void)snprintf(key, sizeof key, "%s:%s", kinds[i], of_host);
+        if (store_cache_forget(app->store, key, err) < 0)
+            return -1;
+    }
+    return 0;
+}
 
 int serve_forget(struct app *app, const char *link_text, struct err *err)
 {
-    const char *const kinds[] = {description_kind, serve_answer_kind};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         char key[SERVE_KEY_MAX];
         if (serve_link_key(link_text, kinds[i], "", key, err) < 0)

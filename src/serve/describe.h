@@ -52,7 +52,9 @@ extern const char serve_answer_kind[];
  */
 int serve_answer_key(const struct http_request *req, const struct auth *who, const char *link_text,
                      char key[SERVE_KEY_MAX], struct err *err);
-/* Forgets the description of a link and the answers made of it. */
+/* Forgets the description of a link and the answers made of it; those of all links to a host, in lower case
+ * (of YouTube's: www.youtube.com). */
 int serve_forget(struct app *app, const char *link_text, struct err *err);
+int serve_forget_host(struct app *app, const char *host, struct err *err);
 
 #endif

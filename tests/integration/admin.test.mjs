@@ -195,7 +195,7 @@ test('a running stream is ended', async () => {
   assertProblem(await admin.post('streams/stop', { request: 'nothing' }), 404, 'not_found');
 });
 
-test('what is remembered is forgotten, of one link or all of it', async () => {
+test('what is remembered is forgotten, of one link, one site or all of it', async () => {
   const admin = await signIn(stack, 'admin', password);
   const one = 'https://www.youtube.com/watch?v=sluiceDemo1';
   const two = 'https://www.youtube.com/watch?v=sluiceLong1';
@@ -205,6 +205,14 @@ test('what is remembered is forgotten, of one link or all of it', async () => {
   assert.ok((await admin.get('cache')).json().descriptions.count >= 2);
   assert.equal((await admin.post('cache/purge', { link: 'https://youtu.be/sluiceDemo1' })).status, 200);
   assert.deepEqual([await cached(one), await cached(two)], [false, true]);
+  // All of a site, and of no other.
+  const other = 'https://media.example/clip.mp4';
+  for (const link of [one, other]) await stack.info(link);
+  assert.deepEqual([await cached(one), await cached(two), await cached(other)], [true, true, true]);
+  assert.equal((await admin.post('cache/purge', { site: 'youtube' })).status, 200);
+  assert.deepEqual([await cached(one), await cached(two), await cached(other)], [false, false, true]);
+  assert.equal((await admin.post('cache/purge', { site: 'Media.example' })).status, 200);
+  assert.deepEqual([await cached(one), await cached(other)], [true, false]);
   assert.ok((await admin.post('cache/purge')).json().purged >= 2);
   assert.equal(await cached(two), false);
   assert.ok(!(await admin.get('audit')).text().includes('sluiceDemo1'));
