@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { forkOrigin } from '../origin/origin.mjs';
-import { assertProblem, startStack, until } from '../integration/harness.mjs';
+import { assertProblem, run, startStack, until } from '../integration/harness.mjs';
 import { judge, launch, sizes, withPage } from './browser.mjs';
 
 const password = 'correct horse battery';
@@ -49,20 +49,36 @@ test('the way of an operator: sign in, a key, its use, its limit, its end, and t
 
     await open(page, 'Keys');
     await page.locator('#new-key input[name=label]').fill(hostile);
-    await page.locator('#new-key input[name=rate_per_hour]').fill('2');
+    await page.locator('#new-key input[name=gb_per_day]').fill('10');
+    await page.locator('#new-key input[name=streams_max]').fill('5');
+    await page.getByText('At most 5 downloads at once; 10.0 GB a day: about 4.4 hours of 1080p; 1,000 requests an hour (17 a minute).').waitFor();
     await page.getByRole('button', { name: 'Create key' }).click();
     const key = await page.locator('code.admin-secret').textContent();
     assert.match(key, /^slc_/);
-    assert.equal((await ask(key)).status, 200);
-    assert.equal((await ask(key)).status, 200);
-    assertProblem(await ask(key), 429, 'quota_exceeded');
+    // Used with curl, and counted before the eyes of whoever looks.
+    await open(page, 'Dashboard');
+    const requests = page.locator('.admin-tile').filter({ hasText: 'in the last hour' }).locator('dd');
+    const then = Number.parseInt(await requests.textContent(), 10);
+    const curl = await run('curl', ['-sS', '-o', '/dev/null', '-w', '%{http_code}', '-H', `X-API-Key: ${key}`, `${stack.base}/api/v1/info?url=${encodeURIComponent(link)}`]);
+    assert.equal(curl.stdout.toString(), '200');
+    await until(async () => Number.parseInt(await requests.textContent(), 10) > then, 'the dashboard to count it', 30000);
 
     const id = key.slice(4, 12);
+    await open(page, 'Keys');
+    await rowOf(page, id).getByRole('button', { name: 'Change' }).click();
+    const change = page.locator('form').filter({ hasText: 'Save' });
+    assert.equal(await change.getByLabel('GB per day').inputValue(), '10');
+    await change.getByLabel('Requests per hour').fill('1');
+    await change.getByRole('button', { name: 'Save' }).click();
+    await rowOf(page, id).filter({ hasText: '1 requests/h' }).waitFor();
+    await until(async () => (await ask(key)).status === 429, 'the limit to be reached', 10000);
+    assertProblem(await ask(key), 429, 'quota_exceeded');
+
     await until(async () => {
       await open(page, 'Keys');
       await rowOf(page, id).getByRole('button', { name: 'Usage' }).click();
       await page.getByRole('heading', { name: `Usage of key ${id}` }).waitFor();
-      return /quota_exceeded/.test(await page.locator('#main').textContent());
+      return /quota exceeded/.test(await page.locator('#main').textContent());
     }, 'the requests to be counted', 30000);
 
     await open(page, 'Keys');
@@ -79,12 +95,38 @@ test('the way of an operator: sign in, a key, its use, its limit, its end, and t
     await origin.reset();
 
     await open(page, 'Cache');
-    await page.getByLabel('Link').fill(link);
+    await page.locator('[name=link]').fill(link);
     await page.getByRole('button', { name: 'Forget this link' }).click();
     await page.getByText('It is forgotten').waitFor();
+    await page.locator('[name=site]').fill('youtube');
+    await page.getByRole('button', { name: 'Forget this site' }).click();
+    await page.getByText('It is forgotten').waitFor();
+
+    // A setting for all programs, by the keyboard, and back; then the switch.
+    await open(page, 'System');
+    const setting = page.locator('#setting-max_streams_per_client');
+    await setting.getByRole('spinbutton').fill('3');
+    await page.keyboard.press('Enter');
+    await setting.getByText('changed here').waitFor();
+    assert.match(await setting.textContent(), /by admin/);
+    await setting.getByRole('button', { name: /^Back to 0/ }).click();
+    await setting.getByText(/^(as delivered|from the environment)$/).waitFor();
+    await page.getByLabel('Message').fill('New disks, back at 18:00');
+    await page.getByRole('button', { name: 'Begin maintenance' }).click();
+    await page.getByText('new downloads are refused').waitFor();
+    await until(async () => (await stack.stream(link, '360p')).status === 503, 'streams to be refused', 5000);
+    assert.equal((await stack.stream(link, '360p')).json().detail, 'New disks, back at 18:00');
+    await open(page, 'Dashboard');
+    await page.getByRole('status').filter({ hasText: 'New disks, back at 18:00' }).waitFor();
+    await page.getByRole('link', { name: 'Switch it off' }).click();
+    await page.getByRole('button', { name: 'End maintenance' }).click();
+    await page.getByRole('button', { name: 'Begin maintenance' }).waitFor();
 
     await open(page, 'Audit log');
-    for (const action of ['key-create', 'key-state', 'stream-stop', 'cache-purge', 'login']) await rowOf(page, action).first().waitFor();
+    for (const action of ['key-create', 'key-update', 'key-state', 'stream-stop', 'cache-purge', 'setting', 'login']) await rowOf(page, action).first().waitFor();
+
+    await page.getByLabel('What').selectOption('setting');
+    await rowOf(page, 'max_streams_per_client').first().waitFor();
 
     await open(page, 'Users');
     await page.getByLabel('Old password').fill(password);

@@ -7,9 +7,17 @@ const tabs = [['dashboard', 'Dashboard'], ['streams', 'Streams'], ['keys', 'Keys
 const main = document.getElementById('main');
 const who = document.getElementById('who');
 let turn = 0; // of what is shown; whatever belongs to an earlier one is over
+let leave = () => {}; // it, at once
+
+/* Something else is shown from now on. */
+function take() {
+  leave();
+  leave = () => {};
+  return ++turn;
+}
 
 function showLogin(notice) {
-  turn++;
+  take();
   who.replaceChildren();
   document.title = 'Sign in – Sluice';
   const second = el('div', { hidden: '' }, field('code', 'Code', { hint: 'from your authenticator, or a recovery code', autocomplete: 'one-time-code', maxlength: '14' }));
@@ -38,35 +46,39 @@ function showLogin(notice) {
 async function show() {
   const [name, argument] = location.hash.slice(1).split('/');
   const [route, title] = tabs.find(([known]) => known === name) ?? tabs[0];
-  const mine = ++turn;
+  const mine = take();
   const place = el('div');
   document.title = `${title} – Sluice`;
   main.replaceChildren(
     el('nav', { 'aria-label': 'Control room' }, el('ul', { class: 'admin-tabs' }, ...tabs.map(([known, text]) => el('li', null, el('a', { href: `#${known}`, 'aria-current': known === route ? 'page' : null }, text))))),
     place,
   );
+  const fail = (error) => {
+    if (mine !== turn) return;
+    if (error.status === 401) showLogin('Your session is over. Sign in again.');
+    else place.replaceChildren(el('p', { class: 'admin-notice', role: 'alert' }, error.message, ' ', action('Try again', () => look(), { always: true })));
+  };
   const look = async (again) => {
     if (mine !== turn) return;
     try {
       // What somebody is using is not taken away from them.
       if (again && (document.hidden || place.contains(document.activeElement))) return void setTimeout(look, 3000, true);
-      const seconds = await pages[route](place, argument);
+      const seconds = await pages[route](place, argument, { fail, whenLeft: (end) => { if (mine === turn) leave = end; else end(); } });
       if (seconds) setTimeout(look, seconds * 1000, true);
     } catch (error) {
-      if (mine !== turn) return;
-      if (error.status === 401) return showLogin('Your session is over. Sign in again.');
-      place.replaceChildren(el('p', { class: 'admin-notice', role: 'alert' }, error.message, ' ', action('Try again', () => look(), { always: true })));
+      fail(error);
     }
   };
   await look();
 }
 
 function enter() {
-  const leave = async () => {
+  const signOut = async () => {
+    leave();
     await post('logout');
     showLogin('You are signed out.');
   };
-  who.replaceChildren(el('span', null, session.name), action('Sign out', leave, { always: true }));
+  who.replaceChildren(el('span', null, session.name), action('Sign out', signOut, { always: true }));
   show();
 }
 
