@@ -29,9 +29,9 @@ static json_t *setting_json(struct app *app, const struct config_key *k)
     if (config_value(&app->config, k, &value) < 0 || settings_without(app, k, &without, &source) < 0)
         return NULL;
     bool usual = strcmp(buf_str(&value), k->fallback) == 0;
-    return json_pack("{s:s, s:o, s:b, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:s?, s:s, s:o, s:s}", "name",
+    return json_pack("{s:s, s:o, s:b, s:s, s:s, s:s, s:b, s:b, s:s, s:I, s:I, s:s?, s:s, s:o, s:s}", "name",
                      k->name, "value", value_json(k, &value), "usual", usual, "fallback", k->fallback, "unit",
-                     k->unit, "help", k->help, "live", k->live, "kind",
+                     k->unit, "help", k->help, "live", k->live, "secret", k->secret, "kind",
                      k->kind == CONFIG_INT ? "number" : "text", "min", (json_int_t)k->min, "max",
                      (json_int_t)k->max, "choices", k->choices, "source",
                      config_source_name(config_source_of(&app->config, k)), "without",

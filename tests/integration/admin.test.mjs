@@ -329,6 +329,11 @@ test('settings: changed while everything runs, back again, and written down', as
   await admin.post('settings', { name: 'anonymous', reset: '1' });
   await until(async () => (await info()).status === 200, 'strangers to be let in', 5000);
   assert.equal((await admin.post('settings', { name: 'rate_anonymous', reset: '1' })).json().setting.source, 'environment');
+  // What is secret stays so: in answers, and in the record.
+  const { setting } = (await admin.post('settings', { name: 'telegram_token', value: '123:a-secret-of-nobody' })).json();
+  assert.deepEqual([setting.value, setting.source], ['(set)', 'setting']);
+  assert.equal((await admin.post('settings', { name: 'telegram_token', reset: '1' })).json().setting.value, '');
+  for (const route of ['system', 'audit']) assert.ok(!(await admin.get(route)).text().includes('a-secret-of-nobody'));
   const lines = (await admin.get('audit?action=setting')).json().lines.filter((l) => l.subject === 'rate_anonymous');
   assert.deepEqual(lines.map((l) => [l.before, l.after]), [['7777', usual], [usual, '7777']]);
 });

@@ -39,7 +39,7 @@ function liveSetting(k, again) {
   const hint = [plain(k.help), range(k) ? `${range(k)}.` : ''].join(' ');
   const input = k.choices
     ? { options: k.choices.split(' ').map((name) => [name, name]), value: k.value }
-    : { type: k.kind === 'number' ? 'number' : 'text', value: plain(k.value), min: k.kind === 'number' ? String(k.min) : null, max: k.kind === 'number' ? String(k.max) : null };
+    : { type: k.secret ? 'password' : k.kind === 'number' ? 'number' : 'text', value: k.secret ? '' : plain(k.value), placeholder: k.secret && k.value ? 'is set, and not shown' : null, min: k.kind === 'number' ? String(k.min) : null, max: k.kind === 'number' ? String(k.max) : null };
   return el('li', { class: 'admin-setting', id },
     form({ 'aria-label': k.name }, async ({ value }) => { await post('settings', { name: k.name, value }); await again(k.name); },
       field('value', el('code', null, k.name), { ...input, hint }),
