@@ -119,6 +119,7 @@ static int serve(int argc, char **argv)
         return 1;
     }
     opts.data_dir = config.data_dir;
+    opts.sends_files = strcmp(config.sendfile, "off") != 0;
     if (own_directory(own, sizeof own) < 0 || find_near(own, programs, program) < 0)
         return misuse("cannot find info.fcgi near this program");
     *strrchr(program, '/') = '\0';
@@ -171,6 +172,7 @@ static int snippet_command(int argc, char **argv)
                                     .run_dir = "/run/sluice",
                                     .address = "127.0.0.1",
                                     .port = "8080",
+                                    .outputs = "",
                                     .config = ""};
     const struct {
         const char *option;
@@ -178,7 +180,7 @@ static int snippet_command(int argc, char **argv)
     } options[] = {
         {"--prefix", &values.prefix},   {"--docroot", &values.docroot}, {"--programs", &values.programs},
         {"--run-dir", &values.run_dir}, {"--address", &values.address}, {"--port", &values.port},
-        {"--config", &values.config},   {"--sluice", &values.sluice},
+        {"--config", &values.config},   {"--sluice", &values.sluice},   {"--outputs", &values.outputs},
     };
     if (argc == 0)
         return snippet_list(&out) < 0 || fputs(buf_str(&out), stdout) < 0;

@@ -7,6 +7,7 @@
 #include "base/embed.h"
 #include "base/text.h"
 #include "serve/app.h"
+#include "serve/files.h"
 
 /* The name under which a variant is known, its template, and the value that only this variant has. */
 static const struct {
@@ -153,6 +154,8 @@ int snippet_print(struct buf *out, const char *name, const struct snippet_values
         {"ADDRESS", v->address},
         {"PORT", v->port},
         {"CONFIG", v->config},
+        {"OUTPUTS", v->outputs},
+        {"OUTPUTS_PREFIX", FILES_SERVER_PREFIX},
         {"PROGRAM", stream  ? "stream"
                     : admin ? "admin"
                             : "info"},

@@ -18,7 +18,9 @@ struct snippet_values {
     const char *run_dir;  /* of sockets */
     const char *address;  /* that the web server listens on */
     const char *port;
-    const char *config; /* for programs that the web server starts: the settings file; "": the usual one */
+    const char *outputs; /* the directory of kept files (data_dir/outputs), where the web server may send them
+                            by itself (the setting `sendfile`); "": it may not */
+    const char *config;  /* for programs that the web server starts: the settings file; "": the usual one */
 };
 
 /* The names, one a line. */

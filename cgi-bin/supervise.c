@@ -412,6 +412,7 @@ static void remove_run_dir(const char *dir)
 static int prepare(const struct supervise_opts *o, struct child *children, const char *dir, struct err *err)
 {
     auto_(buf) struct buf text = BUF_INIT(65536);
+    auto_(buf) struct buf outputs = BUF_INIT(PATH_ROOM);
     char port[16];
     for (int i = 0; i < PROGRAMS; i++) {
         children[i].name = names[i];
@@ -427,6 +428,8 @@ static int prepare(const struct supervise_opts *o, struct child *children, const
     if (snprintf(web->config, PATH_ROOM, "%s/%s", dir, web_config) >= PATH_ROOM)
         return err_set(err, ERR_INTERNAL, "path too long: %s", dir);
     (void)snprintf(port, sizeof port, "%u", o->port);
+    if (o->sends_files && buf_addf(&outputs, "%s/outputs", o->data_dir) < 0)
+        return err_set(err, ERR_INTERNAL, "path too long: %s", o->data_dir);
     const struct snippet_values values = {.prefix = "",
                                           .docroot = o->docroot,
                                           .programs = o->programs,
@@ -434,6 +437,7 @@ static int prepare(const struct supervise_opts *o, struct child *children, const
                                           .run_dir = dir,
                                           .address = o->address,
                                           .port = port,
+                                          .outputs = buf_str(&outputs),
                                           .config = ""};
     if (snippet_print(&text, web_config, &values, err) < 0)
         return -1;

@@ -20,6 +20,7 @@ struct supervise_opts {
     const char *data_dir; /* absolute */
     const char *docroot;  /* the pages */
     const char *programs; /* directory of info.fcgi and stream.fcgi */
+    bool sends_files;     /* lighttpd may send what is kept (the setting `sendfile`) */
 };
 
 /* Stays in the foreground until SIGINT or SIGTERM, then stops every child. Returns the exit code. */

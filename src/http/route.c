@@ -13,7 +13,7 @@
     "Authorization, X-API-Key, Content-Type, Range, If-Range, If-None-Match, Last-Event-ID"
 #define CORS_ANSWER_HEADERS                                                                                            \
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, " \
-    "Retry-After, X-Request-Id, X-Sluice-Choice"
+    "Retry-After, X-Request-Id, X-Sluice-Cache, X-Sluice-Choice"
 
 static const struct http_route *find(const struct http_route *routes, size_t count, unsigned program,
                                      const char *path)

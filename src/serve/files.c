@@ -41,20 +41,29 @@ static bool is_nginx(const struct app *app)
     return strcmp(app->config.sendfile, "x-accel-redirect") == 0;
 }
 
-const char *files_server_header_name(const struct app *app)
+bool files_server_wants_range(const struct app *app)
 {
-    return is_nginx(app)                                               ? "X-Accel-Redirect"
-           : strcmp(app->config.sendfile, "x-lighttpd-send-file") == 0 ? "X-LIGHTTPD-send-file"
-                                                                       : "X-Sendfile";
+    return strcmp(app->config.sendfile, "x-lighttpd-send-file") == 0;
 }
 
-/* nginx wants an address of its own, which the snippet maps to the directory. */
-int files_server_header(const struct app *app, const char *key, struct buf *value, struct err *err)
+/* nginx wants an address of its own, which the snippet maps to the directory; lighttpd's FastCGI has a header
+ * for parts of files, as it leaves ranges to the programs it asks. */
+int files_server_header(const struct app *app, const char *key, const struct http_range *range,
+                        struct files_server_header *out, struct err *err)
 {
     auto_ptr(char) char *path = path_of(app, key);
     if (!path)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    return is_nginx(app) ? buf_addf(value, FILES_SERVER_PREFIX "%.2s/%s", key, key) : buf_adds(value, path);
+    if (is_nginx(app)) {
+        out->name = "X-Accel-Redirect";
+        out->says_ranges = true;
+        return buf_addf(&out->value, FILES_SERVER_PREFIX "%.2s/%s", key, key);
+    }
+    out->name = files_server_wants_range(app) ? "X-Sendfile2" : "X-Sendfile";
+    if (!files_server_wants_range(app))
+        return buf_adds(&out->value, path);
+    return buf_addf(&out->value, "%s %llu-%llu", path, (unsigned long long)range->offset,
+                    (unsigned long long)(range->offset + range->length - 1));
 }
 
 /* What another user's web server is to read needs a group's right. */

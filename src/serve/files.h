@@ -2,6 +2,7 @@
 #ifndef SLUICE_SERVE_FILES_H
 #define SLUICE_SERVE_FILES_H
 
+#include "http/range.h"
 #include "serve/tier.h"
 
 /* Where the snippet for nginx has them, for nobody but us. */
@@ -9,9 +10,16 @@
 
 /* Whether the web server sends them by itself: the setting `sendfile`. */
 bool files_are_sent_by_server(const struct app *app);
-/* What tells it to send one: the header's name, and its value, appended. */
-const char *files_server_header_name(const struct app *app);
-int files_server_header(const struct app *app, const char *key, struct buf *value, struct err *err);
+/* Whether we say which part it is to send; else it finds out by itself. */
+bool files_server_wants_range(const struct app *app);
+/* What tells it to. */
+struct files_server_header {
+    const char *name;
+    bool says_ranges; /* it writes Accept-Ranges by itself, and does not notice ours */
+    struct buf value; /* appended to */
+};
+int files_server_header(const struct app *app, const char *key, const struct http_range *range,
+                        struct files_server_header *out, struct err *err);
 /* Reads all of it: 1 it is what was stored, 0 it is not or not there, -1 it cannot be read. */
 int files_verify(struct app *app, const struct store_content *c, struct err *err);
 

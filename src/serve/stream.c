@@ -504,12 +504,14 @@ static int send_by_pump(struct stream *s, struct err *err)
 
 /* Somebody else sends it, parts of it as well: the web server, told by the header `name`, or whom the client
  * is sent to. How much will be taken nobody tells us, so what was asked for is what counts. */
-static int hand_over(struct stream *s, int status, const char *name, const char *value, struct err *err)
+static int hand_over(struct stream *s, const char *name, const char *value, struct err *err)
 {
     if (budget_begin(s->app, &s->who, s->range.length, s->res, &s->budget, err) < 0)
         return -1;
     budget_end(s->app, &s->budget, s->range.length);
-    if (http_set_status(s->res, status) < 0 || http_set_header(s->res, name, value) < 0)
+    if (s->found.way.kind == TIER_REDIRECT)
+        (void)http_set_status(s->res, 302);
+    if (http_set_header(s->res, name, value) < 0)
         return err_set(err, ERR_INTERNAL, "a header was refused");
     if (http_begin(s->res, HTTP_LENGTH_UNKNOWN) < 0)
         return 0; /* the client has left */
@@ -520,19 +522,32 @@ static int hand_over(struct stream *s, int status, const char *name, const char 
     return 0;
 }
 
-/* Whether this answer can be left to the web server, which knows nothing of links for one delivery, and
- * would compare an If-Match with what it thinks of the file. */
+static int hand_to_server(struct stream *s, struct err *err)
+{
+    enum { VALUE_MAX = 4096 };
+    struct files_server_header h = {.value = BUF_INIT(VALUE_MAX)};
+    int rc = files_server_header(s->app, s->key, &s->range, &h, err);
+    if (h.says_ranges)
+        http_drop_header(s->res, "Accept-Ranges");
+    if (rc == 0)
+        rc = hand_over(s, h.name, buf_str(&h.value), err);
+    buf_fini(&h.value);
+    return rc;
+}
+
+/* Whether this answer can be left to the web server, which knows nothing of links for one delivery, would
+ * compare an If-Match with what it thinks of the file, and as lighttpd does not know the header in plain CGI,
+ * where no process stays to do chores. */
 static bool is_sent_by_server(const struct stream *s)
 {
     return s->found.tier && s->found.way.kind == TIER_FILE && files_are_sent_by_server(s->app) && !*s->once &&
-           s->req->method == HTTP_GET && !s->req->if_match;
+           s->req->method == HTTP_GET && !s->req->if_match && s->app->chores;
 }
 
 /* No condition stands against the body. */
 static int answer(struct stream *s, struct err *err)
 {
     auto_(buf) struct buf name = BUF_INIT(1024);
-    auto_(buf) struct buf where = BUF_INIT(4096);
     bool part = s->length && http_if_range_holds(s->req->if_range, s->etag);
     s->range = s->length ? http_range_parse(part ? s->req->range : NULL, s->length)
                          : (struct http_range){.kind = HTTP_RANGE_WHOLE};
@@ -545,17 +560,14 @@ static int answer(struct stream *s, struct err *err)
     look(s, buf_str(&name));
     bool by_server = is_sent_by_server(s);
     bool elsewhere = s->found.tier && s->found.way.kind == TIER_REDIRECT;
-    if (set_headers(s->res, s, buf_str(&name), by_server || elsewhere ? NULL : &s->range) < 0)
+    bool ranges = by_server ? files_server_wants_range(s->app) : !elsewhere;
+    if (set_headers(s->res, s, buf_str(&name), ranges ? &s->range : NULL) < 0)
         return err_set(err, ERR_INTERNAL, "a header was refused");
     if (s->req->method == HTTP_HEAD)
         return http_begin(s->res, s->length ? s->range.length : HTTP_LENGTH_UNKNOWN);
     if (elsewhere)
-        return hand_over(s, 302, "Location", s->found.way.at, err);
-    if (by_server)
-        return files_server_header(s->app, s->key, &where, err) < 0
-                   ? -1
-                   : hand_over(s, 200, files_server_header_name(s->app), buf_str(&where), err);
-    return send_by_pump(s, err);
+        return hand_over(s, "Location", s->found.way.at, err);
+    return by_server ? hand_to_server(s, err) : send_by_pump(s, err);
 }
 
 /* Conditions in the order of http/range.h. */

@@ -34,7 +34,7 @@ const defaultTimeoutS = 3;
 const user = process.getuid() === 0 ? { uid: 33, gid: 33 } : {};
 
 const apacheModules =
-  'mpm_event authz_core dir mime alias rewrite headers env filter deflate proxy proxy_fcgi fcgid cgid setenvif';
+  'mpm_event authz_core dir mime alias rewrite headers env filter deflate proxy proxy_fcgi fcgid cgid setenvif xsendfile';
 
 // How each is started; `reload`: the signal that makes it read its configuration again, with downloads under way.
 const kinds = {
@@ -165,11 +165,11 @@ async function startServer(row, { origin, prefix = '' }) {
   const config = path.join(scratch, 'sluice.conf');
   writeFileSync(
     config,
-    `data_dir = ${scratch}/data\nproxy_url = ${origin.proxyUrl}\nupstream_ca_file = ${scratch}/ca.pem\nmax_active = 2\nmax_connections = 2\nrate_anonymous = 0\nadmin_password = seven wonders\n`,
+    `data_dir = ${scratch}/data\nproxy_url = ${origin.proxyUrl}\nupstream_ca_file = ${scratch}/ca.pem\nmax_active = 2\nmax_connections = 2\nrate_anonymous = 0\nadmin_password = seven wonders\n${row.settings ?? ''}`,
   );
 
   const snippet = async (name) => {
-    const values = { prefix, docroot: s.docroot, programs: own, 'run-dir': spool, port: String(port), config };
+    const values = { prefix, docroot: s.docroot, programs: own, 'run-dir': spool, port: String(port), config, ...(row.settings && { outputs: `${scratch}/data/outputs` }) };
     const args = Object.entries(values).flatMap(([key, value]) => [`--${key}`, value]);
     const out = await run(path.join(programs, 'sluice'), ['snippet', name, ...args], { env: programEnv(scratch) });
     assert.equal(out.exit, 0, out.stderr);
@@ -633,4 +633,74 @@ describe('behind', { concurrency: 4 }, () => {
   for (const row of table.filter(({ snippet }) => !only || only.includes(snippet))) {
     describe(row.snippet, { concurrency: 1 }, () => suite(row));
   }
+});
+
+// What is kept is sent by the web server itself, and looks as if it had been sent by Sluice.
+const keeping = 'files_bytes = 1000000000\nfiles_after = 12\nsendfile = ';
+const handing = [
+  { snippet: 'lighttpd.conf', kind: 'lighttpd', external: true, settings: `${keeping}x-lighttpd-send-file\n` },
+  { snippet: 'nginx.conf', kind: 'nginx', external: true, settings: `${keeping}x-accel-redirect\n` },
+  { snippet: 'apache-proxy.conf', kind: 'apache', external: true, settings: `${keeping}x-sendfile\n` },
+];
+
+// Nobody minds a server's date of a file, or that nginx does not say of a part that there are parts.
+const told = ({ status, headers }) =>
+  Object.fromEntries(
+    Object.entries(headers).filter(([name]) => ![status === 206 ? 'accept-ranges' : 'date', 'date', 'server', 'last-modified', 'x-sluice-cache', 'x-request-id', 'x-accel-buffering', 'connection', 'keep-alive'].includes(name)),
+  );
+
+describe('kept files are handed over to', { concurrency: 3 }, () => {
+  for (const row of handing.filter(({ snippet }) => !only || only.includes(snippet)))
+    test(row.snippet, async () => {
+      const origin = await forkOrigin();
+      let s;
+      try {
+        s = await startServer(row, { origin, prefix: '/media' });
+        const ask = (options) => s.streamOf(watch('sluiceDemo1'), '720p-mp4', options);
+        const size = (await ask({ method: 'HEAD' })).headers['content-length'];
+        const etag = (await ask({ method: 'HEAD' })).headers.etag;
+        const asked = [
+          { headers: { range: 'bytes=0-0' } },
+          { headers: { range: `bytes=100000-${size - 2}` } },
+          { headers: { range: 'bytes=-70000' } },
+          { headers: { range: `bytes=${size}-` } },
+          { headers: { range: 'bytes=0-9,20-29' } },
+          { headers: { range: 'bytes=5-', 'if-range': etag } },
+          { headers: { range: 'bytes=5-', 'if-range': '"other"' } },
+          { headers: { 'if-none-match': etag } },
+          { headers: { 'if-none-match': '"other"' } },
+          { headers: { 'if-match': '"other"' } },
+          { headers: { 'if-match': etag, range: 'bytes=1000-1999' } },
+          { headers: { 'if-modified-since': new Date().toUTCString() } },
+          { headers: { 'accept-encoding': 'gzip' } },
+          { method: 'HEAD' },
+        ];
+        const fresh = [];
+        for (const options of asked.filter(({ headers }) => !headers?.['if-modified-since'] && !headers?.['accept-encoding']))
+          fresh.push(await ask(options));
+        const whole = await ask();
+        assert.equal(whole.headers['x-sluice-cache'], 'source');
+        await until(async () => (await ask()).headers['x-sluice-cache'] === 'files', 'a kept file', 20000);
+        await origin.reset();
+        for (const options of asked) {
+          const what = `${row.snippet} ${JSON.stringify(options)}`;
+          const plain = options.headers?.['if-modified-since'] || options.headers?.['accept-encoding'] ? whole : fresh.shift();
+          const kept = await ask(options);
+          assert.equal(kept.status, plain.status, `${what}\n${s.log()}`);
+          if (kept.status >= 400) continue;
+          assert.ok(kept.complete, what);
+          assert.ok(kept.body.equals(plain.body), `${what}: ${kept.body.length} bytes instead of ${plain.body.length}`);
+          assert.deepEqual(told(kept), told(plain), what);
+          if (kept.status !== 304) assert.equal(kept.headers['x-sluice-cache'], 'files', what);
+        }
+        assert.deepEqual((await origin.requests()).filter(({ path: asked }) => asked === '/videoplayback'), []);
+        // What lies there is for nobody who is not sent there.
+        assert.equal((await request(s.base, '/.sluice-outputs/')).status, 404);
+        const sent = (await request(s.base, '/media/metrics')).text();
+        assert.match(sent, /^sluice_tier_answers_total{tier="files"} [1-9]/m);
+      } finally {
+        await s?.stop();
+        await origin.stop();
+      }
+    });
 });
