@@ -8,7 +8,7 @@ build='gcc libc6-dev make pkg-config libfcgi-dev libcurl4-openssl-dev libjansson
   libutf8proc-dev libjavascriptcoregtk-4.1-dev libavformat-dev libavcodec-dev libavutil-dev libswresample-dev ca-certificates'
 run="$build lighttpd lighttpd-mod-deflate nodejs npm clang lld"
 demo="$run ffmpeg openssl"
-test="$demo libcmocka-dev curl wget aria2 nginx-light apache2 libapache2-mod-fcgid spawn-fcgi systemd chromium
+test="$demo libcmocka-dev curl wget aria2 nginx-light apache2 libapache2-mod-fcgid libapache2-mod-xsendfile spawn-fcgi systemd chromium
   python3-requests python3-aiohttp jq fonts-dejavu-core procps sqlite3 postgresql util-linux
   python3 yt-dlp"
 bench="$demo curl wrk nginx-light procps"
