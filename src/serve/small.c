@@ -8,6 +8,7 @@
 #include "serve/describe.h"
 #include "serve/serve.h"
 #include "serve/token.h"
+#include "site/header_lines.h"
 
 enum { PICTURE_MAX_BYTES = 4 << 20 };
 
@@ -32,10 +33,28 @@ int small_call(struct app *app, const struct net_call *call, struct net_answer *
     }
 }
 
-int small_get(struct app *app, const char *url, const char *egress, uint64_t max_bytes,
+/* Scheme, host and port. */
+static bool is_same_place(const char *a, const char *b)
+{
+    const char *host = strstr(a, "://");
+    size_t len = host ? (size_t)(host - a) + 3 + strcspn(host + 3, "/?#") : 0;
+    return len > 0 && strncasecmp(a, b, len) == 0 && strchr("/?#", b[len]);
+}
+
+int small_get(struct app *app, const char *url, const struct format *as, uint64_t max_bytes,
               struct net_answer *answer, struct err *err)
 {
-    struct net_call call = {.url = url, .egress = egress, .max_bytes = max_bytes, .compressed = true};
+    auto_(header_lines) struct header_lines headers = {.text = NULL};
+    struct net_call call = {.url = url, .max_bytes = max_bytes, .compressed = true};
+    if (as) {
+        call.user_agent = as->user_agent;
+        call.egress = as->egress;
+    }
+    if (as && as->headers && is_same_place(as->url, url)) {
+        if (header_lines_init(&headers, as->headers) < 0)
+            return err_set(err, ERR_INTERNAL, "out of memory");
+        call.headers = headers.lines;
+    }
     if (net_call(app->net, &call, answer, err) < 0)
         return -1;
     if (answer->status == 404)

@@ -13,9 +13,10 @@
  * it. An attempt that took long is not repeated. */
 int small_call(struct app *app, const struct net_call *call, struct net_answer *answer, struct err *err);
 
-/* One bounded upstream call, by that way out (NULL: the usual one), that must answer 200 with something in
- * it. Errors: ERR_NOT_FOUND, upstream has none; ERR_UPSTREAM_FAILED. net_answer_fini() either way. */
-int small_get(struct app *app, const char *url, const char *egress, uint64_t max_bytes,
+/* One bounded upstream call that must answer 200 with something in it: as whoever fetches `as` (NULL: nobody
+ * in particular), by its way out and, at the same host, with its header fields. Errors: ERR_NOT_FOUND,
+ * upstream has none; ERR_UPSTREAM_FAILED. net_answer_fini() either way. */
+int small_get(struct app *app, const char *url, const struct format *as, uint64_t max_bytes,
               struct net_answer *answer, struct err *err);
 
 #endif

@@ -62,7 +62,7 @@ static const struct subtitle *find(const struct description *d, const char *choi
 struct job {
     struct app *app;
     const char *url;
-    const char *egress; /* by which the video was found */
+    const struct format *as; /* of the video: who it was found as */
 };
 
 /* A cache_produce_fn. What cannot be read is not kept. */
@@ -72,7 +72,7 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
     int64_t ttl_s = job->app->config.cache_ttl_s;
     auto_(net_answer) struct net_answer answer = {0};
     auto_(subtitle_cues) struct subtitle_cues cues = {0};
-    if (small_get(job->app, job->url, job->egress, SUBTITLE_BYTES_MAX, &answer, err) < 0 ||
+    if (small_get(job->app, job->url, job->as, SUBTITLE_BYTES_MAX, &answer, err) < 0 ||
         subtitle_parse_vtt(&cues, answer.body.data, answer.body.len, err) < 0)
         return -1;
     *expires_unix_s = ttl_s ? clock_unix_s() + (ttl_s < KEEP_S ? ttl_s : KEEP_S) : 0;
@@ -83,7 +83,7 @@ static int produce(void *ctx, struct buf *value, int64_t *expires_unix_s, struct
 static int get_vtt(struct app *app, const struct description *d, const struct subtitle *t,
                    struct shelf_value **out, struct err *err)
 {
-    struct job job = {.app = app, .url = t->url, .egress = d->format_count ? d->formats[0].egress : NULL};
+    struct job job = {.app = app, .url = t->url, .as = d->format_count ? d->formats : NULL};
     auto_(buf) struct buf key = BUF_INIT(KEY_MAX_BYTES);
     (void)buf_addf(&key, "subtitles %zu:%s %zu:%s %d %u %s", strlen(d->site), d->site, strlen(d->id), d->id,
                    t->is_auto, ordinal(d, t), t->language);

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { op, startKeeper } from '../integration/keeper.mjs';
-import { startOrigin } from '../origin/origin.mjs';
+import { forkOrigin } from '../origin/origin.mjs';
 import { playerScript } from '../origin/player.mjs';
 import { atEnd, bin, descendants, freePort, get, median, root, rssOf, start, startSluice, temporaryDirectory, waitFor, wrk } from './tools.mjs';
 
@@ -31,9 +31,11 @@ fastcgi.server = ("/" => (("socket" => "${dir}/empty.sock", "bin-path" => "${roo
 // CPU ms of one `yt-dlp -J` of a plain file: a new process, as the services that call it do. null: not installed.
 function ytdlpCpu(origin) {
   if (spawnSync('yt-dlp', ['--version']).error) return null;
-  const command = `TIMEFORMAT='%U %S'; time yt-dlp -J --proxy '${origin.proxyUrl}' --no-check-certificates https://media.example/clip.mp4 >/dev/null 2>&1`;
+  const command = `TIMEFORMAT='%U %S'; time yt-dlp -J --proxy '${origin.proxyUrl}' --no-check-certificates https://media.example/clip.mp4 >/dev/null 2>&1 || exit 1`;
   const times = [0, 1, 2].map(() => {
-    const [user, system] = spawnSync('bash', ['-c', command]).stderr.toString().trim().split(' ').map(Number);
+    const done = spawnSync('bash', ['-c', command]);
+    if (done.status !== 0) throw new Error('yt-dlp -J fails');
+    const [user, system] = done.stderr.toString().trim().split(' ').map(Number);
     return (user + system) * 1000;
   });
   return median(times);
@@ -105,7 +107,7 @@ async function benchSolver(table) {
 }
 
 export async function benchInfo(table) {
-  const origin = await startOrigin();
+  const origin = await forkOrigin(); // wrk and yt-dlp are waited for with everything here at rest
   atEnd(() => origin.stop());
   const env = { PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile, SLUICE_LOG_LEVEL: 'warn' };
   const sluice = await startSluice(env);
@@ -126,7 +128,8 @@ export async function benchInfo(table) {
   const youtube = await coldCpu(cold, video, 200);
   const file = await coldCpu(cold, 'https://media.example/clip.mp4', 100);
   const peerMs = ytdlpCpu(origin);
-  table.push(['info cold, a video, CPU ms per call', youtube.toFixed(2), '', '']);
+  table.push(['info cold, a video, CPU ms per call', youtube.toFixed(2),
+    peerMs === null ? 'yt-dlp is not installed' : `yt-dlp -J of a plain file ${peerMs.toFixed(0)}`, peerMs === null ? '' : (youtube / peerMs).toFixed(3)]);
   const embedded = await coldCpu(cold, 'https://www.youtube.com/watch?v=sluiceJs001', 50);
   table.push(['info cold, a video that needs the player script, CPU ms per call', embedded.toFixed(2), '', '']);
   table.push(['info cold, a plain file, CPU ms per call', file.toFixed(2),

@@ -31,6 +31,7 @@ test('a public video: what the page says, and the bytes it is allowed', async ()
   const part = await stack.stream(link(1), 'best', { headers: { Range: 'bytes=100-199' } });
   assert.equal(part.status, 206, part.text());
   assert.ok(part.body.equals(whole.subarray(100, 200)));
+  assert.match((await stack.get(d.subtitles[0].stream_url)).text(), /Hi\./, 'they are for who has the page’s cookie, too');
   const sent = (await origin.requests()).find((entry) => entry.host === 'v16-webapp.tiktok.com' && entry.headers).headers;
   assert.match(sent.cookie, /tt_chain_token=sluice-chain/);
   assert.doesNotMatch(sent.cookie, /Domain|HttpOnly/);
