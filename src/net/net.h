@@ -122,9 +122,6 @@ struct net_answer {
 int net_call(struct net *net, const struct net_call *call, struct net_answer *answer, struct err *err);
 void net_answer_fini(struct net_answer *answer);
 
-/* Whether the gate would fetch this for anybody: names and ports only, nothing is looked up. */
-bool net_url_is_public(const struct net *net, const char *url);
-
 /* Appends the operator's cookies for the host of this URL, as lines of a "Netscape" file (see cookies.h), for
  * programs that send them themselves. -1: there are none. */
 int net_cookies(struct net *net, const char *url, struct buf *out);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "net/wire.h"
+#include "net/net.h"
 
 int net_url_join(const char *base, const char *reference, struct buf *out, struct err *err)
 {
@@ -80,10 +80,4 @@ int net_url_ascii(const char *url, struct buf *out, struct err *err)
     if (host_ascii(url + start, len, out, err) < 0)
         return -1;
     return buf_adds(out, url + start + len) < 0 ? err_set(err, ERR_BAD_URL, "a very long link") : 0;
-}
-
-bool net_url_is_public(const struct net *net, const char *url)
-{
-    auto_(guard_url) struct guard_url checked = {0};
-    return guard_url_check(&net->guard, url, &checked, NULL) == 0;
 }

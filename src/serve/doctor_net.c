@@ -111,7 +111,7 @@ void doctor_telegram(struct doctor *d)
         doctor_say(d, DOCTOR_OK, NULL, "not asked");
     } else if (telegram_try(&t, &name, &err) == 0) {
         doctor_say(d, DOCTOR_OK, NULL, "the bot @%s may post in %s", buf_str(&name), t.chat);
-    } else if (err.code == ERR_FORBIDDEN && strstr(err.text, "Unauthorized")) {
+    } else if (err.code == ERR_FORBIDDEN && name.len == 0) {
         doctor_say(d, DOCTOR_WARN, "telegram_token = (from @BotFather, by /token)",
                    "telegram_token is no bot's: nothing is kept at Telegram (%s)", err.text);
     } else if (err.code == ERR_FORBIDDEN) {

@@ -18,6 +18,9 @@ enum {
     STALL_S = 600, /* a server passes on what it has got before it answers, without a word */
 };
 
+/* All other servers are the operator's own. */
+static const char public_api[] = "https://api.telegram.org";
+
 /* ---- Settings ---- */
 
 static int check_texts(const char *api, const char *token, const char *chat, struct err *err)
@@ -68,7 +71,7 @@ int telegram_init(struct telegram *out, const struct config *c, struct net *net,
     hash_sha256_hex(out->token, strlen(out->token), hash);
     (void)snprintf(out->pause, sizeof out->pause, "telegram:%.*s", HASH_SHOWN, hash);
     (void)snprintf(out->denied, sizeof out->denied, "telegram-denied:%.*s", HASH_SHOWN, hash);
-    out->egress = net_url_is_public(net, out->api) ? "" : EGRESS_OWN;
+    out->egress = strcmp(out->api, public_api) == 0 ? "" : EGRESS_OWN;
     return 1;
 }
 
@@ -103,8 +106,7 @@ static int pause_of(const struct err *why, bool asked)
         return why->retry_after_s > 0 ? why->retry_after_s : 1;
     if (why->code == ERR_FORBIDDEN)
         return TELEGRAM_DENIED_S;
-    bool answered = why->upstream_status == 400; /* only not what was wanted */
-    return asked && !answered && why->code == ERR_UPSTREAM_FAILED ? TELEGRAM_FAILED_S : 0;
+    return asked && why->code == ERR_UPSTREAM_FAILED ? TELEGRAM_FAILED_S : 0;
 }
 
 static void note_pause(const struct telegram *t, const struct err *why, bool asked)
@@ -128,6 +130,12 @@ const char *telegram_state(const struct telegram *t)
 
 /* ---- Requests ---- */
 
+/* By a server that knows the bot. */
+static bool was_refused(const struct err *err)
+{
+    return err->upstream_status == 400 || err->upstream_status == 403;
+}
+
 typedef int read_fn(const struct telegram *t, const struct telegram_answer *answer, void *out,
                     struct err *err);
 
@@ -146,13 +154,18 @@ static int ask(const struct telegram *t, const char *method, struct net_call *ca
     if (net_call(t->net, call, &got, err) < 0)
         return -1;
     const struct telegram_answer answer = {
-        .status = got.status, .body = buf_str(&got.body), .len = got.body.len};
+        .status = got.status,
+        .body = buf_str(&got.body),
+        .len = got.body.len,
+        .retry_after_s = got.retry_after_s,
+    };
     return read(t, &answer, out, err);
 }
 
-/* One with a few parameters, which this takes over. */
-static int ask_json(const struct telegram *t, const char *method, json_t *parameters, read_fn *read,
-                    void *out, struct err *err)
+/* One with a few parameters, which this takes over. `may_fail`: it is refused (400, 403) for reasons of its
+ * own. */
+static int ask_json(const struct telegram *t, const char *method, json_t *parameters, bool may_fail,
+                    read_fn *read, void *out, struct err *err)
 {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
     auto_ptr(char) char *body = parameters ? json_dumps(parameters, JSON_COMPACT) : NULL;
@@ -164,7 +177,7 @@ static int ask_json(const struct telegram *t, const char *method, json_t *parame
     if (check_pause(t, err) < 0)
         return -1;
     int rc = ask(t, method, &call, read, out, err);
-    if (rc < 0)
+    if (rc < 0 && !(may_fail && was_refused(err)))
         note_pause(t, err, true);
     return rc;
 }
@@ -213,6 +226,7 @@ struct body {
     const struct telegram_bytes *bytes;
     uint64_t at;  /* of all of it */
     uint64_t end; /* of the file in it */
+    bool source_failed;
 };
 
 static size_t copy_part(const struct buf *part, uint64_t at, void *to, size_t room)
@@ -221,6 +235,12 @@ static size_t copy_part(const struct buf *part, uint64_t at, void *to, size_t ro
     size_t n = left < room ? left : room;
     memcpy(to, part->data + at, n);
     return n;
+}
+
+static int source_failed(struct body *b)
+{
+    b->source_failed = true;
+    return -1;
 }
 
 static int read_body(void *ctx, void *to, size_t room, size_t *got, struct err *err)
@@ -233,9 +253,11 @@ static int read_body(void *ctx, void *to, size_t room, size_t *got, struct err *
         if (room > b->end - b->at)
             room = (size_t)(b->end - b->at);
         if (b->bytes->read(b->bytes->ctx, to, room, got, err) < 0)
-            return -1;
-        if (*got == 0 || *got > room)
-            return err_set(err, ERR_SOURCE_CHANGED, "the file to be sent is shorter than it was said to be");
+            return source_failed(b);
+        if (*got == 0 || *got > room) {
+            err_fill(err, ERR_SOURCE_CHANGED, "the file to be sent is shorter than it was said to be");
+            return source_failed(b);
+        }
     } else {
         *got = copy_part(&b->form->tail, b->at - b->end, to, room);
     }
@@ -262,13 +284,14 @@ int telegram_send(const struct telegram *t, const struct telegram_upload *upload
         .cancelled = bytes->cancelled,
     };
     if (ask(t, form.method, &call, read_sent, out, err) < 0) {
-        note_pause(t, err, false);
+        if (!body.source_failed) /* whose pauses are not Telegram's */
+            note_pause(t, err, false);
         return -1;
     }
     if (out->size_bytes == 0 || out->size_bytes == upload->length)
         return 0;
     struct err ignored = {0};
-    (void)telegram_delete(t, out->message, &ignored);
+    (void)telegram_delete(t, t->chat, out->message, &ignored);
     return err_set(err, ERR_UPSTREAM_FAILED, "Telegram: %" PRIu64 " bytes were sent, and it has %" PRIu64,
                    upload->length, out->size_bytes);
 }
@@ -285,7 +308,7 @@ static int produce_path(void *ctx, struct buf *value, int64_t *expires_unix_s, s
 {
     const struct place *p = ctx;
     *expires_unix_s = clock_unix_s() + TELEGRAM_PATH_S;
-    return ask_json(p->t, "getFile", json_pack("{s:s}", "file_id", p->file_id), read_path, value, err);
+    return ask_json(p->t, "getFile", json_pack("{s:s}", "file_id", p->file_id), true, read_path, value, err);
 }
 
 /* The path; `stale` (may be NULL) is not it any more. */
@@ -344,18 +367,18 @@ int telegram_verify(const struct telegram *t, const char *file_id, uint64_t size
         answer.status);
 }
 
-int telegram_delete(const struct telegram *t, int64_t message, struct err *err)
+int telegram_delete(const struct telegram *t, const char *chat, int64_t message, struct err *err)
 {
-    json_t *which = json_pack("{s:s, s:I}", "chat_id", t->chat, "message_id", (json_int_t)message);
-    int rc = ask_json(t, "deleteMessage", which, read_done, NULL, err);
-    return rc < 0 && err->code == ERR_UPSTREAM_FAILED && err->upstream_status == 400 ? 0 : rc;
+    json_t *which = json_pack("{s:s, s:I}", "chat_id", chat, "message_id", (json_int_t)message);
+    int rc = ask_json(t, "deleteMessage", which, true, read_done, NULL, err);
+    return rc < 0 && was_refused(err) ? 0 : rc;
 }
 
 int telegram_try(const struct telegram *t, struct buf *name, struct err *err)
 {
     json_t *whom = json_pack("{s:s, s:s}", "chat_id", t->chat, "user_id", t->bot);
-    if (ask_json(t, "getMe", json_object(), read_name, name, err) == 0)
-        return ask_json(t, "getChatMember", whom, read_rights, NULL, err);
+    if (ask_json(t, "getMe", json_object(), false, read_name, name, err) == 0)
+        return ask_json(t, "getChatMember", whom, false, read_rights, NULL, err);
     json_decref(whom);
     return -1;
 }

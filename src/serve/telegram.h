@@ -66,9 +66,9 @@ int telegram_locate(const struct telegram *t, const char *file_id, const char *s
                     struct err *err);
 /* Whether a file of that size can be read; -1: it cannot. When Telegram does not say, it can. */
 int telegram_verify(const struct telegram *t, const char *file_id, uint64_t size_bytes, struct err *err);
-/* Deletes a message, and with it a file. One that is not there, or that Telegram does not let go any more, is
- * well. */
-int telegram_delete(const struct telegram *t, int64_t message, struct err *err);
+/* Deletes a message of a chat, and with it a file. One that is not there, or that Telegram does not let go
+ * any more, is well. */
+int telegram_delete(const struct telegram *t, const char *chat, int64_t message, struct err *err);
 /* How it has gone lately, anywhere: "ok", "pausing", "denied" (the token or the chat does not work). Static.
  */
 const char *telegram_state(const struct telegram *t);

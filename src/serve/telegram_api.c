@@ -199,8 +199,11 @@ static json_t *result_of(const struct telegram_answer *answer, struct err *err)
     int code = (int)number_of(root, "error_code", 999);
     if (answer->status == 200 && json_is_true(json_object_get(root, "ok")) && result)
         return json_incref(result);
-    (void)refusal(code ? code : answer->status, text ? text : "no answer of a Bot API server",
-                  number_of(parameters, "retry_after", RETRY_MAX_S), err);
+    uint64_t retry_after_s = number_of(parameters, "retry_after", RETRY_MAX_S);
+    if (!retry_after_s && answer->retry_after_s > 0 && answer->retry_after_s <= RETRY_MAX_S)
+        retry_after_s = (uint64_t)answer->retry_after_s;
+    (void)refusal(code ? code : answer->status, text ? text : "no answer of a Bot API server", retry_after_s,
+                  err);
     return NULL;
 }
 

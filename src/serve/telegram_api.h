@@ -62,6 +62,7 @@ struct telegram_answer {
     int status;
     const char *body;
     size_t len;
+    int retry_after_s; /* of the header field; 0: there is none */
 };
 
 /* What a file that was sent can be found by. */

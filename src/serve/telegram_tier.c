@@ -30,31 +30,44 @@ static void rules(struct app *app, struct tier_rules *out)
     };
 }
 
-/* ---- References: "BOT MESSAGE FILE_ID" ---- */
+/* ---- References: "BOT CHAT MESSAGE FILE_ID" ---- */
 
 struct reference {
     char bot[TELEGRAM_BOT_MAX + 1];
+    char chat[TELEGRAM_CHAT_MAX + 1];
     int64_t message;
     const char *file_id; /* borrowed */
 };
 
-static int read_reference(const char *text, struct reference *out)
+/* The next word, and what comes behind the blank after it; NULL: it is longer, or the last. */
+static const char *take_word(const char *text, char *out, size_t room)
 {
+    size_t len = text ? strcspn(text, " ") : room;
+    if (len >= room || text[len] != ' ')
+        return NULL;
+    memcpy(out, text, len);
+    out[len] = '\0';
+    return text + len + 1;
+}
+
+/* What another bot has sent this one can neither read nor delete: 0. */
+static int read_reference(const char *text, const struct telegram *t, struct reference *out)
+{
+    char number[24];
     uint64_t message;
-    size_t bot = strcspn(text, " ");
-    const char *number = text + bot + (text[bot] == ' ');
-    size_t digits = strcspn(number, " ");
-    if (bot >= sizeof out->bot || number[digits] != ' ' ||
-        text_parse_u64n(number, digits, 0, INT64_MAX, &message) < 0)
-        return -1;
-    *out = (struct reference){.message = (int64_t)message, .file_id = number + digits + 1};
-    memcpy(out->bot, text, bot);
-    return 0;
+    *out = (struct reference){.file_id = NULL};
+    const char *rest = take_word(text, out->bot, sizeof out->bot);
+    rest = take_word(rest, out->chat, sizeof out->chat);
+    rest = take_word(rest, number, sizeof number);
+    if (!rest || text_parse_u64(number, 0, INT64_MAX, &message) < 0 || strcmp(out->bot, t->bot) != 0)
+        return 0;
+    out->message = (int64_t)message;
+    out->file_id = rest;
+    return 1;
 }
 
 /* ---- Finding ---- */
 
-/* What another bot has sent cannot be read by this one. */
 static int find(struct app *app, const struct store_content *c, const struct tier_ask *ask,
                 struct tier_way *out, struct err *err)
 {
@@ -64,7 +77,7 @@ static int find(struct app *app, const struct store_content *c, const struct tie
     int on = open_telegram(&t, app, err);
     if (on <= 0)
         return on < 0 ? -1 : err_set(err, ERR_BUSY, "Telegram is not used now");
-    if (read_reference(c->reference, &r) < 0 || strcmp(r.bot, t.bot) != 0)
+    if (!read_reference(c->reference, &t, &r))
         return err_set(err, ERR_NOT_FOUND, "it was sent by another bot");
     if (telegram_locate(&t, r.file_id, ask->stale ? ask->stale->at : NULL, &url, err) < 0)
         return -1;
@@ -133,10 +146,10 @@ static int keep(const struct tier_keep *k, struct buf *reference, struct err *er
     }
     if (telegram_verify(&t, file.id, k->content->bytes, err) < 0) {
         struct err ignored = {0};
-        (void)telegram_delete(&t, file.message, &ignored);
+        (void)telegram_delete(&t, t.chat, file.message, &ignored);
         return -1;
     }
-    if (buf_addf(reference, "%s %" PRId64 " %s", t.bot, file.message, file.id) < 0)
+    if (buf_addf(reference, "%s %s %" PRId64 " %s", t.bot, t.chat, file.message, file.id) < 0)
         return err_set(err, ERR_INTERNAL, "what Telegram calls it is too long");
     return 0;
 }
@@ -148,9 +161,7 @@ static int drop(struct app *app, const struct store_content *c, struct err *err)
     int on = open_telegram(&t, app, err);
     if (on <= 0)
         return on;
-    if (read_reference(c->reference, &r) < 0 || strcmp(r.bot, t.bot) != 0)
-        return 0; /* only who has sent it could */
-    return telegram_delete(&t, r.message, err);
+    return read_reference(c->reference, &t, &r) ? telegram_delete(&t, r.chat, r.message, err) : 0;
 }
 
 const struct tier telegram_tier = {

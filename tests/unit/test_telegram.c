@@ -247,6 +247,9 @@ static void refusals(void **state)
                      err.retry_after_s);
     }
     struct err err = {0};
+    const struct telegram_answer page = {.status = 429, .body = "<html>", .len = 6, .retry_after_s = 9};
+    assert_int_equal(telegram_read_done(&page, &err), -1);
+    assert_int_equal(err.retry_after_s, 9);
     const struct telegram_answer good = answer_of(200, "{\"ok\":true,\"result\":{\"username\":\"my_bot\"}}");
     auto_(buf) struct buf name = BUF_INIT(64);
     assert_int_equal(telegram_read_done(&good, &err), 0);

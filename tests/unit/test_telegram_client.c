@@ -258,12 +258,14 @@ static void deleting(void **state)
     struct telegram t = bot_of(f, 0);
     struct err err = {0};
     SCRIPT(f, DONE, REFUSED("message to delete not found"), REFUSED("message can't be deleted"),
-           REFUSED("chat not found"));
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(telegram_delete(&t, 1, &err), 0);
-    assert_int_equal(telegram_delete(&t, 1, &err), -1);
+           REFUSED("chat not found"), UNKNOWN);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(telegram_delete(&t, "-5", 1, &err), 0);
+    assert_string_equal(telegram_state(&t), "ok");
+    assert_int_equal(telegram_delete(&t, "-5", 1, &err), -1);
     assert_int_equal(err.code, ERR_FORBIDDEN);
-    assert_int_equal(f->api.asked, 4);
+    assert_int_equal(f->api.asked, 5);
+    assert_string_equal(f->api.body[0], "{\"chat_id\":\"-5\",\"message_id\":1}");
 }
 
 /* ---- Pauses ---- */
@@ -290,6 +292,31 @@ static void flood(void **state)
     (void)nanosleep(&pause, NULL);
     assert_string_equal(telegram_state(&t), "ok");
     assert_int_equal(locate(f, 1, "c", "videos/1", &err), 0);
+}
+
+/* What the source asks for is not Telegram's wish. */
+static int read_nothing(void *ctx, void *to, size_t room, size_t *got, struct err *err)
+{
+    (void)ctx;
+    (void)to;
+    (void)room;
+    (void)got;
+    (void)err_set(err, ERR_RATE_LIMITED_UPSTREAM, "the site");
+    err->retry_after_s = 100;
+    return -1;
+}
+
+static void source_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    struct telegram_file file;
+    struct telegram t = bot_of(f, 0);
+    const struct telegram_upload upload = {.name = "a.mp4", .mime = "video/mp4", .length = 9};
+    const struct telegram_bytes read = {read_nothing, NULL, NULL};
+    assert_int_equal(telegram_send(&t, &upload, &read, &file, &err), -1);
+    assert_string_equal(err.text, "the site");
+    assert_string_equal(telegram_state(&t), "ok");
 }
 
 static void wrong_token(void **state)
@@ -374,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(verifying, set_up, tear_down),
         cmocka_unit_test_setup_teardown(deleting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(flood, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(source_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_token, set_up, tear_down),
         cmocka_unit_test_setup_teardown(trying, set_up, tear_down),
         cmocka_unit_test_setup_teardown(settings, set_up, tear_down),
