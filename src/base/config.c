@@ -14,7 +14,7 @@
 enum { FILE_MAX_BYTES = 65536, VALUE_MAX_BYTES = CONFIG_VALUE_MAX_BYTES };
 
 /* The compiler refuses a row that says of its member what is not so. */
-#define IS(key, type) _Generic(&((struct config *)0)->key, type * : offsetof(struct config, key))
+#define IS(key, type) _Generic(&((struct config *)0)->key, __typeof__(type) * : offsetof(struct config, key))
 #define ROW(key, kind, live, type, fallback, min, max, unit, secret, choices, help)                          \
     {                                                                                                        \
 #key, kind, live, IS(key, type), fallback, min, max, unit, secret, choices, help                     \

@@ -4,6 +4,7 @@ import { get } from './ask.js';
 
 const PATIENCE_MS = 8000; // events come every two seconds
 const POLL_MS = 30000;
+const POLL_SOON_MS = 1000;
 
 /* Calls `show` with every state, until what it gives back is called; `fail` with a refusal, and then no more. */
 export function follow(show, fail) {
@@ -37,5 +38,10 @@ export function follow(show, fail) {
     if (!over) timer = setTimeout(look, silent ? POLL_MS : PATIENCE_MS);
   };
   timer = setTimeout(look, PATIENCE_MS);
+  events.addEventListener('error', () => {
+    if (over || heard || events.readyState === EventSource.CONNECTING) return;
+    clearTimeout(timer); // they will not come
+    timer = setTimeout(look, POLL_SOON_MS);
+  });
   return end;
 }
