@@ -1,5 +1,6 @@
 // The control room in a real browser: the whole way of an operator, and how it looks to everybody.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { forkOrigin } from '../origin/origin.mjs';
@@ -162,6 +163,80 @@ test('a viewer looks, and is offered no change that works', () =>
     for (const button of await page.getByRole('button', { name: /^(Disable|Enable|Change|Revoke)$/ }).all()) assert.ok(await button.isDisabled());
     await page.reload(); // the session is still there
     await page.getByRole('heading', { name: 'Keys' }).waitFor();
+  }));
+
+test('5,000 keys: found, sorted, turned over, and in a file without formulas', () =>
+  withPage(browser, stack.base, { refused: 1, cookies: 1 }, async (page) => {
+    await stack.sql(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+      INSERT INTO api_key (id, secret_sha256, label, owner, state, rate_per_hour, expires_unix_s, addresses, created_unix_s, bytes_per_day, streams_max, sites)
+      SELECT printf('b%07x', i), printf('%064x', i), CASE i WHEN 4321 THEN '=cmd|calc' ELSE printf('bulk %05d', i) END, 'owner ' || (i % 7), 'active', 1000, 0, '', i, 0, 0, '' FROM n`);
+    await signIn(page);
+    await open(page, 'Keys');
+    const said = page.getByRole('status').filter({ hasText: ' of ' });
+    await said.filter({ hasText: /^1 to 50 of 5,00\d$/ }).waitFor();
+    await page.getByLabel('Search').fill('bulk 04');
+    await said.filter({ hasText: '1 to 50 of 999' }).waitFor(); // one has another label
+    await page.getByLabel('Order').selectOption('label');
+    await rowOf(page, 'bulk 04000').waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await said.filter({ hasText: '51 to 100 of 999' }).waitFor();
+    await rowOf(page, 'bulk 04050').waitFor();
+    await page.getByLabel('Search').fill('owner 3');
+    await said.filter({ hasText: '1 to 50 of 714' }).waitFor();
+    await page.getByLabel('Search').fill('=cmd');
+    await said.filter({ hasText: '1 to 1 of 1' }).waitFor();
+    await page.getByLabel('Search').fill('');
+    await said.filter({ hasText: /of 5,00\d/ }).waitFor();
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export as CSV' }).click();
+    const lines = readFileSync(await (await download).path(), 'utf8').split('\r\n');
+    assert.ok(lines.length > 5000, `${lines.length} lines`);
+    assert.equal(lines[0], '"id","label","owner","state","rate_per_hour","bytes_per_day","streams_max","sites","addresses","created_at","expires_at"');
+    assert.ok(lines.some((line) => line.includes('"\'=cmd|calc"')));
+    assert.ok(!lines.some((line) => /(^|,)"[=+@-]/.test(line)));
+    await stack.sql("DELETE FROM api_key WHERE id LIKE 'b0%'");
+  }));
+
+test('with the keyboard alone, and where events do not get through', () =>
+  withPage(browser, stack.base, { refused: 3, cookies: 1 }, async (page) => {
+    await page.route('**/api/v1/admin/events', (route) => route.fulfill({ status: 502, body: '' }));
+    await page.goto(`${stack.base}/admin/`);
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await page.keyboard.type(password); // the password has the focus
+    await page.keyboard.press('Enter');
+    const polled = page.waitForResponse((answer) => answer.url().endsWith('/dashboard'), { timeout: 10000 });
+    await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
+    await polled;
+    const press = async (key, wanted) => {
+      for (let i = 0; i < 60; i++) {
+        await page.keyboard.press(key);
+        const text = await page.evaluate(() => document.activeElement?.getAttribute('name') ?? document.activeElement?.textContent ?? '');
+        if (text === wanted) {
+          const shown = await page.evaluate(() => { const style = getComputedStyle(document.activeElement); return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2; });
+          assert.ok(shown, `the focus on ${wanted} is seen`);
+          return;
+        }
+      }
+      assert.fail(`${wanted} is not reached by ${key}`);
+    };
+    await press('Tab', 'Keys');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'New key' }).waitFor();
+    await press('Tab', 'label');
+    await page.keyboard.type('by hand');
+    await page.keyboard.press('Enter');
+    await page.locator('code.admin-secret').waitFor();
+    const made = rowOf(page, 'by hand');
+    await made.waitFor();
+    await press('Tab', 'Disable'); // of the newest key, which is the first
+    await page.keyboard.press('Space');
+    await made.getByText('disabled').waitFor();
+    await press('Shift+Tab', 'Dashboard');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
+    await press('Tab', '7 days');
+    await page.keyboard.press('Space');
+    await page.locator('[aria-pressed=true]').filter({ hasText: '7 days' }).waitFor();
   }));
 
 for (const [look, options] of [['light', {}], ['dark', { colorScheme: 'dark' }], ['phone', { viewport: sizes.phone }]]) {
