@@ -32,6 +32,7 @@ const cases = [
   ['protected', 'sluiceDrm01', 'drm', ['visionos drm']],
   ['for adults', 'sluiceAge01', 'age_restricted', ['visionos age_restricted', 'web_embedded age_restricted']],
   ['for adults, embeddable', 'sluiceJs001', 'ok', ['visionos age_restricted', 'web_embedded ok']],
+  ['the page of embedded players is gone', 'sluiceJs002', 'age_restricted', ['visionos age_restricted', 'web_embedded unavailable', 'android age_restricted'], [{ match: { path: '/embed/sluiceJs002' }, times: Infinity, action: { type: 'status', status: 404 } }]],
   ['not here', 'sluiceGeo01', 'geo_blocked', ['visionos geo_blocked']],
   ['premium', 'sluicePrem1', 'premium', ['visionos premium']],
   ['paid', 'sluicePaid1', 'paid', ['visionos paid']],

@@ -245,6 +245,8 @@ export function makeYoutube({ media, settings }) {
     if (!video) return { ...context, playabilityStatus: { status: 'ERROR', reason: 'This video is unavailable' } };
     if (needsPlayer(asker.client) && asker.signatureTimestamp !== signatureTimestamp)
       return { ...context, playabilityStatus: { status: 'UNPLAYABLE', reason: 'The page needs to be reloaded.' } };
+    if (asker.client === 'WEB_EMBEDDED_PLAYER' && asker.hostFlags !== hostFlags(id))
+      return { ...context, playabilityStatus: { status: 'UNPLAYABLE', reason: 'Video unavailable', messages: ['no host flags'] } };
     if (video.embeddable === false && asker.client === 'WEB_EMBEDDED_PLAYER')
       return { ...context, playabilityStatus: { status: 'UNPLAYABLE', reason: 'Video unavailable' } };
     const refused =
@@ -267,6 +269,13 @@ export function makeYoutube({ media, settings }) {
       ...(asker.client === 'WEB' && { microformat: { playerMicroformatRenderer: { publishDate: '2026-01-31T09:15:00-08:00', uploadDate: '2026-01-30T21:00:00-08:00', category: 'Education', isUnlisted: false } } }),
       trackingParams: 'CAAQu2kiEwj',
     };
+  }
+
+  // What the page with an embedded player says, and the player has to say again.
+  const hostFlags = (id) => createHmac('sha256', 'host').update(id).digest('base64');
+  function embedPage(id) {
+    const config = { WEB_PLAYER_CONTEXT_CONFIGS: { WEB_PLAYER_CONTEXT_CONFIG_ID_EMBEDDED_PLAYER: { contextId: 'x', encryptedHostFlags: hostFlags(id) } } };
+    return answerText(200, 'text/html; charset=utf-8', `<!DOCTYPE html><script>ytcfg.set(${JSON.stringify(config).replaceAll('=', '\\u003d').replaceAll('/', '\\/')});</script>`);
   }
 
   // An account: its cookie, and the proof that whoever sends it can read it.
@@ -295,7 +304,7 @@ export function makeYoutube({ media, settings }) {
     const stated = [client.visitorData, headers['x-goog-visitor-id']].filter(Boolean);
     if (new Set(stated).size > 1) return refused('two visitors');
     const known = visitors.get(stated[0]) === client.clientName;
-    return { signedIn: isSignedIn(headers), signatureTimestamp: body.playbackContext?.contentPlaybackContext?.signatureTimestamp, client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
+    return { signedIn: isSignedIn(headers), hostFlags: body.playbackContext?.contentPlaybackContext?.encryptedHostFlags, signatureTimestamp: body.playbackContext?.contentPlaybackContext?.signatureTimestamp, client: client.clientName, agent, address, known, visitor: known ? stated[0] : newVisitor(client.clientName) };
   }
 
   function api(seen) {
@@ -383,6 +392,7 @@ export function makeYoutube({ media, settings }) {
       const apiHost = ['www.youtube.com', 'm.youtube.com', 'youtubei.googleapis.com'].includes(host);
       if (apiHost && url.pathname.startsWith('/youtubei/v1/'))
         return method === 'POST' ? api(seen) : answerText(405, 'text/plain', '');
+      if (host === 'www.youtube.com' && url.pathname.startsWith('/embed/')) return embedPage(url.pathname.split('/')[2]);
       if (host === 'www.youtube.com' && url.pathname === '/iframe_api') return answerText(200, 'text/javascript', iframeApi);
       if (host === 'www.youtube.com' && url.pathname.startsWith(`/s/player/${playerId}/`))
         return answerText(200, 'text/javascript', settings.playerScript ?? playerScript);

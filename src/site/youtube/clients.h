@@ -35,12 +35,14 @@ struct client {
     const char *path;         /* with query */
     const char *visitor_path; /* where visitorData comes from */
     const char *user_agent;   /* also for the media it names */
-    bool needs_js;            /* what it gives has to be transformed (challenges/) */
-    bool needs_po_token;      /* proof-of-origin tokens: see po_token.h */
-    bool needs_cookies;       /* of an account: see account.h */
-    unsigned po_contexts;     /* for what: bits 1 << enum po_context */
-    bool po_binds_video;      /* tokens for media are bound to the video, not to the visitor */
-    struct net_look look;     /* how it shakes hands; .user_agent is not set */
+    const char *page; /* with query; a page of the site that says something it has to say again; NULL: none */
+    const char *page_value; /* the name of that, in the page's JSON */
+    bool needs_js;          /* what it gives has to be transformed (challenges/) */
+    bool needs_po_token;    /* proof-of-origin tokens: see po_token.h */
+    bool needs_cookies;     /* of an account: see account.h */
+    unsigned po_contexts;   /* for what: bits 1 << enum po_context */
+    bool po_binds_video;    /* tokens for media are bound to the video, not to the visitor */
+    struct net_look look;   /* how it shakes hands; .user_agent is not set */
     const json_t *headers;
     const json_t *context;
     const json_t *body;

@@ -106,6 +106,8 @@ static const struct member client_table[] = {
     MEMBER(WANT_OBJECT, client, body),
     MEMBER(WANT_TEXT, client, answer),
     MEMBER(WANT_OBJECT, client_members, needs),
+    {"page", WANT_TEXT, true, offsetof(struct client, page)},
+    {"page_value", WANT_TEXT, true, offsetof(struct client, page_value)},
     {"po_token", WANT_OBJECT, true, offsetof(struct client_members, po_token)},
     {"connection", WANT_OBJECT, true, offsetof(struct client_members, connection)},
 };
@@ -274,6 +276,13 @@ static int check_client(const struct clients *all, const struct client *c, const
         {"path", c->path[0] == '/' && is_plain(c->path, false), "expected a path that begins with /"},
         {"visitor_path", c->visitor_path[0] == '/' && is_plain(c->visitor_path, false),
          "expected a path that begins with /"},
+        {"page", !c->page || (c->page[0] == '/' && is_plain(c->page, false)),
+         "expected a path that begins with /"},
+        {"page_value",
+         c->page ? c->page_value && strlen(c->page_value) <= 64 &&
+                       made_of(c->page_value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
+                 : !c->page_value,
+         "expected up to 64 letters, beside a page"},
         {"user_agent", *c->user_agent && is_plain(c->user_agent, true), "expected printable ASCII"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {

@@ -35,6 +35,7 @@ static const char *value_of(const struct fill *f, const char *name, size_t len, 
         {"nonce", f->nonce},
         {"po_token", f->po_token},
         {"account", f->account},
+        {"page_value", f->page_value},
     };
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
         if (strlen(values[i].name) == len && memcmp(values[i].name, name, len) == 0)
@@ -62,8 +63,12 @@ int fill_text(const struct fill *f, const char *text, struct buf *out)
 int fill_init(struct fill *f, const struct client *client, const char *video_id, const char *visitor_data)
 {
     auto_(buf) struct buf agent = BUF_INIT(sizeof f->user_agent - 1);
-    *f = (struct fill){
-        .client = client, .video_id = video_id, .visitor_data = visitor_data, .po_token = "", .account = ""};
+    *f = (struct fill){.client = client,
+                       .video_id = video_id,
+                       .visitor_data = visitor_data,
+                       .po_token = "",
+                       .account = "",
+                       .page_value = ""};
     random_text(f->cpn, sizeof f->cpn);
     random_text(f->nonce, sizeof f->nonce);
     if (fill_text(f, client->user_agent, &agent) < 0)
@@ -160,14 +165,15 @@ static int check_json(const struct check *c, const json_t *value, int depth, con
 int fill_check(const struct client *client, const char *where, struct err *err)
 {
     struct check c = {.err = err};
-    char at[5][64];
-    static const char *const names[] = {"path", "visitor_path", "headers", "context", "body"};
+    char at[6][64];
+    static const char *const names[] = {"path", "visitor_path", "headers", "context", "body", "page"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         (void)snprintf(at[i], sizeof at[i], "%s.%s", where, names[i]);
     if (fill_init(&c.fill, client, "", "") < 0)
         return err_set(err, ERR_INTERNAL, "%s.user_agent: a placeholder that does not exist, or too long",
                        where);
     if (check_text(&c, client->path, at[0]) < 0 || check_text(&c, client->visitor_path, at[1]) < 0 ||
+        (client->page && check_text(&c, client->page, at[5]) < 0) ||
         check_json(&c, client->headers, 0, at[2]) < 0 || check_json(&c, client->context, 0, at[3]) < 0)
         return -1;
     c.in_body = true;

@@ -1,5 +1,5 @@
 /* Fills a client profile's templates: {name} {id} {version} {user_agent} {visitor_data} {video_id} {cpn}
- * {nonce} {po_token} {account} in strings, and, as a whole value of a body, {context} and
+ * {nonce} {po_token} {account} {page_value} in strings, and, as a whole value of a body, {context} and
  * {signature_timestamp} (a number). A member that is empty once filled is left out. */
 #ifndef SLUICE_SITE_YOUTUBE_FILL_H
 #define SLUICE_SITE_YOUTUBE_FILL_H
@@ -14,6 +14,7 @@ struct fill {
     const char *visitor_data; /* "" unknown */
     int signature_timestamp;  /* of the player script in use; 0: none is */
     const char *po_token;     /* for the player; "" none */
+    const char *page_value;   /* client->page_value; "" unknown */
     const char *account;      /* proof of being signed in; "" none */
     char user_agent[512];     /* the client's, filled */
     char cpn[16 + 1];         /* client playback nonce: 16 base64url characters */

@@ -11,6 +11,9 @@
 
 enum { MEMO_KEY_MAX = 80 };
 
+/* What the site's tokens are made of (base64url, percent-encoded padding). */
+static const char header_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_%=+/.";
+
 /* A request under construction; everything is freed together. */
 struct request {
     struct buf url;
@@ -122,14 +125,50 @@ int innertube_player(const struct site_env *env, const struct fill *ask, json_t 
     return rc == 0 ? 0 : err_set(err, ERR_UPSTREAM_FAILED, "%s: no player response", ask->client->key);
 }
 
+/* The text after `"name":` in JSON that stands somewhere in a page, as visitor_take() takes it. */
+static void find_value(const char *page, const char *name, struct buf *out)
+{
+    char mark[80];
+    json_error_t error;
+    (void)snprintf(mark, sizeof mark, "\"%s\":", name);
+    const char *at = strstr(page, mark);
+    size_t room = at ? strnlen(at + strlen(mark), PAGE_VALUE_MAX) : 0;
+    json_t *value = room ? json_loadb(at + strlen(mark), room, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK,
+                                      &error)
+                         : NULL;
+    const char *text = json_string_value(value);
+    if (text && *text && text[strspn(text, header_safe)] == '\0')
+        (void)buf_adds(out, text);
+    json_decref(value);
+}
+
+void innertube_page_value(const struct site_env *env, const struct fill *ask, struct buf *out)
+{
+    struct err ignored = {.code = ERR_OK};
+    auto_(buf) struct buf url = BUF_INIT(4096);
+    auto_(net_answer) struct net_answer page = {.status = 0};
+    (void)buf_addf(&url, "https://%s", ask->client->host);
+    struct net_call call = {
+        .user_agent = ask->user_agent,
+        .max_bytes = INNERTUBE_ANSWER_MAX,
+        .compressed = true,
+        .asked_as = ask->client->key,
+        .cookies = ask->client->needs_cookies,
+    };
+    if (fill_text(ask, ask->client->page, &url) < 0)
+        return;
+    call.url = buf_str(&url);
+    if (site_call(env, &call, &page, &ignored) == 0 && page.status == 200)
+        find_value(buf_str(&page.body), ask->client->page_value, out);
+}
+
 /* ------------------------------------------------------------------------------------------------ */
 /* visitorData */
 
-/* It goes into a header: only characters it is made of (base64url, percent-encoded padding). */
+/* It goes into a header. */
 static bool visitor_take(struct visitor *visitor, const char *data)
 {
-    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_%=+/.";
-    return data && *data && data[strspn(data, set)] == '\0' && strcmp(data, visitor->data) != 0 &&
+    return data && *data && data[strspn(data, header_safe)] == '\0' && strcmp(data, visitor->data) != 0 &&
            strlen(data) < sizeof visitor->data && text_copy(visitor->data, sizeof visitor->data, data) == 0;
 }
 

@@ -8,7 +8,12 @@
 #include "site/site.h"
 #include "site/youtube/fill.h"
 
-enum { INNERTUBE_ANSWER_MAX = 8 * 1024 * 1024, VISITOR_MAX_BYTES = 4096, VISITOR_ROTATE_S = 600 };
+enum {
+    INNERTUBE_ANSWER_MAX = 8 * 1024 * 1024,
+    PAGE_VALUE_MAX = 4096,
+    VISITOR_MAX_BYTES = 4096,
+    VISITOR_ROTATE_S = 600
+};
 
 /* One family's visitorData: what the site recognises a (nameless) visitor by. "" while unknown. */
 struct visitor {
@@ -19,6 +24,10 @@ struct visitor {
  * answer is empty: the site knows no such video. Errors: the transport's; ERR_UPSTREAM_FAILED (status, not
  * JSON), ERR_RATE_LIMITED_UPSTREAM. */
 int innertube_player(const struct site_env *env, const struct fill *ask, json_t **player, struct err *err);
+
+/* Appends what the client's page says (clients.h), to be said again; nothing where it does not: an answer may
+ * be had all the same. */
+void innertube_page_value(const struct site_env *env, const struct fill *ask, struct buf *out);
 
 /* Posts {context} and `more` to a path, as the client with its visitorData; *answer is an object, the
  * caller's. Nothing in `more` is a template. Errors as above; ERR_RATE_LIMITED_UPSTREAM. */

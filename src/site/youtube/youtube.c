@@ -116,6 +116,7 @@ static void ask(const struct site_env *env, const struct clients *clients, const
     json_t *player = NULL;
     char account[ACCOUNT_PROOF_MAX];
     auto_(buf) struct buf token = BUF_INIT(PO_TOKEN_MAX);
+    auto_(buf) struct buf page_value = BUF_INIT(PAGE_VALUE_MAX);
     if (client->needs_js && challenges_player(env, client->user_agent, &script, &err) < 0) {
         outcome_failed(o, &err);
         return;
@@ -135,6 +136,9 @@ static void ask(const struct site_env *env, const struct clients *clients, const
         return;
     }
     fill.po_token = buf_str(&token);
+    if (client->page)
+        innertube_page_value(env, &fill, &page_value);
+    fill.page_value = buf_str(&page_value);
     if (client->needs_cookies && account_proof(env, client, clock_unix_s(), account) == 0)
         fill.account = account;
     ask_once(env, clients, &fill, &script, &player, out, o);
