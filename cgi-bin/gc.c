@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "serve/app.h"
+#include "serve/files.h"
 #include "store/care.h"
 #include "store/usage.h"
 #include "tool.h"
@@ -70,6 +71,17 @@ static int sweep_players(struct app *app, json_t *counts, struct err *err)
     return 0;
 }
 
+static int sweep_contents(struct app *app, json_t *counts, struct err *err)
+{
+    int64_t gone = tiers_sweep(app, err);
+    int64_t strays = gone < 0 ? -1 : files_remove_strays(app, err);
+    if (strays < 0)
+        return -1;
+    (void)json_object_set_new(counts, "contents", json_integer(gone));
+    (void)json_object_set_new(counts, "stray_files", json_integer(strays));
+    return 0;
+}
+
 static const struct {
     const char *name;
     sweep_fn *run;
@@ -78,6 +90,7 @@ static const struct {
     {"usage", sweep_usage},
     {"plans", sweep_plans},
     {"player scripts", sweep_players},
+    {"what tiers keep", sweep_contents},
 };
 
 static int print(json_t *counts, bool json)

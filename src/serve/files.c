@@ -2,6 +2,7 @@
  * that the web server can send it by itself where the setting `sendfile` says so. A file is written under
  * another name and then renamed, so there is never half of one; what is over files_bytes is displaced by what
  * was used least recently. Who reads one that is removed meanwhile goes on reading. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "serve/files.h"
 #include "serve/jobs.h"
 #include "serve/output.h"
@@ -19,8 +22,10 @@ enum {
     CHUNK_BYTES = 1 << 20,
     OLDEST_AT_ONCE = 32,
     SUM_LEN = 16, /* hex digits: a file's reference is its checksum */
-    SHORT_RETRY_S = 60,
+    STRAY_S = 3600,
 };
+
+static const char tmp_prefix[] = "output-";
 
 /* ---- Names ---- */
 
@@ -169,16 +174,32 @@ static int drop(struct app *app, const struct store_content *c, struct err *err)
 
 /* ---- Room ---- */
 
-/* What all of them are said to take, those that are still being stored included. */
+/* What those take that are being written, all of which they have from the start. */
+static uint64_t writing_bytes(const struct app *app)
+{
+    uint64_t bytes = 0;
+    auto_ptr(char) char *dir = NULL;
+    DIR *d = asprintf(&dir, "%s/tmp", app->config.data_dir) < 0 ? NULL : opendir(dir);
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        struct stat st;
+        if (text_starts_with(e->d_name, tmp_prefix) &&
+            fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            bytes += (uint64_t)st.st_size;
+    }
+    if (d)
+        (void)closedir(d);
+    return bytes;
+}
+
 static int sum_up(struct app *app, uint64_t *bytes, struct err *err)
 {
     enum { SUMS = 64 };
     struct store_content_sum sums[SUMS];
     int count = store_content_sums(app->store, sums, SUMS, err);
-    *bytes = 0;
+    *bytes = writing_bytes(app);
     for (int i = 0; i < count; i++) {
         if (strcmp(sums[i].tier, files_tier.name) == 0 && strcmp(sums[i].place, app->place) == 0 &&
-            (strcmp(sums[i].state, "stored") == 0 || strcmp(sums[i].state, "storing") == 0))
+            strcmp(sums[i].state, "stored") == 0)
             *bytes += (uint64_t)sums[i].bytes;
     }
     return count < 0 ? -1 : 0;
@@ -195,7 +216,7 @@ static int displace(struct app *app, const struct store_content *c, struct err *
     return drop(app, c, err) < 0 || store_content_gone(app->store, c, err) < 0 ? -1 : 0;
 }
 
-/* Until they, this one included, are no more than files_bytes. */
+/* Until they, those that are being written included, are no more than files_bytes. */
 static int make_room(struct app *app, struct err *err)
 {
     struct store_content oldest[OLDEST_AT_ONCE];
@@ -215,6 +236,49 @@ static int make_room(struct app *app, struct err *err)
         }
     }
     return 0;
+}
+
+/* ---- Strays ---- */
+
+/* A file that was put there a moment ago may get its row yet. */
+static bool is_stray(struct app *app, const char *path, const char *name)
+{
+    struct stat st;
+    struct err ignored;
+    struct store_content c = {.bytes = 0};
+    if (strlen(name) != STORE_CONTENT_KEY_LEN || lstat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+        clock_unix_s() - (int64_t)st.st_mtime < STRAY_S)
+        return false;
+    (void)snprintf(c.key, sizeof c.key, "%s", name);
+    (void)snprintf(c.tier, sizeof c.tier, "%s", files_tier.name);
+    (void)snprintf(c.place, sizeof c.place, "%s", app->place);
+    return store_content_known(app->store, &c, &ignored) == 0;
+}
+
+static int64_t remove_strays_in(struct app *app, const char *dir)
+{
+    int64_t count = 0;
+    DIR *d = opendir(dir);
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        auto_ptr(char) char *path = NULL;
+        if (asprintf(&path, "%s/%s", dir, e->d_name) >= 0 && is_stray(app, path, e->d_name))
+            count += unlink(path) == 0;
+    }
+    if (d)
+        (void)closedir(d);
+    return count;
+}
+
+int64_t files_remove_strays(struct app *app, struct err *err)
+{
+    int64_t count = 0;
+    for (unsigned i = 0; i <= UINT8_MAX; i++) {
+        auto_ptr(char) char *dir = NULL;
+        if (asprintf(&dir, "%s/outputs/%02x", app->config.data_dir, i) < 0)
+            return err_set(err, ERR_INTERNAL, "out of memory");
+        count += remove_strays_in(app, dir);
+    }
+    return count;
 }
 
 /* ---- Keeping ---- */
@@ -240,7 +304,8 @@ static int copy(const struct tier_keep *k, int fd, struct sum *sum, struct err *
     int full = posix_fallocate(fd, 0, (off_t)total);
     if (full == ENOSPC || full == EDQUOT || full == EFBIG)
         return err_set(err, ERR_BUSY, "no room on the disk");
-    if (output_begin(k->output, 0, err) < 0)
+    if ((full != 0 && ftruncate(fd, (off_t)total) < 0) || make_room(k->app, err) < 0 ||
+        output_begin(k->output, 0, err) < 0)
         return -1;
     while (len) {
         if (next_chunk(k->output, (unsigned char *)chunk, &len, err) < 0)
@@ -287,9 +352,9 @@ static int keep(const struct tier_keep *k, struct buf *reference, struct err *er
     auto_ptr(char) char *tmp = NULL;
     auto_ptr(char) char *dir = NULL;
     if (!path || asprintf(&dir, "%s/tmp", app->config.data_dir) < 0 ||
-        asprintf(&tmp, "%s/output-%s", dir, k->content->lease) < 0)
+        asprintf(&tmp, "%s/%s%s", dir, tmp_prefix, k->content->lease) < 0)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    if (io_make_dirs(dir, err) < 0 || make_dirs(app, k->content->key, err) < 0 || make_room(app, err) < 0)
+    if (io_make_dirs(dir, err) < 0 || make_dirs(app, k->content->key, err) < 0)
         return -1;
     (void)unlink(tmp); /* of a worker that was killed */
     return store(k, path, tmp, reference, err);

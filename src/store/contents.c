@@ -93,6 +93,18 @@ int store_content_find(struct store *s, const char *key, const char *place, stru
     return read_all(s, DB_CONTENT_FIND, values, out, room, err);
 }
 
+int store_content_known(struct store *s, const struct store_content *c, struct err *err)
+{
+    const struct db_value values[] = {DB_TEXT_VALUE(c->key), DB_TEXT_VALUE(c->tier), DB_TEXT_VALUE(c->place)};
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, STORE_CACHE_WAIT_MS, err) < 0)
+        return -1;
+    int rc = db_run(l.db, DB_CONTENT_KNOWN, values, err);
+    if (rc == 1)
+        db_reset(l.db, DB_CONTENT_KNOWN);
+    return rc;
+}
+
 int64_t store_content_seen(struct store *s, const struct store_content *c, int64_t period_s, struct err *err)
 {
     const int64_t now = clock_unix_s();

@@ -44,6 +44,8 @@ struct store_content {
 /* Where this one is stored now, for a host at `place`: at most `room`, no order; how many, -1 error. */
 int store_content_find(struct store *s, const char *key, const char *place, struct store_content *out,
                        size_t room, struct err *err);
+/* Whether there is a row of it (key, tier, place), in whatever state: 1, 0, -1 error. */
+int store_content_known(struct store *s, const struct store_content *c, struct err *err);
 /* One more download from the source (key, site, id): how many there have been within `period_s`, -1 error. */
 int64_t store_content_seen(struct store *s, const struct store_content *c, int64_t period_s, struct err *err);
 /* It was found there `hits` times more (key, tier, place). */

@@ -293,6 +293,7 @@ static const char *const statements[DB_STMT_COUNT] = {
                       "AND state IN ('done', 'failed', 'cancelled') LIMIT $2)"),
     [DB_CONTENT_FIND] = ("SELECT " CONTENT_COLUMNS " FROM content_cache WHERE content = $1 "
                          "AND place IN ('', $2) AND state = 'stored' AND expires_unix_s > $3"),
+    [DB_CONTENT_KNOWN] = "SELECT 1 FROM content_cache WHERE content = $1 AND tier = $2 AND place = $3",
     [DB_CONTENT_SEEN] =
         ("INSERT INTO content_cache (" CONTENT_COLUMNS ", state, lease) "
          "VALUES ($1, 'source', '', '', $2, $3, 0, 1, $4, $4, $5, 'seen', '') "

@@ -126,6 +126,7 @@ enum db_stmt {
     DB_SETTING_DROP, /* name */
 
     DB_CONTENT_FIND,    /* key, place, now → all columns of those stored */
+    DB_CONTENT_KNOWN,   /* key, tier, place → a row where there is one */
     DB_CONTENT_SEEN,    /* key, site, id, now, until → how often */
     DB_CONTENT_USED,    /* hits, now, key, tier, place */
     DB_CONTENT_CLAIM,   /* key, tier, place, lease, site, id, bytes, now, until; not what is there */

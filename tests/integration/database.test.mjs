@@ -72,6 +72,22 @@ test('a file that both hosts send is kept at Telegram once, and both have it fro
   assert.deepEqual(['sendVideo', 'getFile'].map((name) => calls.filter((call) => call === name).length), [1, 1]);
 });
 
+test('files kept on disk are of the host that keeps them: each finds its own, and no job of another host', async (t) => {
+  const settings = { ...env, SLUICE_TIERS: 'files,source', SLUICE_FILES_BYTES: '100000000', SLUICE_FILES_AFTER: '1' };
+  const hosts = [await startStack({ origin, env: settings }), await startStack({ origin, env: settings })];
+  t.after(() => Promise.all(hosts.map((host) => host.stop())));
+  const comes = async (host) => (await host.stream(link, '720p-mp4', { method: 'HEAD' })).headers['x-sluice-cache'];
+  for (const host of hosts) {
+    const fresh = await host.stream(link, '720p-mp4');
+    assert.equal(fresh.headers['x-sluice-cache'], 'source');
+    await until(async () => (await comes(host)) === 'files', 'a kept file', 20000);
+    if (host === hosts[0]) assert.equal(await comes(hosts[1]), 'source');
+    const kept = await host.stream(link, '720p-mp4');
+    assert.equal(kept.headers['x-sluice-cache'], 'files');
+    assert.equal(sha256(kept.body), sha256(fresh.body));
+  }
+});
+
 test('a job queued at one host is begun by a second, which dies over it, and done by a third', async (t) => {
   const one = await startStack({ origin, env: { ...env, SLUICE_JOB_THREADS: '0' } });
   t.after(() => one.stop());

@@ -1,12 +1,13 @@
 // Finished files that stay: what is kept when, and that nobody can tell a kept file from a fresh one but by
 // X-Sluice-Cache.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
-import { startStack, until } from './harness.mjs';
+import { programEnv, programs, run, startStack, until } from './harness.mjs';
+import { seeded } from './mp4.mjs';
 
 const settings = { SLUICE_FILES_BYTES: String(1 << 30), SLUICE_FILES_AFTER: '2', SLUICE_JOB_THREADS: '2' };
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
@@ -24,12 +25,12 @@ after(() => stack?.stop());
 
 const stored = async () =>
   Number(await stack.sql("SELECT count(*) FROM content_cache WHERE tier = 'files' AND state = 'stored'"));
-const outputs = () => {
-  const dir = path.join(stack.dataDir, 'outputs');
+const outputs = (of = stack) => {
+  const dir = path.join(of.dataDir, 'outputs');
   if (!existsSync(dir)) return [];
   return readdirSync(dir, { recursive: true })
     .map((name) => path.join(dir, name))
-    .filter((name) => statSync(name).isFile());
+    .filter((name) => statSync(name, { throwIfNoEntry: false })?.isFile());
 };
 
 // Downloads it until it is kept; → the last answer from the source, and the file.
@@ -177,6 +178,88 @@ describe('a kept file that is not what it was', () => {
     assert.ok(answer.body.equals(fresh.body.subarray(1000)));
     assert.ok((await media(origin)).length > 0, 'the source was asked');
   });
+});
+
+describe('little room', () => {
+  const room = 8 << 20;
+  let small;
+  before(async () => {
+    small = await startStack({ env: { ...settings, SLUICE_FILES_BYTES: String(room), SLUICE_FILES_AFTER: '1' } });
+  });
+  after(() => small?.stop());
+
+  test('files displace each other while they are read, and no byte is wrong', async () => {
+    const random = seeded(912);
+    const choices = ['720p-mp4', 'audio-m4a', 'format-136', 'format-140', 'audio-mp3-128'];
+    const addresses = ['sluiceDemo1', 'sluiceChap1'].flatMap((id) => choices.map((choice) => target(id, choice)));
+    const whole = new Map();
+    for (const address of addresses) whole.set(address, (await stack.get(address)).body);
+    const seen = { files: 0, source: 0 };
+    const one = async () => {
+      const address = addresses[random(addresses.length)];
+      const body = whole.get(address);
+      const from = random(3) ? random(body.length) : 0;
+      const answer = await small.get(address, { headers: { range: `bytes=${from}-` } });
+      assert.equal(answer.status, 206);
+      assert.ok(answer.complete);
+      assert.ok(answer.body.equals(body.subarray(from)), `${address} from ${from}, ${answer.headers['x-sluice-cache']}`);
+      seen[answer.headers['x-sluice-cache']]++;
+    };
+    for (let round = 0; round < 24; round++) {
+      await Promise.all(Array.from({ length: 5 }, one));
+      const kept = outputs(small).reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
+      assert.ok(kept <= room, `${kept} bytes`);
+    }
+    assert.ok(seen.files > 5 && seen.source > 5, JSON.stringify(seen));
+    assert.ok(Number(await small.sql("SELECT count(*) FROM job WHERE kind = 'keep' AND state = 'done'")) > 5, 'files displaced each other');
+  });
+
+  test('what is too large is not even begun', async () => {
+    const address = target('sluiceBig01', 'format-137');
+    await small.get(address);
+    await small.get(address);
+    assert.equal(await small.sql("SELECT count(*) FROM content_cache WHERE tier = 'files' AND bytes > 8000000"), '0\n');
+  });
+});
+
+test('a worker that is killed over it leaves nothing, and another one finishes it, once', async () => {
+  const one = await startStack({ env: { ...settings, SLUICE_FILES_AFTER: '1', SLUICE_JOB_LEASE_S: '2' } });
+  try {
+    const address = target('sluiceDemo1', 'format-136');
+    const fresh = await one.get(address);
+    await one.origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: fresh.body.length / 4 } });
+    await one.sql("DELETE FROM content_cache");
+    await one.get(address, { headers: { range: 'bytes=-1' } });
+    const tmp = path.join(one.dataDir, 'tmp');
+    const writing = () => (existsSync(tmp) ? readdirSync(tmp) : []).filter((name) => name.startsWith('output-'));
+    await until(() => writing().length === 1, 'a file being written');
+    const [{ pid }] = one.processes('stream.fcgi');
+    process.kill(pid, 'SIGKILL');
+    await one.origin.reset();
+    await until(async () => (await one.get(address, { method: 'HEAD' })).headers['x-sluice-cache'] === 'files', 'a kept file', 30000);
+    assert.deepEqual(writing(), []);
+    assert.ok((await one.get(address)).body.equals(fresh.body));
+    assert.equal(outputs(one).length, 1);
+  } finally {
+    await one.stop();
+  }
+});
+
+test('what is let go is deleted, with what nobody knows of', async () => {
+  const { file } = await keep(target('sluiceSubs2', '720p-mp4'));
+  const stray = path.join(stack.dataDir, 'outputs/aa', 'a'.repeat(32));
+  mkdirSync(path.dirname(stray), { recursive: true });
+  writeFileSync(stray, 'x');
+  utimesSync(stray, 1, 1);
+  const tool = (...args) => run(path.join(programs, 'sluice'), args, { env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir, ...settings }) });
+  await stack.sql("UPDATE content_cache SET expires_unix_s = 1 WHERE tier = 'files' AND id = 'sluiceSubs2'");
+  assert.equal((await tool('gc')).exit, 0); /* they leave */
+  assert.ok(existsSync(file), 'somebody may be about to read it');
+  assert.ok(!existsSync(stray));
+  await stack.sql("UPDATE content_cache SET expires_unix_s = 1 WHERE tier = 'files' AND id = 'sluiceSubs2'");
+  const done = await tool('gc', '--json');
+  assert.equal(JSON.parse(done.stdout).contents, 1, done.stderr);
+  assert.ok(!existsSync(file));
 });
 
 test('metrics tell where streams came from, and what is kept', async () => {
