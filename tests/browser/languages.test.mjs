@@ -53,7 +53,7 @@ describe('languages', () => {
     await page.getByText(say['promise.kept_text']).waitFor();
     await page.locator('#language').selectOption('en');
     await page.getByRole('heading', { name: 'Paste a link. Get the file.' }).waitFor();
-    await page.getByText('no copy, no account', { exact: false }).waitFor();
+    await page.getByText('No account, no tracker', { exact: false }).waitFor();
   }));
 
   test('a language that does not arrive leaves an English page', () => withOurPage({ locale: 'de', lost: true }, async (page) => {

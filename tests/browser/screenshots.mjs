@@ -40,6 +40,17 @@ const states = {
   result: async (page) => {
     await look(page, stack.base, demo);
     await ready(page);
+    await page.waitForFunction(() => ![...document.querySelectorAll('.choice')].some((row) => row.textContent.includes('≈') && /MP4|M4A/.test(row.textContent)));
+  },
+  search: async (page) => {
+    await look(page, stack.base, 'still water');
+    await page.waitForSelector('.found');
+    await page.locator('.found .thumb img').nth(2).evaluate((img) => img.decode());
+  },
+  playlist: async (page) => {
+    await look(page, stack.base, 'https://www.youtube.com/playlist?list=PLsluice1');
+    await page.waitForSelector('.batch-row');
+    await page.locator('.batch-row .thumb img').nth(2).evaluate((img) => img.decode());
   },
   more: async (page) => {
     await look(page, stack.base, chapters);

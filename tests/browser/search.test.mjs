@@ -114,6 +114,42 @@ describe('words instead of a link', () => {
     }));
 });
 
+// title or author: what is shown of it begins like that
+const hostile = {
+  'markup': ['<img src=x onerror=alert(1)><script>alert(2)</script>', '<img src=x onerror=alert(1)>'],
+  'character references': ['&lt;b&gt; &amp;amp; &#x3c;', '&lt;b&gt; &amp;amp; &#x3c;'],
+  'marks that turn the direction': ['\u202Egpj.exe \u2066abc\u2069', 'gpj.exe abc'],
+  'five thousand letters without a break': ['x'.repeat(5000), 'xxx'],
+  'joined emoji and marks on marks': [`👩‍👩‍👧‍👦🏳️‍🌈 Z${'\u0335\u0301'.repeat(60)}`, '👩‍👩‍👧‍👦🏳️‍🌈 Z'],
+  'right to left among left to right': ['abc שלום مرحبا def', 'abc שלום'],
+  'quotes and templates': ['" onmouseover="alert(1)\' {title} ${x} %s', '" onmouseover='],
+  'an address': ['javascript:alert(1)', 'javascript:alert(1)'],
+  'nothing': ['', 'Untitled'],
+};
+
+describe('hostile titles and authors', () => {
+  for (const [name, [text, shown]] of Object.entries(hostile))
+    test(name, () => withOurPage({ viewport: narrow }, async (page) => {
+      const item = { id: 'x', url: text || demo, title: text, author: text, author_url: text || null, duration_s: 20, thumbnail: null, thumbnail_url: 'https://evil.example/x.png', live: false };
+      await page.route('**/api/v1/search?*', (route) => route.fulfill({ json: { items: [item, item], next: null } }));
+      await page.route('**/api/v1/list?*', (route) => route.fulfill({ json: { title: text, items: [item, item], next: null } }));
+      await page.route('**/api/v1/info?*', async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({ response, json: { ...await response.json(), title: text, author: text, author_url: text } });
+      });
+      for (const [target, what] of [['water', '.found-link'], [list, '.batch-name label'], [demo, '.result-title']]) {
+        await look(page, stack.base, target);
+        await page.waitForSelector(what);
+        const seen = await page.locator(what).first().textContent();
+        assert.ok(seen.startsWith(what === '.batch-name label' && text === '' ? demo : shown), `${what}: ${seen.slice(0, 80)}`);
+        assert.equal(await page.locator('.result script, .result img:not(.thumb img), .result [onmouseover]').count(), 0);
+        assert.deepEqual(await page.locator('.result a').evaluateAll((links) => links.map((a) => a.protocol).filter((protocol) => protocol !== 'http:')), []);
+        assert.ok(await page.evaluate(() => document.scrollingElement.scrollWidth) <= narrow.width, `${what} scrolls sideways`);
+      }
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
+    }));
+});
+
 describe('without JavaScript', () => {
   test('words give a page of results, with more behind it, that lead to the card', () => withOurPage({ javaScriptEnabled: false }, async (page) => {
     await page.goto(`${stack.base}/`);

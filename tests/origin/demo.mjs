@@ -24,6 +24,8 @@ const samples = [
   ['https://youtu.be/sluiceKids1', 'one small file only'],
   ['https://youtu.be/sluiceAge01', 'an error, explained'],
   ['https://media.example/clip.mp4', 'a plain media file'],
+  ['https://www.youtube.com/playlist?list=PLsluice1', 'a playlist'],
+  ['still water', 'any words: what a search finds'],
 ];
 
 const origin = await startOrigin();
