@@ -65,7 +65,7 @@ ASAN_PROGRAMS := $(DOORS:%=$(B)/asan/cgi-bin/%.fcgi) $(B)/asan/cgi-bin/sluice $(
 # ---------------------------------------------------------------------------------------------------------------
 # For people
 
-.PHONY: screenshots help all run demo test unit fuzz-check integration browser lint check-asan check-tsan bench fuzz install clean deps-%
+.PHONY: screenshots help all run demo test unit fuzz-check integration browser check-long lint check-asan check-tsan bench fuzz install clean deps-%
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-zA-Z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -99,6 +99,9 @@ check-tsan: $(TSAN_UNITS:%=$(B)/tsan/tests/%.ok) $(TSAN_PROGRAMS) all ## What se
 
 # The suites wait more than they work: three at once also on two processors.
 SUITES    = node --test --test-reporter=spec --test-concurrency=$$(( $(JOBS) > 3 ? $(JOBS) : 3 ))
+check-long: all $(ASAN_PROGRAMS) ## Minutes long: 200 rounds of killing stream.fcgi while it writes slices
+	SLUICE_SLICE_ROUNDS=200 SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' node --test --test-reporter=spec tests/integration/slices.test.mjs
+
 integration: all $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized programs, the local origin
 	SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' $(SUITES) tests/integration/*.test.mjs
 

@@ -8,6 +8,7 @@
 #include "admin_user.h"
 #include "base/config.h"
 #include "base/text.h"
+#include "cache.h"
 #include "clients.h"
 #include "common.h"
 #include "db.h"
@@ -33,7 +34,7 @@ static const char usage[] =
     "  hold info.fcgi|stream.fcgi|admin.fcgi\n"
     "                      run it on the socket that is descriptor 0, for systemd; SIGHUP replaces it\n" KEY_USAGE
         EXTRACT_USAGE CLIENTS_USAGE CANARY_USAGE TOKEN_USAGE ADMIN_USAGE JOBS_USAGE DOCTOR_USAGE DB_USAGE
-            GC_USAGE USAGE_USAGE SETTING_USAGE "  config --check [FILE] [--json]\n"
+            CACHE_USAGE GC_USAGE USAGE_USAGE SETTING_USAGE "  config --check [FILE] [--json]\n"
     "                      check the configuration (also: sluice --check-config [FILE])\n"
     "  config --example    print a configuration file with every key; --man: its manual\n"
     "  snippet [--json]    list what there is for web servers and systemd\n"
@@ -311,6 +312,7 @@ int main(int argc, char **argv)
         {"doctor", doctor},
         {"db", db_command},
         {"usage", usage_command},
+        {"cache", cache_command},
         {"gc", gc_command},
         {"setting", setting_command},
         {"maintenance", maintenance_command},

@@ -36,7 +36,7 @@
 #include "store/store.h"
 
 enum {
-    SLICES_OFF_MS = 10000,
+    SLICES_OFF_MS = 5000,
     SLICES_SLOW_WRITE_MS = 1000,
     SLICES_FILLS_MAX = 256, /* at once in a process: each has a descriptor */
     SLICES_USED_S = 60,

@@ -110,19 +110,22 @@ int serve_admin_cache(struct app *app, const struct http_request *req, struct ht
     struct admin a;
     int64_t count = 0;
     uint64_t bytes = 0;
-    if (admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0 ||
+    struct slices_stat slices;
+    if (admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0 || slices_stat(app->slices, &slices, err) < 0 ||
         store_cache_count(app->store, clock_unix_s(), &count, &bytes, err) < 0)
         return -1;
     json_t *contents = contents_json(app, err);
     if (!contents)
         return -1;
     return admin_send(res,
-                      json_pack("{s:{s:I, s:I, s:I}, s:{s:I}, s:o, s:s, s:o, s:I}", "descriptions", "count",
-                                (json_int_t)count, "bytes", (json_int_t)bytes, "max_bytes",
-                                (json_int_t)app->config.description_bytes, "plans", "max_bytes",
+                      json_pack("{s:{s:I, s:I, s:I}, s:{s:I}, s:o, s:s, s:o, s:I, s:{s:I, s:I, s:I, s:b}}",
+                                "descriptions", "count", (json_int_t)count, "bytes", (json_int_t)bytes,
+                                "max_bytes", (json_int_t)app->config.description_bytes, "plans", "max_bytes",
                                 (json_int_t)app->config.plan_cache_bytes, "tiers", tiers_json(app), "order",
                                 app->config.tiers, "contents", contents, "files_max_bytes",
-                                (json_int_t)app->config.files_bytes),
+                                (json_int_t)app->config.files_bytes, "slices", "count",
+                                (json_int_t)slices.count, "bytes", (json_int_t)slices.bytes, "max_bytes",
+                                (json_int_t)slices.max_bytes, "on", slices_are_on(app->slices)),
                       err);
 }
 
@@ -142,7 +145,7 @@ int serve_admin_cache_purge(struct app *app, const struct http_request *req, str
     if (admin_note(app, &a, "cache-purge", subject, NULL, NULL, err) < 0)
         return -1;
     return admin_send(res,
-                      json_pack("{s:I, s:I}", "purged", (json_int_t)done.descriptions, "contents",
-                                (json_int_t)done.contents),
+                      json_pack("{s:I, s:I, s:I}", "purged", (json_int_t)done.descriptions, "contents",
+                                (json_int_t)done.contents, "slices", (json_int_t)done.slices),
                       err);
 }

@@ -240,22 +240,44 @@ static enum pump_state reader_peek(struct reader *r, uint64_t offset, bool first
 
 /* ---- The feed ---- */
 
+/* What is to be read. */
+static void aim(struct feed *f, const struct feed_opts *opts)
+{
+    f->opts = *opts;
+    f->at = opts->plan ? opts->offset : 0;
+    f->end = opts->plan ? opts->offset + opts->length : UINT64_MAX;
+    f->segment = opts->plan ? plan_find(opts->plan, f->at) : 0;
+    find_spans(f);
+}
+
+bool feed_is_in_slices(const struct feed_opts *opts, struct slices *slices)
+{
+    struct feed f = {.slow = false};
+    bool all = opts->plan && opts->length;
+    if (all)
+        aim(&f, opts);
+    for (size_t i = 0; all && i < ARRAY_LEN(f.readers); i++) {
+        const struct reader *r = &f.readers[i];
+        struct slice_content content;
+        if (r->end)
+            all = intake_content_of(&opts->sources[i], &content) &&
+                  slices_have(slices, &content, r->begin, r->end - r->begin);
+    }
+    return all;
+}
+
 int feed_open(struct feed **out, const struct feed_opts *opts, const struct pump_place *where,
               struct err *err)
 {
     struct feed *f = calloc(1, sizeof *f);
     if (!f)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    f->opts = *opts;
     f->where = *where;
-    f->at = opts->plan ? opts->offset : 0;
-    f->end = opts->plan ? opts->offset + opts->length : UINT64_MAX;
-    f->segment = opts->plan ? plan_find(opts->plan, f->at) : 0;
     f->turn = NOBODY;
     f->slow = true; /* until it is known better */
     for (size_t i = 0; i < ARRAY_LEN(f->readers); i++)
         f->readers[i].feed = f;
-    find_spans(f);
+    aim(f, opts);
     for (size_t i = 0; i < ARRAY_LEN(f->readers); i++) {
         struct reader *r = &f->readers[i];
         if (r->end && reader_open(r, r->begin, err) < 0) {

@@ -48,6 +48,8 @@ struct feed;
 
 int feed_open(struct feed **out, const struct feed_opts *opts, const struct pump_place *where,
               struct err *err);
+/* Whether all it would read of its sources is here, in slices. */
+bool feed_is_in_slices(const struct feed_opts *opts, struct slices *slices);
 /* As in struct pump_order. */
 enum pump_state feed_gather(struct feed *f, struct iovec iov[PUMP_PIECES_MAX], int *count, struct err *err);
 void feed_take(struct feed *f, size_t bytes, bool slow);

@@ -324,18 +324,23 @@ static int fetch_some(struct intake *in, struct err *err)
 
 /* ---- The same as lanes ---- */
 
+bool intake_content_of(const struct pump_source *source, struct slice_content *out)
+{
+    return slice_content_of(
+        &(struct slice_source){source->site, source->id, source->format, source->version, source->size}, out);
+}
+
 int intake_open(struct intake **out, const struct intake_opts *opts, struct err *err)
 {
-    const struct pump_source *from = opts->lanes.source;
-    const struct slice_source source = {from->site, from->id, from->format, from->version, from->size};
     struct intake *in = calloc(1, sizeof *in);
     if (!in)
         return err_set(err, ERR_INTERNAL, "out of memory");
     in->opts = *opts;
     in->at = opts->lanes.offset;
     in->look = (struct loop_timer){.expired = wake, .ctx = in};
-    in->sliced = opts->fills && opts->lanes.end <= from->size && slices_are_on(fills_slices(opts->fills)) &&
-                 slice_content_of(&source, &in->content);
+    in->sliced = opts->fills && opts->lanes.end <= opts->lanes.source->size &&
+                 slices_are_on(fills_slices(opts->fills)) &&
+                 intake_content_of(opts->lanes.source, &in->content);
     width_init(&in->width, in->sliced ? opts->lanes.width_max : 1);
     /* What is not here is asked for at once, like a connection would be. */
     if (fetch_some(in, err) < 0) {

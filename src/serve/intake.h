@@ -21,6 +21,9 @@ struct intake_opts {
     const struct pump_place *place; /* for tasks; outlives it */
 };
 
+/* What its slices are of. False: there are none of such a source. */
+bool intake_content_of(const struct pump_source *source, struct slice_content *out);
+
 int intake_open(struct intake **out, const struct intake_opts *opts, struct err *err);
 void intake_close(struct intake *in); /* NULL is fine */
 

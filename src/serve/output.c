@@ -161,8 +161,11 @@ static void made_changed(void *ctx)
 
 static int begin_made(struct output *o, struct err *err)
 {
-    struct source_job job = {
-        .net = o->app->net, .source_count = o->choice.format_count, .renew = renew_job, .renew_ctx = o};
+    struct source_job job = {.net = o->app->net,
+                             .slices = o->app->slices,
+                             .source_count = o->choice.format_count,
+                             .renew = renew_job,
+                             .renew_ctx = o};
     mend_sources(&o->mend, job.sources);
     return made_start(o->shape.made, &job, made_changed, o, err);
 }

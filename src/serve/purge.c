@@ -11,9 +11,12 @@
 static int leave(struct app *app, const struct store_content_which *which, struct purged *out,
                  struct err *err)
 {
+    const struct slices_which same = {which->site, which->id, INT64_MAX};
     int64_t count = store_content_leave(app->store, which, err);
+    int64_t slices = count < 0 ? -1 : slices_purge(app->slices, &same, err);
     out->contents += count > 0 ? count : 0;
-    return count < 0 ? -1 : 0;
+    out->slices += slices > 0 ? slices : 0;
+    return slices < 0 ? -1 : 0;
 }
 
 /* Contents of other links are known by what their engine called them, so all of "direct" leave together. */

@@ -1,5 +1,5 @@
 /* Forgetting what is remembered: descriptions and the answers made of them, plans of merged files, finished
- * outputs in tiers. Streams that run go on; the next requests ask the source again. */
+ * outputs in tiers, slices of sources. Streams that run go on; the next requests ask the source again. */
 #ifndef SLUICE_SERVE_PURGE_H
 #define SLUICE_SERVE_PURGE_H
 
@@ -14,6 +14,7 @@ struct purge_what {
 struct purged {
     int64_t descriptions; /* and answers; only of everything are they counted */
     int64_t contents;     /* that are leaving their tiers */
+    int64_t slices;       /* of sources */
 };
 
 /* Errors: ERR_BAD_URL, ERR_UNSUPPORTED_SITE the link is none. */

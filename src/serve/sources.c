@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "serve/intake.h"
 #include "site/header_lines.h"
 
 enum {
@@ -109,6 +110,19 @@ static int read_pieces(struct source *s, uint64_t offset, void *to, size_t len, 
     return segments_read_at(s->segments, offset, to, len, got, err);
 }
 
+/* What is on the disk already; 0: nothing there. Only where no connection is about to bring it anyway. */
+static size_t read_slices(struct source *s, uint64_t offset, void *to, size_t len)
+{
+    struct slice_content content;
+    bool brought = s->fetch && s->len && offset >= s->at && offset - s->at < s->len;
+    if (brought || !s->all->job.slices || !slices_are_on(s->all->job.slices) ||
+        !intake_content_of(&s->all->job.sources[s - s->all->each], &content))
+        return 0;
+    size_t got = slices_read_at(s->all->job.slices, &content, offset, to, len);
+    s->all->read_bytes += got;
+    return got;
+}
+
 /* media_reader.read_at */
 static int read_at(void *ctx, uint64_t offset, void *to, size_t len, size_t *got, struct err *err)
 {
@@ -116,6 +130,11 @@ static int read_at(void *ctx, uint64_t offset, void *to, size_t len, size_t *got
     if (s->all->job.sources[s - s->all->each].is_hls)
         return read_pieces(s, offset, to, len, got, err);
     for (*got = 0; *got < len;) {
+        size_t kept = read_slices(s, offset + *got, (char *)to + *got, len - *got);
+        if (kept) {
+            *got += kept;
+            continue;
+        }
         if (source_fill(s, offset + *got, err) < 0)
             return -1;
         if (s->len == 0)

@@ -21,6 +21,7 @@ struct source_failure {
 /* What a job reads. */
 struct source_job {
     struct net *net;
+    struct slices *slices;                        /* NULL: none are looked at */
     struct pump_source sources[PLAN_SOURCES_MAX]; /* texts borrowed, or until renew() */
     size_t source_count;
     /* On the job's thread: as feed_opts.renew and .adopt; -1: there is no way on. NULL: never renewed. */

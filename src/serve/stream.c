@@ -164,6 +164,17 @@ static struct keep_what kept_of(const struct stream *s)
     };
 }
 
+/* tiers_look()'s has_slices. */
+static bool has_slices(void *ctx)
+{
+    struct stream *s = ctx;
+    struct mend mend = {
+        .app = s->app, .description = &s->description, .choice = &s->choice, .length = s->length};
+    struct feed_opts opts = {.plan = s->planned.plan, .offset = s->range.offset, .length = s->range.length};
+    mend_sources(&mend, opts.sources);
+    return feed_is_in_slices(&opts, s->app->slices);
+}
+
 /* Finds out where the bytes are to come from. */
 static void look(struct stream *s, const char *name)
 {
@@ -173,14 +184,13 @@ static void look(struct stream *s, const char *name)
         .name = name,
         .mime = s->choice.mime,
     };
-    s->from = TIER_FROM_SOURCE;
-    if (!keep_key(&what, s->key)) {
+    if (keep_key(&what, s->key))
+        tiers_look(s->app, s->key, &ask, has_slices, s, &s->found);
+    else
         *s->key = '\0';
-        return;
-    }
-    tiers_look(s->app, s->key, &ask, NULL, NULL, &s->found);
-    if (s->found.tier)
-        s->from = tier_from_of(s->found.tier);
+    s->from = s->found.tier   ? tier_from_of(s->found.tier)
+              : has_slices(s) ? TIER_FROM_SLICES
+                              : TIER_FROM_SOURCE;
 }
 
 /* Of the answer that begins. */
@@ -277,6 +287,7 @@ static int start_made(struct stream *s, struct err *err)
 {
     struct source_job job = {
         .net = s->app->net,
+        .slices = s->app->slices,
         .source_count = s->choice.format_count,
         .renew = renew_job,
         .renew_ctx = s,
