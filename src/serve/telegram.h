@@ -22,7 +22,7 @@ enum {
     TELEGRAM_ASK_MS = 4000, /* so long a stream waits for a file's place before the source is asked instead */
     TELEGRAM_PATH_S = 50 * 60, /* a file_path is good for an hour at least */
     TELEGRAM_DENIED_S = 60,    /* a token or a chat that does not work is tried again after that */
-    TELEGRAM_FAILED_S = 30,    /* a server that does not answer */
+    TELEGRAM_FAILED_S = 10,    /* a server that does not answer */
     TELEGRAM_URL_MAX = TELEGRAM_API_MAX + 64 + TELEGRAM_TOKEN_MAX + TELEGRAM_PATH_MAX,
 };
 
