@@ -1,37 +1,15 @@
-/* The client data of the site (site/youtube/clients.h): what is in force and where it comes from; checked,
- * saved, taken back.
- *
- * They are saved as clients.json in data_dir, replaced as a whole, and every process reads it again at its
- * next extraction. Where the operator's own file is in force (clients_file), that is his to edit. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
+/* The client data of the site (client_data.h) for the control room: what is in force and where it comes from;
+ * checked, saved, taken back. */
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include "base/io.h"
 #include "base/text.h"
 #include "serve/admin.h"
+#include "serve/client_data.h"
 #include "serve/serve.h"
 #include "site/youtube/clients.h"
 #include "store/client_versions.h"
 
 /* ---- What there is ---- */
-
-static bool is_editable(const struct app *app)
-{
-    return !*app->config.clients_file;
-}
-
-/* The text of the file, or (*built_in) the built-in one. */
-static int read_text(const struct app *app, struct buf *text, bool *built_in, struct err *err)
-{
-    *built_in = access(app->clients_file, F_OK) < 0;
-    if (!*built_in)
-        return io_read_file(app->clients_file, text, err);
-    return buf_adds(text, clients_built_in()) < 0 ? err_set(err, ERR_INTERNAL, "out of memory") : 0;
-}
 
 /* Whether it can be used; else *why names the place. */
 static bool is_good(const struct buf *text, struct err *why)
@@ -81,7 +59,8 @@ int serve_admin_client_data(struct app *app, const struct http_request *req, str
         return -1;
     if (version)
         return send_version(app, version, res, err);
-    if (read_text(app, &text, &built_in, err) < 0 || text_utf8_clean(&clean, buf_str(&text), text.len) < 0)
+    if (client_data_read(app, &text, &built_in, err) < 0 ||
+        text_utf8_clean(&clean, buf_str(&text), text.len) < 0)
         return -1;
     bool good = is_good(&text, &why);
     hash_of(&text, hash);
@@ -93,9 +72,9 @@ int serve_admin_client_data(struct app *app, const struct http_request *req, str
     return admin_send(res,
                       json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:s, s:o}", "source",
                                 built_in ? "built_in" : "file", "file", app->clients_file, "editable",
-                                is_editable(app), "text", buf_str(&clean), "sha256", hash, "error",
-                                good ? json_string("") : admin_text(why.text), "built_in", clients_built_in(),
-                                "versions", versions),
+                                client_data_is_editable(app), "text", buf_str(&clean), "sha256", hash,
+                                "error", good ? json_string("") : admin_text(why.text), "built_in",
+                                clients_built_in(), "versions", versions),
                       err);
 }
 
@@ -127,50 +106,6 @@ int serve_admin_client_check(struct app *app, const struct http_request *req, st
 
 /* ---- Changing it ---- */
 
-/* One at a time, on this host. The descriptor; close it. */
-static int lock(const struct app *app, struct err *err)
-{
-    auto_ptr(char) char *path = NULL;
-    if (asprintf(&path, "%s.lock", app->clients_file) < 0) {
-        path = NULL;
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
-        return fd;
-    if (fd >= 0)
-        (void)close(fd);
-    return err_set(err, ERR_INTERNAL, "%s: %s", path, strerror(errno));
-}
-
-/* `fresh` NULL: back to the built-in ones. `base`: the hash of what it was made from. */
-static int replace(struct app *app, const struct admin *a, const struct buf *fresh, const char *base,
-                   struct err *err)
-{
-    bool built_in;
-    char before[HASH_HEX_LEN + 1];
-    char after[HASH_HEX_LEN + 1];
-    auto_(buf) struct buf old = BUF_INIT(CLIENTS_MAX_BYTES);
-    auto_(buf) struct buf clean = BUF_INIT((size_t)3 * CLIENTS_MAX_BYTES);
-    if (read_text(app, &old, &built_in, err) < 0)
-        return -1;
-    hash_of(&old, before);
-    if (strcmp(base, before) != 0)
-        return err_set(err, ERR_PRECONDITION_FAILED, "somebody else has saved meanwhile");
-    if (!built_in && (text_utf8_clean(&clean, buf_str(&old), old.len) < 0 ||
-                      store_client_version_add(app->store, a->session.name, buf_str(&clean), err) < 0))
-        return -1;
-    if (fresh ? io_write_file(app->clients_file, buf_str(fresh), fresh->len, err) < 0
-              : unlink(app->clients_file) < 0 && errno != ENOENT)
-        return err_set(err, ERR_INTERNAL, "%s cannot be replaced", app->clients_file);
-    if (fresh)
-        hash_of(fresh, after);
-    else
-        hash_sha256_hex(clients_built_in(), strlen(clients_built_in()), after);
-    return admin_note(app, a, fresh ? "clients-save" : "clients-built-in", "clients.json",
-                      json_pack("{s:s}", "sha256", before), json_pack("{s:s}", "sha256", after), err);
-}
-
 /* `text`, that of `version`, or with `built_in` none of its own any more; of what has `base` for its hash.
  * ERR_PRECONDITION_FAILED: it has not. */
 int serve_admin_client_save(struct app *app, const struct http_request *req, struct http_response *res,
@@ -185,7 +120,7 @@ int serve_admin_client_save(struct app *app, const struct http_request *req, str
         admin_number(req, "version", 0, INT64_MAX, &version, err) < 0 ||
         admin_number(req, "built_in", 0, 1, &built_in, err) < 0)
         return -1;
-    if (!is_editable(app))
+    if (!client_data_is_editable(app))
         return err_set(err, ERR_FORBIDDEN, "clients_file is the operator's");
     int found = version ? store_client_version_get(app->store, version, &text, err) : 1;
     if (found <= 0)
@@ -195,10 +130,12 @@ int serve_admin_client_save(struct app *app, const struct http_request *req, str
     struct err why;
     if (!built_in && !is_good(&text, &why))
         return err_set(err, ERR_BAD_REQUEST, "%.200s", why.text);
-    int fd = lock(app, err);
-    if (fd < 0)
+    char after[HASH_HEX_LEN + 1];
+    const char *fresh = built_in ? clients_built_in() : buf_str(&text);
+    hash_sha256_hex(fresh, strlen(fresh), after);
+    if (client_data_save(app, a.session.name, built_in ? NULL : fresh, base, err) < 0 ||
+        admin_note(app, &a, built_in ? "clients-built-in" : "clients-save", "clients.json",
+                   json_pack("{s:s}", "sha256", base), json_pack("{s:s}", "sha256", after), err) < 0)
         return -1;
-    int rc = replace(app, &a, built_in ? NULL : &text, base, err);
-    (void)close(fd);
-    return rc < 0 ? -1 : admin_send(res, json_pack("{s:b}", "saved", 1), err);
+    return admin_send(res, json_pack("{s:b}", "saved", 1), err);
 }

@@ -169,7 +169,7 @@ int serve_admin_logout(struct app *app, const struct http_request *req, struct h
     if (admin_enter(app, req, res, ADMIN_OWN, &a, err) < 0)
         return -1;
     int rc = everywhere && (strcmp(everywhere, "1") == 0 || strcmp(everywhere, "true") == 0)
-                 ? store_session_end_of(app->store, a.session.name, err)
+                 ? store_session_end_of(app->store, a.session.name, NULL, err)
                  : store_session_end(app->store, a.text, err);
     if (rc < 0 || admin_note(app, &a, "logout", a.session.name, NULL, NULL, err) < 0)
         return -1;
@@ -212,7 +212,13 @@ int serve_admin_users(struct app *app, const struct http_request *req, struct ht
     if (admin_enter(app, req, res, ADMIN_LOOK, &a, err) < 0)
         return -1;
     json_t *users = json_array();
-    if (store_admin_list(app->store, add_user, users, err) < 0) {
+    int rc = store_admin_list(app->store, add_user, users, err);
+    for (size_t i = 0; rc >= 0 && i < json_array_size(users); i++) {
+        json_t *user = json_array_get(users, i);
+        rc = store_totp_is_on(app->store, json_string_value(json_object_get(user, "name")), err);
+        (void)json_object_set_new(user, "second_factor", json_boolean(rc == 1));
+    }
+    if (rc < 0) {
         json_decref(users);
         return -1;
     }

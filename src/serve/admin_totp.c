@@ -33,7 +33,9 @@ int serve_admin_totp_confirm(struct app *app, const struct http_request *req, st
     int rc = store_totp_confirm(app->store, a.session.name, code, clock_unix_s(), recovery, err);
     if (rc <= 0)
         return rc < 0 ? -1 : err_set(err, ERR_CODE_REQUIRED, "not a code of the secret that was shown");
-    if (admin_note(app, &a, "totp-on", a.session.name, NULL, NULL, err) < 0)
+    /* Whoever came in by the password alone comes in again, with a code. */
+    if (store_session_end_of(app->store, a.session.name, a.text, err) < 0 ||
+        admin_note(app, &a, "totp-on", a.session.name, NULL, NULL, err) < 0)
         return -1;
     json_t *codes = json_array();
     for (int i = 0; i < STORE_RECOVERY_CODES; i++)

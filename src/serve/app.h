@@ -40,7 +40,8 @@ struct app {
     struct site_env site;
     struct engine_settings engines;
     char *players_dir;
-    char *clients_file; /* the profiles in force, where it is there; else the built-in ones are */
+    int64_t client_change; /* of client data, the last one taken up; of chores alone */
+    char *clients_file;    /* the profiles in force, where it is there; else the built-in ones are */
     char
         place[STORE_PLACE_MAX + 1]; /* the name of this data directory, among those that share the database */
     struct outcomes *outcomes;      /* of asking the site's clients; see outcomes.h */

@@ -4,6 +4,7 @@
 #include "base/ticker.h"
 #include "serve/books.h"
 #include "serve/budget.h"
+#include "serve/client_data.h"
 #include "serve/helpers.h"
 #include "serve/outcomes.h"
 #include "serve/settings.h"
@@ -15,6 +16,7 @@ static void tick(void *ctx)
 {
     struct app *app = ctx;
     settings_tick(app);
+    client_data_tick(app);
     slices_tick(app->slices);
     outcomes_tick(app->outcomes);
     budgets_tick(app->budgets);

@@ -292,9 +292,12 @@ int store_session_end(struct store *s, const char *text, struct err *err)
     return run(s, DB_SESSION_END, (struct db_value[]){DB_TEXT_VALUE(id)}, err);
 }
 
-int store_session_end_of(struct store *s, const char *name, struct err *err)
+int store_session_end_of(struct store *s, const char *name, const char *keep, struct err *err)
 {
-    return run(s, DB_SESSION_END_OF, (struct db_value[]){DB_TEXT_VALUE(name), DB_TEXT_VALUE("")}, err);
+    char kept[HASH_HEX_LEN + 1] = "";
+    if (keep)
+        hash_session(keep, kept);
+    return run(s, DB_SESSION_END_OF, (struct db_value[]){DB_TEXT_VALUE(name), DB_TEXT_VALUE(kept)}, err);
 }
 
 /* --- audit --- */

@@ -64,8 +64,8 @@ int store_session_begin(struct store *s, const char *name, char text[STORE_SESSI
 /* 1 found and noted as seen, 0 there is none (any more), -1 error. */
 int store_session_find(struct store *s, const char *text, struct store_session *out, struct err *err);
 int store_session_end(struct store *s, const char *text, struct err *err);
-/* All of that user's. */
-int store_session_end_of(struct store *s, const char *name, struct err *err);
+/* All of that user's, but `keep` (as in store_admin_set_password()). */
+int store_session_end_of(struct store *s, const char *name, const char *keep, struct err *err);
 
 /* One line of the audit log. Texts borrowed; before and after: JSON, or "". */
 struct store_audit {

@@ -68,3 +68,32 @@ int store_client_version_get(struct store *s, int64_t at_unix_us, struct buf *te
     db_reset(l.db, id);
     return rc;
 }
+
+int store_client_data_put(struct store *s, const char *text, int64_t *change, struct err *err)
+{
+    auto_(lease) struct lease l = {0};
+    const struct db_value values[] = {DB_INT_VALUE(clock_unix_us()), DB_TEXT_VALUE(text)};
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0 ||
+        db_run(l.db, DB_CLIENT_DATA_PUT, values, err) < 0)
+        return -1;
+    *change = db_column_int(l.db, DB_CLIENT_DATA_PUT, 0);
+    db_reset(l.db, DB_CLIENT_DATA_PUT);
+    return 0;
+}
+
+int store_client_data_get(struct store *s, int64_t *change, struct buf *text, struct err *err)
+{
+    enum db_stmt id = text ? DB_CLIENT_DATA_GET : DB_CLIENT_DATA_CHANGE;
+    auto_(lease) struct lease l = {0};
+    if (lease_begin(&l, &s->pool, DB_USUAL_WAIT_MS, err) < 0)
+        return -1;
+    int rc = db_run(l.db, id, NULL, err);
+    if (rc <= 0)
+        return rc;
+    *change = db_column_int(l.db, id, 0);
+    size_t len = 0;
+    const void *found = text ? db_column_blob(l.db, id, 1, &len) : NULL;
+    rc = len && buf_add(text, found, len) < 0 ? err_set(err, ERR_INTERNAL, "out of memory") : 1;
+    db_reset(l.db, id);
+    return rc;
+}

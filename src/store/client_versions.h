@@ -26,4 +26,10 @@ int store_client_version_list(struct store *s,
 /* Appends its text. 1; 0: there is none. */
 int store_client_version_get(struct store *s, int64_t at_unix_us, struct buf *text, struct err *err);
 
+/* What was saved last ("": back to the built-in ones), for hosts that share the database. *change: greater
+ * each time. */
+int store_client_data_put(struct store *s, const char *text, int64_t *change, struct err *err);
+/* Appends it to `text` (NULL: only the change is asked for). 1; 0: nothing was ever saved. */
+int store_client_data_get(struct store *s, int64_t *change, struct buf *text, struct err *err);
+
 #endif

@@ -220,6 +220,13 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_SLICE_OLDEST] = "SELECT name, bytes FROM slice WHERE place = $1 ORDER BY used_unix_s, name LIMIT $2",
     [DB_SLICE_LIST] = ("SELECT name, bytes FROM slice WHERE place = $1 AND ($2 = '' OR site = $2) "
                        "AND ($3 = '' OR id = $3) AND used_unix_s < $4 AND name > $5 ORDER BY name LIMIT $6"),
+    [DB_CLIENT_DATA_PUT] =
+        ("INSERT INTO client_data (id, at_unix_us, text) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE SET "
+         "at_unix_us = CASE WHEN client_data.at_unix_us >= excluded.at_unix_us "
+         "THEN client_data.at_unix_us + 1 ELSE excluded.at_unix_us END, text = excluded.text "
+         "RETURNING at_unix_us"),
+    [DB_CLIENT_DATA_CHANGE] = "SELECT at_unix_us FROM client_data",
+    [DB_CLIENT_DATA_GET] = "SELECT at_unix_us, text FROM client_data",
     [DB_FAILURE_ADD] = ("INSERT INTO extract_failure (at_unix_us, site, id, code, error, trace) "
                         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"),
     [DB_FAILURE_LIST] = ("SELECT at_unix_us, site, id, code, error, trace FROM extract_failure "

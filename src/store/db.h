@@ -154,6 +154,9 @@ enum db_stmt {
     DB_CLIENT_VERSION_LIST,   /* → at, name, hash, bytes; newest first */
     DB_CLIENT_VERSION_GET,    /* at → text */
     DB_CLIENT_VERSION_FORGET, /* all but so many of the newest */
+    DB_CLIENT_DATA_PUT,       /* now, text → its change */
+    DB_CLIENT_DATA_CHANGE,    /* → the last change */
+    DB_CLIENT_DATA_GET,       /* → the last change, text */
     DB_SLICE_PUT,             /* place, name, site, id, bytes, now */
     DB_SLICE_TOUCH,           /* now, place, name */
     DB_SLICE_DELETE,          /* place, name */

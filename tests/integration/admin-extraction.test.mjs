@@ -117,6 +117,29 @@ describe('client data', () => {
     assert.equal((await admin.post('clients/save', { built_in: '1', base: now.sha256 })).status, 200);
   });
 
+  test('are those of all hosts that share a database, each of which takes a change up once', async (t) => {
+    const env = { SLUICE_ADMIN_PASSWORD: password, SLUICE_PREPARE: '0', SLUICE_DATABASE: `sqlite:${path.join(scratchDir(), 'shared.db')}` };
+    const here = await startStack({ origin, env });
+    t.after(() => here.stop());
+    const there = await startStack({ origin, env });
+    t.after(() => there.stop());
+    const room = await signIn(here);
+    const there_ = path.join(there.dataDir, 'clients.json');
+    const hash = async () => (await room.get('clients/data')).json().sha256;
+    const engineThere = async () => (await there.info(watch(`sluiceV1${String(next++).padStart(3, '0')}`))).json().engine;
+    assert.equal((await room.post('clients/save', { text: coded(onlyAndroid), base: await hash() })).status, 200);
+    await until(() => existsSync(there_), 'the file on the other host');
+    assert.equal(readFileSync(there_, 'utf8'), onlyAndroid);
+    assert.equal(await engineThere(), 'youtube:android');
+    writeFileSync(there_, builtIn.replace('"visitor_ttl_s"', ' "visitor_ttl_s"')); // by hand
+    const late = await startStack({ origin, env });
+    t.after(() => late.stop());
+    await until(() => existsSync(path.join(late.dataDir, 'clients.json')), 'the file on a host that comes later');
+    assert.equal(await engineThere(), 'youtube:visionos', 'what was done by hand stays');
+    assert.equal((await room.post('clients/save', { built_in: '1', base: await hash() })).status, 200);
+    await until(() => !existsSync(there_), 'the end of the file on the other host');
+  });
+
   test('of a file that the settings name are the operator\'s', async (t) => {
     const own = path.join(scratchDir(), 'mine.json');
     writeFileSync(own, onlyAndroid);

@@ -29,7 +29,10 @@ test('a second factor, from the picture to the last recovery code', async () => 
   assert.equal(uri, `otpauth://totp/Sluice:admin?secret=${secret}&issuer=Sluice`);
   assert.equal((await login()).status, 200, 'not in force before a code has come');
   assertProblem(await admin.post('totp/confirm', { code: '000000' === totp(secret) ? '000001' : '000000' }), 401, 'code_required');
+  const elsewhere = await signIn(stack);
   const confirmed = (await admin.post('totp/confirm', { code: totp(secret) })).json();
+  assertProblem(await elsewhere.get('session'), 401, 'auth_required');
+  assert.equal((await admin.get('users')).json().users[0].second_factor, true);
   assert.equal(new Set(confirmed.recovery_codes).size, 10);
   assert.equal((await admin.get('session')).json().second_factor, true);
   assertProblem(await admin.post('totp/begin', { password }), 400, 'bad_request');

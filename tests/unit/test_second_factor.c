@@ -148,13 +148,35 @@ static void versions_of_client_data(void **state)
     store_close(s);
 }
 
+static void client_data_saved_last(void **state)
+{
+    struct store *s = open_store(*state);
+    auto_(buf) struct buf got = BUF_INIT(1000);
+    int64_t first = 0;
+    int64_t second = 0;
+    int64_t now = 0;
+    assert_int_equal(store_client_data_get(s, &now, &got, &err), 0);
+    assert_int_equal(store_client_data_put(s, "{\"version\": 1}", &first, &err), 0);
+    assert_int_equal(store_client_data_get(s, &now, &got, &err), 1);
+    assert_int_equal(now, first);
+    assert_string_equal(buf_str(&got), "{\"version\": 1}");
+    (void)sql(*state,
+              "UPDATE client_data SET at_unix_us = at_unix_us + 3600000000"); /* a clock that is fast */
+    assert_int_equal(store_client_data_put(s, "", &second, &err), 0);
+    assert_true(second > first + 3600000000);
+    buf_clear(&got);
+    assert_int_equal(store_client_data_get(s, &now, &got, &err), 1);
+    assert_int_equal(got.len, 0);
+    assert_int_equal(store_client_data_get(s, &now, NULL, &err), 1);
+    assert_int_equal(now, second);
+    store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(codes_of_the_rfc),
-        cmocka_unit_test(secrets_as_text),
-        ON_BOTH(a_second_factor),
-        ON_BOTH(versions_of_client_data),
+        cmocka_unit_test(codes_of_the_rfc), cmocka_unit_test(secrets_as_text), ON_BOTH(a_second_factor),
+        ON_BOTH(versions_of_client_data),   ON_BOTH(client_data_saved_last),
     };
     main_process = getpid();
     if (hash_init(&err) < 0)

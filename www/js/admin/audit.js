@@ -21,7 +21,7 @@ export async function audit(place) {
       page.lines.length === 100 ? action('Older', () => more(page.lines.at(-1).cursor), { always: true }) : '',
     );
   };
-  const names = ['', 'login', 'logout', 'password', 'key-create', 'key-update', 'key-state', 'stream-stop', 'cache-purge', 'job-cancel', 'job-retry', 'setting', 'user-create', 'user-update'];
+  const names = ['', 'login', 'logout', 'password', 'key-create', 'key-update', 'key-state', 'stream-stop', 'cache-purge', 'job-cancel', 'job-retry', 'setting', 'clients-save', 'clients-built-in', 'extraction-test', 'totp-on', 'totp-off', 'user-create', 'user-update'];
   const filter = field('action', 'What', { value: kept.action, options: names.map((name) => [name, name || 'anything']) });
   filter.addEventListener('input', () => { kept.action = filter.querySelector('select').value; more(); });
   place.replaceChildren(el('h1', null, 'Audit log'), panel(el('div', { class: 'admin-form' }, filter), body));

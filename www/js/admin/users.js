@@ -13,6 +13,7 @@ export async function users(place) {
       { name: 'Name', cell: (u) => u.name },
       { name: 'Role', cell: (u) => u.role },
       { name: 'State', cell: (u) => state(u.active ? 'active' : 'disabled') },
+      { name: 'Second factor', cell: (u) => (u.second_factor ? state('ok', 'on') : state('off', 'off')) },
       { name: 'Password of', cell: (u) => time(u.password_changed_at) },
       { hidden: 'Actions', cell: (u) => (u.name === session.name ? 'you' : el('div', { class: 'admin-row' },
         action(u.active ? 'Disable' : 'Enable', () => update(u, { active: u.active ? 0 : 1 })),
