@@ -53,6 +53,9 @@ async function show() {
     el('nav', { 'aria-label': 'Control room' }, el('ul', { class: 'admin-tabs' }, ...tabs.map(([known, text]) => el('li', null, el('a', { href: `#${known}`, 'aria-current': known === route ? 'page' : null }, text))))),
     place,
   );
+  // Where there is no room for all tabs.
+  const tab = main.querySelector('[aria-current]');
+  tab.closest('ul').scrollTo({ left: tab.offsetLeft - 48, behavior: 'instant' });
   const fail = (error) => {
     if (mine !== turn) return;
     if (error.status === 401) showLogin('Your session is over. Sign in again.');
