@@ -182,13 +182,14 @@ static const struct config_key keys[] = {
     TEXT(
         tiers, "files,slices,telegram,source",
         "Where a finished file is looked for, in this order: files, slices, telegram, and at the end source; what is not named is not used."),
-    INT(tier_period_s, "86400", 1, 31536000, "s",
-        "Downloads of one file are counted so long, to tell which files are worth keeping."),
-    INT(files_bytes, "0", 0, 17592186044416, "bytes",
+    LIVE_INT(tier_period_s, "86400", 1, 31536000, "s",
+             "Downloads of one file are counted so long, to tell which files are worth keeping."),
+    LIVE_INT(
+        files_bytes, "0", 0, 17592186044416, "bytes",
         "Disk for whole files that were downloaded, as they were sent; those not used for longest are displaced. 0: none are kept."),
-    INT(files_after, "2", 1, 1000000, "",
-        "A file is kept there after so many downloads within tier_period_s."),
-    INT(files_ttl_s, "604800", 0, 315360000, "s", "And so long; 0: until it is displaced."),
+    LIVE_INT(files_after, "2", 1, 1000000, "",
+             "A file is kept there after so many downloads within tier_period_s."),
+    LIVE_INT(files_ttl_s, "604800", 0, 315360000, "s", "And so long; 0: until it is displaced."),
     TEXT(
         sendfile, "off",
         "Kept files are sent by the web server itself, told by this header: x-sendfile (Apache), x-accel-redirect (nginx), x-lighttpd-send-file; off: by Sluice."),

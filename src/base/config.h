@@ -90,12 +90,12 @@ struct config {
     _Atomic int64_t max_jobs;            /* queued, waiting and running */
     _Atomic int64_t max_jobs_per_client; /* of a key, or of an address without one; 0: no limit */
     int64_t info_threads;                /* requests at once in info.fcgi */
-    char *tiers;           /* where finished outputs are looked for, in this order, comma-separated */
-    char *sendfile;        /* the header that makes the web server send a file; off */
-    int64_t tier_period_s; /* within which downloads are counted */
-    int64_t files_bytes;   /* whole outputs on disk; 0: none */
-    int64_t files_after;   /* so many downloads one is kept */
-    int64_t files_ttl_s;   /* and for so long; 0: until it is displaced */
+    char *tiers;                   /* where finished outputs are looked for, in this order, comma-separated */
+    char *sendfile;                /* the header that makes the web server send a file; off */
+    _Atomic int64_t tier_period_s; /* within which downloads are counted */
+    _Atomic int64_t files_bytes;   /* whole outputs on disk; 0: none */
+    _Atomic int64_t files_after;   /* so many downloads one is kept */
+    _Atomic int64_t files_ttl_s;   /* and for so long; 0: until it is displaced */
 
     char *telegram_api_url;                /* the Bot API, or a server of one's own */
     char *_Atomic telegram_token;          /* of a bot; "" = nothing is kept at Telegram */
