@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/hash.h"
+#include "serve/settings.h"
 #include "store/admin.h"
 #include "store/settings.h"
 #include "tool.h"
@@ -53,7 +54,7 @@ static int change(struct store *store, const char *name, const char *value, stru
     const struct store_setting one = {name, value, who, clock_unix_s()};
     if (!k)
         return err_set(err, ERR_BAD_REQUEST, "there is no setting `%s`", name);
-    if (value && config_try(k, value, err) < 0)
+    if (value && settings_try(k, value, err) < 0)
         return -1;
     int rc = value ? store_setting_put(store, &one, err) : store_setting_drop(store, name, err);
     if (rc < 0 || (!value && rc == 0))

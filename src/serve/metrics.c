@@ -10,6 +10,7 @@
 #include "serve/canary.h"
 #include "serve/outcomes.h"
 #include "serve/serve.h"
+#include "serve/telegram.h"
 #include "serve/tier.h"
 #include "store/jobs.h"
 
@@ -250,6 +251,15 @@ static void extraction(struct buf *out, struct app *app)
     gauge(out, "sluice_canary_time_seconds", "When that was.", canary.at_unix_s);
 }
 
+static void telegram(struct buf *out, struct app *app)
+{
+    struct telegram t;
+    struct err ignored;
+    if (telegram_init(&t, &app->config, app->net, app->store, app->cache, &ignored) == 1)
+        gauge(out, "sluice_telegram_up", "1: no pause is kept in asking the channel that keeps files.",
+              strcmp(telegram_state(&t), "ok") == 0);
+}
+
 static void slices(struct buf *out, struct app *app)
 {
     static const struct {
@@ -295,6 +305,7 @@ static void write_all(struct buf *out, struct app *app)
     gauge(out, "sluice_streams_active", "Streams that move.", streams.streaming + streams.making);
     gauge(out, "sluice_streams_waiting", "Streams that wait for a place.", streams.waiting);
     slices(out, app);
+    telegram(out, app);
     places(out, app);
     contents(out, app);
     jobs(out, app->store);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/telegram.h"
 #include "store/jobs.h"
 #include "store/settings.h"
 
@@ -128,13 +129,23 @@ void settings_close(struct app *app)
     free(s);
 }
 
+int settings_try(const struct config_key *key, const char *value, struct err *err)
+{
+    if (config_try(key, value, err) < 0)
+        return -1;
+    if (telegram_check_value(key->name, value, err) == 0)
+        return 0;
+    err->code = ERR_BAD_REQUEST;
+    return -1;
+}
+
 int settings_change(struct app *app, const char *name, const char *value, const char *by, struct err *err)
 {
     const struct config_key *k = config_find(name);
     if (!k || !k->live)
         return err_set(err, ERR_BAD_REQUEST, "no setting that is changed like this");
     const struct store_setting one = {name, value, by, clock_unix_s()};
-    if (value && (config_try(k, value, err) < 0 || store_setting_put(app->store, &one, err) < 0))
+    if (value && (settings_try(k, value, err) < 0 || store_setting_put(app->store, &one, err) < 0))
         return -1;
     if (!value && store_setting_drop(app->store, name, err) < 0)
         return -1;

@@ -14,6 +14,8 @@ void settings_close(struct app *app);
 /* Takes up what has changed. */
 void settings_tick(struct app *app);
 
+/* Whether a setting may have that value: config_try(), and what is asked of it here. ERR_BAD_REQUEST. */
+int settings_try(const struct config_key *key, const char *value, struct err *err);
 /* Changes one (of config.h's, `live`); value NULL: back to what file and environment say. Here at once,
  * elsewhere within a second. `by`: who does it. ERR_BAD_REQUEST: there is none, it is not changed like this,
  * or may not have that value. */

@@ -43,6 +43,13 @@ int telegram_check(const struct config *c, struct err *err)
     return check_texts(c->telegram_api_url, c->telegram_token, c->telegram_chat, err);
 }
 
+int telegram_check_value(const char *name, const char *value, struct err *err)
+{
+    bool is_token = strcmp(name, "telegram_token") == 0;
+    bool is_chat = strcmp(name, "telegram_chat") == 0;
+    return check_texts(public_api, is_token ? value : "", is_chat ? value : "@some", err);
+}
+
 uint64_t telegram_size_max(const struct config *c)
 {
     int64_t up = c->telegram_upload_max;

@@ -41,6 +41,8 @@ struct telegram {
 
 /* Whether these settings can be used; both empty: there is no Telegram. ERR_INTERNAL. */
 int telegram_check(const struct config *c, struct err *err);
+/* The same of one of them, by its name; others are well. */
+int telegram_check_value(const char *name, const char *value, struct err *err);
 /* 1 *out is set, 0 there is no Telegram, -1 ERR_INTERNAL as telegram_check(). `store`, `cache` NULL: pauses
  * and places are not remembered. */
 int telegram_init(struct telegram *out, const struct config *c, struct net *net, struct store *store,

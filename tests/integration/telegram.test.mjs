@@ -93,6 +93,7 @@ test('fifty at once, by two servers of one database: sent once, and then read fr
   const unknown = await firstByte('360p-mp4');
   assert.ok(known < 300 && unknown < 600, `${known} ms, ${unknown} ms`);
   assert.equal(await health(one), 'ok');
+  assert.match((await one.get('/metrics')).text(), /^sluice_telegram_up 1$/m);
 });
 
 test('sent by kind: audio with its title and performer, all else as a file', async () => {
@@ -199,6 +200,7 @@ test('a wrong token: downloads go on, and it is said where one looks', async () 
   await until(async () => (await health(stack)) === 'denied', 'health says so');
   assert.match(stack.log(), /telegram-pauses.*401 Unauthorized/);
   assert.equal(from(await stack.stream(link, '360p-mp4')), 'source');
+  assert.match((await stack.get('/metrics')).text(), /^sluice_telegram_up 0$/m);
   const env = programEnv(stack.scratch, { ...usual, SLUICE_DATA_DIR: stack.dataDir, PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile });
   const say = async (more) => {
     const done = await run(path.join(programs, 'sluice'), ['doctor', '--json'], { env: { ...env, ...more } });
@@ -241,6 +243,11 @@ test('token and channel are changed while everything runs', async () => {
   assert.equal(sha256((await fromTelegram(two, link, 'audio-m4a')).body), whole);
   const [, file] = await origin.telegramFiles();
   assert.deepEqual([file.bot, file.fields.chat_id], [otherToken.split(':')[0], '@sluice_channel']);
+
+  for (const [name, value] of [['telegram_token', 'secret'], ['telegram_chat', 'somewhere']]) {
+    const wrong = await run(path.join(programs, 'sluice'), ['setting', 'set', name, value], { env });
+    assert.deepEqual([wrong.exit, /must be like/.test(wrong.stderr)], [1, true], wrong.stderr);
+  }
 
   // Nobody is shown the token.
   const listed = await run(path.join(programs, 'sluice'), ['setting'], { env });
