@@ -240,35 +240,43 @@ static void look_after(struct jobs *all, struct job *job)
     }
 }
 
-static struct job *empty_slot(struct jobs *all)
+/* *count: how many there are. */
+static struct job *empty_slot(struct jobs *all, unsigned *count)
 {
+    struct job *empty = NULL;
+    *count = 0;
     for (unsigned i = 0; i < all->count; i++) {
-        if (all->slots[i].state == SLOT_EMPTY)
-            return &all->slots[i];
+        if (all->slots[i].state == SLOT_EMPTY) {
+            empty = &all->slots[i];
+            (*count)++;
+        }
     }
-    return NULL;
+    return empty;
 }
 
 /* With the lock, which it lets go meanwhile: fills the empty slots with what is due. */
 static void claim(struct jobs *all)
 {
     struct job *job;
+    unsigned empty;
     int rc = 1;
     if (settings_maintenance(all->app)) {
         all->idle = true;
         return;
     }
-    while (rc == 1 && !all->stopping && (job = empty_slot(all))) {
+    while (rc == 1 && !all->stopping && (job = empty_slot(all, &empty))) {
         struct err err = {0};
         struct store_job row = {0};
         int64_t now_us = clock_mono_us();
+        /* The last thread is for work that somebody waits for. */
+        bool any = empty > 1 || all->count == 1;
         (void)pthread_mutex_unlock(&all->lock);
-        rc = store_job_claim(all->app->store, lease_ms(all), &row, &err);
+        rc = (any ? store_job_claim : store_job_claim_urgent)(all->app->store, lease_ms(all), &row, &err);
         (void)pthread_mutex_lock(&all->lock);
         if (rc < 0 && !all->blind)
             log_event(LOG_WARN, "jobs-are-not-taken", "error", err.text, NULL);
         all->blind = rc < 0;
-        all->idle = rc == 0;
+        all->idle = rc == 0 && any;
         if (rc != 1)
             break;
         job->row = row;

@@ -197,6 +197,7 @@ static void look(struct stream *s, const char *name)
 static void note_tier(struct stream *s)
 {
     books_came(s->app->books, s->from);
+    http_notes(s->res)->cached = s->from != TIER_FROM_SOURCE;
     if (s->found.tier)
         tier_uses_note(s->app->tier_uses, &s->found.content);
 }

@@ -49,9 +49,10 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
 #define JOB_COLUMNS                                                                                          \
     "id, kind, state, owner, input, result, error, message, done_bytes, total_bytes, attempts, "             \
     "max_attempts, run_unix_ms, lease, lease_unix_ms, created_unix_ms, updated_unix_ms"
-#define JOB_IS_DUE(now, here)                                                                                \
+#define JOB_IS_DUE(now, here, waits)                                                                         \
     "(((state IN ('queued', 'waiting') AND run_unix_ms <= " now                                              \
-    ") OR (state = 'running' AND lease_unix_ms <= " now ")) AND place IN ('', " here "))"
+    ") OR (state = 'running' AND lease_unix_ms <= " now ")) AND place IN ('', " here ") AND later <= " waits \
+    ")"
 
 #define CONTENT_COLUMNS                                                                                      \
     "content, tier, place, reference, site, id, bytes, hits, created_unix_s, used_unix_s, expires_unix_s"
@@ -269,13 +270,13 @@ static const char *const statements[DB_STMT_COUNT] = {
     [DB_JOB_COUNT_OPEN] = ("SELECT count(*), count(CASE WHEN owner = $1 THEN 1 END) FROM job "
                            "WHERE state IN ('queued', 'waiting', 'running')"),
     [DB_JOB_GET] = ("SELECT " JOB_COLUMNS " FROM job WHERE id = $1"),
-    [DB_JOB_DUE] = ("SELECT 1 FROM job WHERE " JOB_IS_DUE("$1", "$2") " LIMIT 1"),
+    [DB_JOB_DUE] = ("SELECT 1 FROM job WHERE " JOB_IS_DUE("$1", "$2", "$3") " LIMIT 1"),
     [DB_JOB_CLAIM] =
         ("UPDATE job SET lease = $1, lease_unix_ms = $2, updated_unix_ms = $3, state = 'running', "
          "attempts = attempts + 1 WHERE id = (SELECT id FROM job WHERE " JOB_IS_DUE(
-             "$3",
-             "$4") " ORDER BY later, run_unix_ms LIMIT 1) AND " JOB_IS_DUE("$3",
-                                                                           "$4") " RETURNING " JOB_COLUMNS),
+             "$3", "$4",
+             "$5") " ORDER BY later, run_unix_ms LIMIT 1) AND " JOB_IS_DUE("$3", "$4",
+                                                                           "$5") " RETURNING " JOB_COLUMNS),
     [DB_JOB_RENEW] = "UPDATE job SET lease_unix_ms = $1 WHERE id = $2 AND lease = $3 AND state = 'running'",
     [DB_JOB_PROGRESS] =
         ("UPDATE job SET done_bytes = $1, total_bytes = $2, message = $3, updated_unix_ms = $4 "

@@ -91,8 +91,8 @@ enum db_stmt {
     DB_JOB_ADD,        /* id, kind, owner, input, max attempts, now, place or "", later */
     DB_JOB_COUNT_OPEN, /* owner → how many are in hand, of all and of that owner */
     DB_JOB_GET,        /* id → all columns */
-    DB_JOB_DUE,        /* now, place → a row when one is due there */
-    DB_JOB_CLAIM,      /* lease, until, now, place → all columns of the one */
+    DB_JOB_DUE,        /* now, place, 1: also those that can wait → a row when one is due there */
+    DB_JOB_CLAIM,      /* lease, until, now, place, as above → all columns of the one */
     DB_JOB_RENEW,      /* until, id, lease */
     DB_JOB_PROGRESS,   /* done, total, message, now, id, lease */
     DB_JOB_DONE,       /* result, now, id, lease */

@@ -190,7 +190,7 @@ int store_job_add(struct store *s, const struct store_job_order *order, char id[
 
 /* ---- Working ---- */
 
-int store_job_claim(struct store *s, int64_t lease_ms, struct store_job *out, struct err *err)
+static int claim(struct store *s, int64_t lease_ms, bool later, struct store_job *out, struct err *err)
 {
     enum { TRIES = 4 }; /* others may be quicker */
     char lease[STORE_JOB_LEASE_LEN + 1];
@@ -200,18 +200,29 @@ int store_job_claim(struct store *s, int64_t lease_ms, struct store_job *out, st
     make_name(lease);
     for (int i = 0; i < TRIES; i++) {
         int64_t now = now_ms();
-        int rc = db_run(l.db, DB_JOB_DUE, (struct db_value[]){DB_INT_VALUE(now), DB_TEXT_VALUE(s->place)},
+        int rc = db_run(l.db, DB_JOB_DUE,
+                        (struct db_value[]){DB_INT_VALUE(now), DB_TEXT_VALUE(s->place), DB_INT_VALUE(later)},
                         err);
         if (rc <= 0)
             return rc;
         db_reset(l.db, DB_JOB_DUE);
         const struct db_value values[] = {DB_TEXT_VALUE(lease), DB_INT_VALUE(now + lease_ms),
-                                          DB_INT_VALUE(now), DB_TEXT_VALUE(s->place)};
+                                          DB_INT_VALUE(now), DB_TEXT_VALUE(s->place), DB_INT_VALUE(later)};
         rc = read_one(l.db, DB_JOB_CLAIM, values, out, err);
         if (rc != 0)
             return rc;
     }
     return 0;
+}
+
+int store_job_claim(struct store *s, int64_t lease_ms, struct store_job *out, struct err *err)
+{
+    return claim(s, lease_ms, true, out, err);
+}
+
+int store_job_claim_urgent(struct store *s, int64_t lease_ms, struct store_job *out, struct err *err)
+{
+    return claim(s, lease_ms, false, out, err);
 }
 
 /* 1 it changed a row, 0 it did not. */

@@ -76,6 +76,8 @@ int store_job_get(struct store *s, const char *id, struct store_job *out, struct
  * none is due, -1 error. Cheap while none is. attempts counts this one; more than max_attempts of them: its
  * workers have all been killed. */
 int store_job_claim(struct store *s, int64_t lease_ms, struct store_job *out, struct err *err);
+/* The same, only of those that cannot wait (store_job_order.later). */
+int store_job_claim_urgent(struct store *s, int64_t lease_ms, struct store_job *out, struct err *err);
 /* The following want the id and the lease of a claimed job, and return 1, or 0 when it is no longer ours:
  * cancelled, or taken over; -1 error. */
 int store_job_renew(struct store *s, const struct store_job *job, int64_t lease_ms, struct err *err);

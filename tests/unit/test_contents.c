@@ -270,6 +270,7 @@ static void jobs_of_places(void **state)
     assert_int_equal(store_job_add(s, &order, ids[1], &err), 0);
     assert_int_equal(store_job_claim(s, 1000, &job, &err), 1);
     assert_string_equal(job.id, ids[1]);
+    assert_int_equal(store_job_claim_urgent(s, 1000, &next, &err), 0);
     assert_int_equal(store_job_claim(s, 1000, &next, &err), 1);
     assert_string_equal(next.id, ids[0]);
 }
