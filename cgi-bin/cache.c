@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "serve/app.h"
+#include "serve/files.h"
 #include "serve/purge.h"
 #include "tool.h"
 
@@ -30,6 +31,33 @@ static int print(json_t *counts, const struct wish *w)
     return ferror(stdout) ? TOOL_FAILED : TOOL_DONE;
 }
 
+/* What each tier has, as this host sees it. */
+static int add_contents(struct app *app, json_t *counts, struct err *err)
+{
+    enum { SUMS_MAX = 128 };
+    struct store_content_sum sums[SUMS_MAX];
+    size_t tiers;
+    const struct tier *const *all = tiers_all(&tiers);
+    int count = store_content_sums(app->store, sums, SUMS_MAX, err);
+    for (size_t t = 0; t < tiers; t++) {
+        json_int_t found = 0;
+        json_int_t bytes = 0;
+        char name[STORE_TIER_MAX + 16];
+        for (int i = 0; i < count; i++) {
+            if (strcmp(sums[i].tier, all[t]->name) == 0 && strcmp(sums[i].state, "stored") == 0 &&
+                strcmp(sums[i].place, tier_place(app, all[t])) == 0) {
+                found += sums[i].count;
+                bytes += sums[i].bytes;
+            }
+        }
+        (void)snprintf(name, sizeof name, "%s_contents", all[t]->name);
+        (void)json_object_set_new(counts, name, json_integer(found));
+        (void)snprintf(name, sizeof name, "%s_bytes", all[t]->name);
+        (void)json_object_set_new(counts, name, json_integer(bytes));
+    }
+    return count < 0 ? -1 : 0;
+}
+
 static int stat_all(struct app *app, const struct wish *w, struct err *err)
 {
     struct slices_stat slices;
@@ -38,23 +66,29 @@ static int stat_all(struct app *app, const struct wish *w, struct err *err)
     if (slices_stat(app->slices, &slices, err) < 0 ||
         store_cache_count(app->store, clock_unix_s(), &descriptions, &bytes, err) < 0)
         return tool_failed(err);
-    return print(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "descriptions", (json_int_t)descriptions,
-                           "description_bytes", (json_int_t)bytes, "slices", (json_int_t)slices.count,
-                           "slice_bytes", (json_int_t)slices.bytes, "slice_max_bytes",
-                           (json_int_t)slices.max_bytes, "slice_oldest_use_unix_s",
-                           (json_int_t)slices.oldest_unix_s, "temporary_bytes",
-                           (json_int_t)slices.writing_bytes),
-                 w);
+    json_t *counts = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "descriptions", (json_int_t)descriptions, "description_bytes",
+        (json_int_t)bytes, "slices", (json_int_t)slices.count, "slice_bytes", (json_int_t)slices.bytes,
+        "slice_max_bytes", (json_int_t)slices.max_bytes, "slice_oldest_use_unix_s",
+        (json_int_t)slices.oldest_unix_s, "temporary_bytes", (json_int_t)slices.writing_bytes);
+    if (add_contents(app, counts, err) == 0)
+        return print(counts, w);
+    json_decref(counts);
+    return tool_failed(err);
 }
 
 static int purge_some(struct app *app, const struct wish *w, struct err *err)
 {
-    const struct slices_which unused = {.used_before_unix_s = clock_unix_s() - w->unused_s + 1};
+    const int64_t until = clock_unix_s() - w->unused_s;
+    const struct slices_which unused = {.used_before_unix_s = until + 1};
+    const struct store_content_which idle = {.used_until_unix_s = until};
     const struct purge_what what = {.link = w->link, .site = w->site};
     struct purged done = {0};
-    if (w->unused_s)
+    if (w->unused_s) {
         done.slices = slices_purge(app->slices, &unused, err);
-    if (w->unused_s ? done.slices < 0 : purge(app, &what, &done, err) < 0)
+        done.contents = done.slices < 0 ? -1 : store_content_leave(app->store, &idle, err);
+    }
+    if (w->unused_s ? done.contents < 0 : purge(app, &what, &done, err) < 0)
         return tool_failed(err);
     return print(json_pack("{s:I, s:I, s:I}", "descriptions", (json_int_t)done.descriptions, "contents",
                            (json_int_t)done.contents, "slices", (json_int_t)done.slices),
@@ -64,13 +98,15 @@ static int purge_some(struct app *app, const struct wish *w, struct err *err)
 static int verify(struct app *app, const struct wish *w, struct err *err)
 {
     struct slices_findings found;
-    if (slices_verify(app->slices, false, &found, err) < 0)
+    struct files_findings files;
+    if (slices_verify(app->slices, false, &found, err) < 0 || files_verify(app, &files, err) < 0)
         return tool_failed(err);
-    int rc = print(json_pack("{s:I, s:I, s:I, s:I, s:I}", "good", (json_int_t)found.good, "damaged",
-                             (json_int_t)found.damaged, "unlisted", (json_int_t)found.unlisted, "missing",
-                             (json_int_t)found.missing, "leftovers", (json_int_t)found.leftovers),
+    int rc = print(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files_good", (json_int_t)files.good,
+                             "files_damaged", (json_int_t)files.damaged, "good", (json_int_t)found.good,
+                             "damaged", (json_int_t)found.damaged, "unlisted", (json_int_t)found.unlisted,
+                             "missing", (json_int_t)found.missing, "leftovers", (json_int_t)found.leftovers),
                    w);
-    return rc == TOOL_DONE && found.damaged ? TOOL_FAILED : rc;
+    return rc == TOOL_DONE && (found.damaged || files.damaged) ? TOOL_FAILED : rc;
 }
 
 /* --link, --site and --unused, one of them. -1: misuse. */

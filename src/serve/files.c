@@ -20,7 +20,7 @@
 
 enum {
     CHUNK_BYTES = 1 << 20,
-    OLDEST_AT_ONCE = 32,
+    ROWS_AT_ONCE = 32,
     SUM_LEN = 16, /* hex digits: a file's reference is its checksum */
     STRAY_S = 3600,
 };
@@ -116,7 +116,8 @@ static ssize_t read_full(int fd, unsigned char *chunk, size_t room)
     return (ssize_t)len;
 }
 
-int files_verify(struct app *app, const struct store_content *c, struct err *err)
+/* Reads all of it: 1 it is what was stored, 0 it is not or not there, -1 it cannot be read. */
+static int verify(struct app *app, const struct store_content *c, struct err *err)
 {
     struct sum sum = {0};
     char text[SUM_LEN + 1];
@@ -219,14 +220,13 @@ static int displace(struct app *app, const struct store_content *c, struct err *
 /* Until they, those that are being written included, are no more than files_bytes. */
 static int make_room(struct app *app, struct err *err)
 {
-    struct store_content oldest[OLDEST_AT_ONCE];
+    struct store_content oldest[ROWS_AT_ONCE];
     uint64_t bytes;
     const uint64_t most = (uint64_t)app->config.files_bytes;
     if (sum_up(app, &bytes, err) < 0)
         return -1;
     while (bytes > most) {
-        int count = store_content_oldest(app->store, files_tier.name, app->place, oldest, OLDEST_AT_ONCE,
-                                         err);
+        int count = store_content_oldest(app->store, files_tier.name, app->place, oldest, ROWS_AT_ONCE, err);
         if (count <= 0)
             return count < 0 ? -1 : err_set(err, ERR_BUSY, "other files are being stored");
         for (int i = 0; i < count && bytes > most; i++) {
@@ -238,7 +238,7 @@ static int make_room(struct app *app, struct err *err)
     return 0;
 }
 
-/* ---- Strays ---- */
+/* ---- Looking after them ---- */
 
 /* A file that was put there a moment ago may get its row yet. */
 static bool is_stray(struct app *app, const char *path, const char *name)
@@ -279,6 +279,30 @@ int64_t files_remove_strays(struct app *app, struct err *err)
         count += remove_strays_in(app, dir);
     }
     return count;
+}
+
+int files_verify(struct app *app, struct files_findings *out, struct err *err)
+{
+    struct store_content rows[ROWS_AT_ONCE];
+    const struct store_content_which here = {.tier = files_tier.name, .place = app->place};
+    char after[STORE_CONTENT_KEY_LEN + 1] = "";
+    int count = ROWS_AT_ONCE;
+    *out = (struct files_findings){0};
+    while (count == ROWS_AT_ONCE) {
+        count = store_content_list(app->store, &here, after, rows, ROWS_AT_ONCE, err);
+        for (int i = 0; i < count; i++) {
+            int good = verify(app, &rows[i], err);
+            if (good < 0)
+                return -1;
+            out->good += good;
+            out->damaged += !good;
+            if (!good && (store_content_gone(app->store, &rows[i], err) < 0 || drop(app, &rows[i], err) < 0))
+                return -1;
+        }
+        if (count > 0)
+            memcpy(after, rows[count - 1].key, sizeof after);
+    }
+    return count < 0 ? -1 : 0;
 }
 
 /* ---- Keeping ---- */

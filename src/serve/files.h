@@ -22,7 +22,10 @@ int files_server_header(const struct app *app, const char *key, const struct htt
                         struct files_server_header *out, struct err *err);
 /* Deletes files that the table does not know, which somebody took a row of away: how many, -1 error. */
 int64_t files_remove_strays(struct app *app, struct err *err);
-/* Reads all of it: 1 it is what was stored, 0 it is not or not there, -1 it cannot be read. */
-int files_verify(struct app *app, const struct store_content *c, struct err *err);
+/* Reads all that are kept here, and forgets and deletes those that are not what was stored. */
+struct files_findings {
+    int64_t good, damaged;
+};
+int files_verify(struct app *app, struct files_findings *out, struct err *err);
 
 #endif

@@ -63,8 +63,7 @@ static struct store_content content_of(const struct keep_what *w, const char *ke
 {
     struct store_content c = {.bytes = w->length};
     (void)snprintf(c.key, sizeof c.key, "%s", key);
-    (void)snprintf(c.site, sizeof c.site, "%s", w->description->site);
-    (void)snprintf(c.id, sizeof c.id, "%s", w->description->id);
+    store_content_name(&c, w->description->site, w->description->id);
     return c;
 }
 
@@ -173,8 +172,7 @@ static int store(struct job *job, struct keeping *k, struct err *err)
     job_progress(job, 0, k->content.bytes, "asking the site");
     if (output_find(&o, job_app(job), &ask, err) < 0 || check(k, o, err) < 0)
         return -1;
-    (void)snprintf(k->content.site, sizeof k->content.site, "%s", output_description(o)->site);
-    (void)snprintf(k->content.id, sizeof k->content.id, "%s", output_description(o)->id);
+    store_content_name(&k->content, output_description(o)->site, output_description(o)->id);
     if (http_file_name(&name, output_description(o)->title, output_choice(o)->container) < 0)
         return err_set(err, ERR_INTERNAL, "out of memory");
     const struct tier_keep keep = {

@@ -74,16 +74,23 @@ static int change_one(struct store *s, enum db_stmt id, const struct db_value *v
     return rows < 0 ? -1 : rows > 0;
 }
 
-/* A text that other software will show, in the room that the row has. */
+/* Not within a character: PostgreSQL would not take that. */
 static void cut(char *out, size_t room, const char *text)
 {
     size_t len = strlen(text);
-    if (len >= room)
+    if (len >= room) {
         len = room - 1;
-    while (len && text[len] && ((unsigned char)text[len] & 0xC0) == 0x80)
-        len--; /* not within a character */
+        while (len && ((unsigned char)text[len] & 0xC0) == 0x80)
+            len--;
+    }
     memcpy(out, text, len);
     out[len] = '\0';
+}
+
+void store_content_name(struct store_content *c, const char *site, const char *id)
+{
+    cut(c->site, sizeof c->site, site);
+    cut(c->id, sizeof c->id, id);
 }
 
 int store_content_find(struct store *s, const char *key, const char *place, struct store_content *out,
@@ -136,16 +143,12 @@ int store_content_claim(struct store *s, struct store_content *c, int64_t lease_
 {
     uint8_t bytes[STORE_CONTENT_LEASE_LEN / 2];
     const int64_t now = clock_unix_s();
-    char site[sizeof c->site];
-    char id[sizeof c->id];
-    cut(site, sizeof site, c->site);
-    cut(id, sizeof id, c->id);
     hash_random(bytes, sizeof bytes);
     for (size_t i = 0; i < sizeof bytes; i++)
         (void)snprintf(c->lease + 2 * i, 3, "%02x", bytes[i]);
     const struct db_value values[] = {
         DB_TEXT_VALUE(c->key),           DB_TEXT_VALUE(c->tier), DB_TEXT_VALUE(c->place),
-        DB_TEXT_VALUE(c->lease),         DB_TEXT_VALUE(site),    DB_TEXT_VALUE(id),
+        DB_TEXT_VALUE(c->lease),         DB_TEXT_VALUE(c->site), DB_TEXT_VALUE(c->id),
         DB_INT_VALUE((int64_t)c->bytes), DB_INT_VALUE(now),      DB_INT_VALUE(now + lease_s),
     };
     return change_one(s, DB_CONTENT_CLAIM, values, err);
@@ -194,13 +197,15 @@ static const char *or_any(const char *text)
 
 int64_t store_content_leave(struct store *s, const struct store_content_which *which, struct err *err)
 {
+    struct store_content named;
+    store_content_name(&named, or_any(which->site), or_any(which->id));
     const struct db_value values[] = {
         DB_INT_VALUE(clock_unix_s() + STORE_CONTENT_LEAVING_S),
         DB_TEXT_VALUE(or_any(which->tier)),
         DB_TEXT_VALUE(or_any(which->place)),
         DB_TEXT_VALUE(or_any(which->key)),
-        DB_TEXT_VALUE(or_any(which->site)),
-        DB_TEXT_VALUE(or_any(which->id)),
+        DB_TEXT_VALUE(named.site),
+        DB_TEXT_VALUE(named.id),
         DB_INT_VALUE(which->used_until_unix_s ? which->used_until_unix_s : INT64_MAX),
     };
     return change(s, DB_CONTENT_LEAVE, values, err);
@@ -221,6 +226,14 @@ int store_content_left(struct store *s, const char *place, struct store_content 
     const struct db_value values[] = {DB_TEXT_VALUE(place), DB_INT_VALUE(clock_unix_s()),
                                       DB_INT_VALUE((int64_t)room)};
     return read_all(s, DB_CONTENT_LEFT, values, out, room, err);
+}
+
+int store_content_list(struct store *s, const struct store_content_which *where, const char *after,
+                       struct store_content *out, size_t room, struct err *err)
+{
+    const struct db_value values[] = {DB_TEXT_VALUE(or_any(where->tier)), DB_TEXT_VALUE(or_any(where->place)),
+                                      DB_TEXT_VALUE(after), DB_INT_VALUE((int64_t)room)};
+    return read_all(s, DB_CONTENT_LIST, values, out, room, err);
 }
 
 int store_content_oldest(struct store *s, const char *tier, const char *place, struct store_content *out,

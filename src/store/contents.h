@@ -39,7 +39,10 @@ struct store_content {
     int64_t created_unix_s, used_unix_s, expires_unix_s;
 };
 
-/* Of these functions, those that take a content look at what their comment names. */
+/* Fills in site and id, cut where they do not fit. */
+void store_content_name(struct store_content *c, const char *site, const char *id);
+
+/* Of the following functions, those that take a content look at what their comment names. */
 
 /* Where this one is stored now, for a host at `place`: at most `room`, no order; how many, -1 error. */
 int store_content_find(struct store *s, const char *key, const char *place, struct store_content *out,
@@ -82,7 +85,10 @@ int64_t store_content_expire(struct store *s, struct err *err);
 /* Of those that have left long enough and whose tier is reached from `place`: at most `room`; how many. */
 int store_content_left(struct store *s, const char *place, struct store_content *out, size_t room,
                        struct err *err);
-/* Key and bytes of those stored there that were used least recently. */
+/* Those stored there, by key, from the one after `after` ("": the first) on: at most `room`; how many. */
+int store_content_list(struct store *s, const struct store_content_which *where, const char *after,
+                       struct store_content *out, size_t room, struct err *err);
+/* Of those stored there, those that were used least recently. */
 int store_content_oldest(struct store *s, const char *tier, const char *place, struct store_content *out,
                          size_t room, struct err *err);
 

@@ -338,6 +338,8 @@ static const char *const statements[DB_STMT_COUNT] = {
                            "AND expires_unix_s <= $1"),
     [DB_CONTENT_LEFT] = ("SELECT " CONTENT_COLUMNS " FROM content_cache WHERE state = 'leaving' "
                          "AND place IN ('', $1) AND expires_unix_s <= $2 LIMIT $3"),
+    [DB_CONTENT_LIST] = ("SELECT " CONTENT_COLUMNS " FROM content_cache WHERE tier = $1 AND place = $2 "
+                         "AND state = 'stored' AND content > $3 ORDER BY content LIMIT $4"),
     [DB_CONTENT_OLDEST] = ("SELECT " CONTENT_COLUMNS " FROM content_cache WHERE tier = $1 AND place = $2 "
                            "AND state = 'stored' ORDER BY used_unix_s, content LIMIT $3"),
     [DB_CONTENT_SUMS] =

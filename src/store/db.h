@@ -138,6 +138,7 @@ enum db_stmt {
     DB_CONTENT_EXPIRE,  /* until, now: those stored leave */
     DB_CONTENT_FORGET,  /* now: those that are not */
     DB_CONTENT_LEFT,    /* place, now, how many at most → all columns */
+    DB_CONTENT_LIST,    /* tier, place, after key, how many at most → all columns of those stored */
     DB_CONTENT_OLDEST,  /* tier, place, how many at most → all columns of those stored */
     DB_CONTENT_SUMS,    /* → tier, place, state, count, bytes, hits */
 

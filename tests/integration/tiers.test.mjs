@@ -1,7 +1,7 @@
 // Finished files that stay: what is kept when, and that nobody can tell a kept file from a fresh one but by
 // X-Sluice-Cache.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
@@ -32,6 +32,9 @@ const outputs = (of = stack) => {
     .map((name) => path.join(dir, name))
     .filter((name) => statSync(name, { throwIfNoEntry: false })?.isFile());
 };
+
+const tool = (...args) =>
+  run(path.join(programs, 'sluice'), args, { env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir, ...settings }) });
 
 // Downloads it until it is kept; → the last answer from the source, and the file.
 async function keep(address) {
@@ -251,7 +254,6 @@ test('what is let go is deleted, with what nobody knows of', async () => {
   mkdirSync(path.dirname(stray), { recursive: true });
   writeFileSync(stray, 'x');
   utimesSync(stray, 1, 1);
-  const tool = (...args) => run(path.join(programs, 'sluice'), args, { env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir, ...settings }) });
   await stack.sql("UPDATE content_cache SET expires_unix_s = 1 WHERE tier = 'files' AND id = 'sluiceSubs2'");
   assert.equal((await tool('gc')).exit, 0); /* they leave */
   assert.ok(existsSync(file), 'somebody may be about to read it');
@@ -260,6 +262,24 @@ test('what is let go is deleted, with what nobody knows of', async () => {
   const done = await tool('gc', '--json');
   assert.equal(JSON.parse(done.stdout).contents, 1, done.stderr);
   assert.ok(!existsSync(file));
+});
+
+test('the tool tells what is kept, finds what is damaged, and lets go of what nobody uses', async () => {
+  const address = target('sluiceSubs2', 'audio-m4a');
+  const { file } = await keep(address);
+  const bytes = readFileSync(file);
+  bytes[bytes.length >> 1] ^= 1;
+  writeFileSync(file, bytes);
+  const stat = await tool('cache', 'stat', '--json');
+  assert.equal(JSON.parse(stat.stdout).files_contents, await stored(), stat.stderr);
+  const verified = await tool('cache', 'verify', '--json');
+  assert.equal(verified.exit, 1, verified.stderr);
+  assert.deepEqual([JSON.parse(verified.stdout).files_damaged, JSON.parse(verified.stdout).files_good], [1, await stored()]);
+  assert.equal((await stack.get(address)).headers['x-sluice-cache'], 'source');
+  await stack.sql("UPDATE content_cache SET used_unix_s = 1000 WHERE tier = 'files' AND id = 'sluiceDemo1'");
+  const left = Number(await stack.sql("SELECT count(*) FROM content_cache WHERE tier = 'files' AND state = 'stored' AND id = 'sluiceDemo1'"));
+  const purged = await tool('cache', 'purge', '--unused', '86400', '--json');
+  assert.equal(JSON.parse(purged.stdout).contents, left, purged.stderr);
 });
 
 test('metrics tell where streams came from, and what is kept', async () => {

@@ -203,6 +203,11 @@ static void oldest_first(void **state)
     assert_int_equal(store_content_oldest(s, "files", HERE, rows, 2, &err), 2);
     assert_int_equal(rows[0].key[0], '4');
     assert_int_equal(rows[1].key[0], '3');
+    const struct store_content_which here = {.tier = "files", .place = HERE};
+    assert_int_equal(store_content_list(s, &here, "", rows, 3, &err), 3);
+    assert_int_equal(rows[0].key[0], '0');
+    assert_int_equal(store_content_list(s, &here, rows[2].key, rows, 3, &err), 2);
+    assert_int_equal(rows[1].key[0], '4');
     assert_int_equal(store_content_sums(s, sums, 8, &err), 1);
     assert_string_equal(sums[0].tier, "files");
     assert_string_equal(sums[0].place, HERE);
@@ -216,11 +221,17 @@ static void long_texts(void **state)
 {
     auto_ptr(store) struct store *s = open_store(*state);
     struct store_content c = content("s3", ""), rows[8];
-    memset(c.id, 'x', sizeof c.id - 1);
-    c.id[0] = 'y';
+    struct err err = {0};
+    char id[300];
+    id[0] = 'x';
+    for (size_t i = 1; i + 2 < sizeof id; i += 2)
+        memcpy(id + i, "ä", 3);
+    store_content_name(&c, "youtube", id);
     store_it(s, &c, "1");
     assert_int_equal(found(s, HERE, rows), 1);
-    assert_int_equal(strlen(rows[0].id), STORE_CONTENT_ID_MAX);
+    assert_int_equal(strlen(rows[0].id), STORE_CONTENT_ID_MAX - 1);
+    assert_int_equal(store_content_leave(s, &(struct store_content_which){.site = "youtube", .id = id}, &err),
+                     1);
 }
 
 static atomic_int winners;
