@@ -130,7 +130,7 @@ describe('many clients', () => {
     await until(async () => (await cache(stack, 'stat')).slices === slicesOf(stack).length, 'the index to know all', 5000);
     const known = await cache(stack, 'stat');
     assert.equal(known.slice_bytes, bytesOf(slicesOf(stack)));
-    assert.deepEqual(await cache(stack, 'verify'), { good: known.slices, damaged: 0, unlisted: 0, missing: 0, leftovers: 0 });
+    assert.deepEqual(await cache(stack, 'verify'), { files_good: 0, files_damaged: 0, good: known.slices, damaged: 0, unlisted: 0, missing: 0, leftovers: 0 });
     assert.equal((await cache(stack, 'purge', '--link', link)).slices, Math.ceil(whole.body.length / (1 << 20)));
     const song = 'https://media.example/song.mp3';
     await stack.stream(song, 'best');
@@ -253,7 +253,7 @@ describe('under pressure', { concurrency: 5 }, () => {
       const found = await cache(stack, 'verify');
       assert.equal(found.damaged, 0, JSON.stringify(found));
       await until(async () => (await cache(stack, 'stat')).slices === slicesOf(stack).length, 'the index', 5000);
-      assert.deepEqual(await cache(stack, 'verify'), { good: slicesOf(stack).length, damaged: 0, unlisted: 0, missing: 0, leftovers: 0 });
+      assert.deepEqual(await cache(stack, 'verify'), { files_good: 0, files_damaged: 0, good: slicesOf(stack).length, damaged: 0, unlisted: 0, missing: 0, leftovers: 0 });
     } finally {
       await stack.stop();
     }
