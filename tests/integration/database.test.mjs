@@ -122,10 +122,10 @@ test('a job queued at one host is begun by a second, which dies over it, and don
 test('a link made by one host is honoured by the other, which knows the description already', async (t) => {
   const [one, two] = await Promise.all([startStack({ origin, env }), startStack({ origin, env })]);
   t.after(() => Promise.all([one.stop(), two.stop()]));
-  const link = 'https://www.youtube.com/watch?v=sluiceChap1'; // which nobody has asked for
-  const made = (await one.info(link)).json();
+  const fresh = 'https://www.youtube.com/watch?v=sluiceChap1'; // which nobody has asked for
+  const made = (await one.info(fresh)).json();
   assert.equal(made.cached, false);
-  assert.equal((await two.info(link)).json().cached, true);
+  assert.equal((await two.info(fresh)).json().cached, true);
   const choice = made.choices.find(({ id }) => id === '720p-mp4');
   const [a, b] = await Promise.all([one.get(choice.stream_url), two.get(choice.stream_url)]);
   assert.equal(a.status, 200);
