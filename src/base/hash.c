@@ -25,6 +25,22 @@ void hash_sha256_hex(const void *data, size_t len, char out[HASH_HEX_LEN + 1])
     sodium_bin2hex(out, HASH_HEX_LEN + 1, digest, sizeof digest);
 }
 
+void hash_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                      uint8_t out[HASH_MAC_BYTES])
+{
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, key, key_len);
+    crypto_auth_hmacsha256_update(&state, data, len);
+    crypto_auth_hmacsha256_final(&state, out);
+    sodium_memzero(&state, sizeof state);
+}
+_Static_assert((int)HASH_MAC_BYTES == (int)crypto_auth_hmacsha256_BYTES, "as libsodium has it");
+
+void hash_hex(const uint8_t bytes[HASH_MAC_BYTES], char out[HASH_HEX_LEN + 1])
+{
+    sodium_bin2hex(out, HASH_HEX_LEN + 1, bytes, HASH_MAC_BYTES);
+}
+
 bool hash_equal(const void *a, const void *b, size_t len)
 {
     return sodium_memcmp(a, b, len) == 0;

@@ -11,11 +11,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { HASH_HEX_LEN = 64, SEAL_KEY_BYTES = 32 };
+enum { HASH_HEX_LEN = 64, HASH_MAC_BYTES = 32, SEAL_KEY_BYTES = 32 };
 
 int hash_init(struct err *err);
 /* SHA-256 as 64 lower-case hex digits and a zero byte. */
 void hash_sha256_hex(const void *data, size_t len, char out[HASH_HEX_LEN + 1]);
+/* HMAC-SHA-256 (RFC 2104), with a key of any length. */
+void hash_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                      uint8_t out[HASH_MAC_BYTES]);
+void hash_hex(const uint8_t bytes[HASH_MAC_BYTES], char out[HASH_HEX_LEN + 1]);
 /* In a time that does not depend on where they differ. */
 bool hash_equal(const void *a, const void *b, size_t len);
 /* A checksum at 2 GB/s (SipHash): finds damage, is no proof against malice. In the byte order of the machine.
