@@ -17,6 +17,7 @@
 #include "serve/jobs.h"
 #include "serve/prepare.h"
 #include "serve/pump.h"
+#include "serve/s3_upload.h"
 #include "store/admin.h"
 
 int door_check_config(const char *path)
@@ -78,6 +79,8 @@ static int make_ready(void *ctx, struct err *err)
     if (d->program == HTTP_ROUTE_STREAM && stays && d->app.config.job_threads &&
         jobs_start(&d->app, (unsigned)d->app.config.job_threads, err) < 0)
         log_event(LOG_WARN, "no-jobs-are-run", "error", err->text, NULL);
+    if (d->program == HTTP_ROUTE_STREAM && stays && s3_upload_sweep_start(&d->app, err) < 0)
+        log_event(LOG_WARN, "uploads-are-not-swept", "error", err->text, NULL);
     if (d->program == HTTP_ROUTE_INFO && stays && canary_start(&d->app, err) < 0)
         log_event(LOG_WARN, "no-canary", "error", err->text, NULL);
     if (stays && chores_start(&d->app, err) < 0)
@@ -89,6 +92,7 @@ static int make_ready(void *ctx, struct err *err)
 static void hush(void *ctx)
 {
     struct door *d = ctx;
+    atomic_store(&d->app.ending, true);
     jobs_hush(&d->app);
     events_hush(d->app.events);
 }
@@ -144,6 +148,7 @@ static int serve(unsigned program, const char *config_file, const char *socket)
         log_event(LOG_ERROR, "cannot-serve", "error", err.text, NULL);
     canary_stop(app);
     chores_stop(app);
+    s3_upload_sweep_stop(app);
     bool ended = jobs_stop(app);
     if (!prepare_stop(app) || !ended || (rc < 0 && err.code == ERR_BUSY))
         _exit(rc < 0 ? 1 : 0); /* something that did not end in time is still using the app */

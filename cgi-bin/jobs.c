@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "serve/job_view.h"
 #include "serve/jobs.h"
+#include "serve/s3_upload.h"
 #include "tool.h"
 
 enum { LIST_USUAL = 50, LIST_MAX = 100000 };
@@ -140,7 +141,8 @@ static int run_in(struct app *app, const struct wish *w)
     (void)sigprocmask(SIG_BLOCK, &ends, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     app_start_js(app, NULL);
-    if (app_confine(app, "", &err) < 0 || jobs_start(app, threads ? (unsigned)threads : 1, &err) < 0)
+    if (app_confine(app, "", &err) < 0 || s3_upload_sweep_start(app, &err) < 0 ||
+        jobs_start(app, threads ? (unsigned)threads : 1, &err) < 0)
         return tool_failed(&err);
     wait_for_end(app, &ends, w->once);
     return TOOL_DONE;
@@ -154,6 +156,7 @@ static int run(const struct wish *w)
     if (config_load(&config, NULL, &err) < 0 || app_open(&app, &config, &err) < 0)
         return tool_failed(&err);
     int rc = run_in(&app, w);
+    s3_upload_sweep_stop(&app);
     if (!jobs_stop(&app))
         _exit(rc); /* something that did not end in time is still using the app */
     app_close(&app);

@@ -97,6 +97,14 @@ struct config {
     _Atomic int64_t files_after;   /* so many downloads one is kept */
     _Atomic int64_t files_ttl_s;   /* and for so long; 0: until it is displaced */
 
+    char *s3_bucket;   /* where uploads go; "" = nowhere */
+    char *s3_endpoint; /* "" = Amazon's */
+    char *s3_region;
+    char *s3_prefix;                     /* of objects' names */
+    char *s3_path_style;                 /* on, off, auto */
+    char *s3_access_key, *s3_secret_key; /* "" = as other programs find them */
+    int64_t s3_link_ttl_s;
+
     char *telegram_api_url;                /* the Bot API, or a server of one's own */
     char *_Atomic telegram_token;          /* of a bot; "" = nothing is kept at Telegram */
     char *_Atomic telegram_chat;           /* where it sends files */

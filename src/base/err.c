@@ -49,6 +49,13 @@ static const struct err_info table[ERR_CODE_COUNT] = {
          "The file is no longer the one you have a part of. Fetch it from the start."},
     [ERR_SOURCE_CHANGED] = {"source_changed", 409, true, "The source has changed",
                             "The video was replaced while it was being fetched. Start again."},
+    [ERR_STORAGE_REFUSED] =
+        {"storage_refused", 502, false, "Storage refused it",
+         "The storage does not accept the credentials of this server, or they may not write there."},
+    [ERR_STORAGE_MISSING] = {"storage_missing", 501, false, "No storage",
+                             "No storage is set up here, or the bucket that is does not exist."},
+    [ERR_STORAGE_FULL] = {"storage_full", 507, false, "Storage full",
+                          "The storage has no room for this file."},
     [ERR_AUTH_REQUIRED] = {"auth_required", 401, false, "Key required", "This server asks for an API key."},
     [ERR_BAD_KEY] = {"bad_key", 401, false, "Unknown key", "That API key is not known here."},
     [ERR_KEY_DISABLED] = {"key_disabled", 403, false, "Key disabled", "That API key has been disabled."},

@@ -34,6 +34,9 @@ enum err_code {
     ERR_BAD_RANGE,
     ERR_PRECONDITION_FAILED, /* If-Match names another version of the file */
     ERR_SOURCE_CHANGED,      /* while it was being fetched; asked for again, the new version comes */
+    ERR_STORAGE_REFUSED,     /* where uploads go: our credentials, or their rights */
+    ERR_STORAGE_MISSING,
+    ERR_STORAGE_FULL,
     ERR_AUTH_REQUIRED,
     ERR_BAD_KEY,
     ERR_KEY_DISABLED,

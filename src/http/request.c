@@ -117,7 +117,7 @@ static const char *find_root(const char *path)
 {
     static const char *const last[] = {"/livez",    "/metrics",   "/readyz", "/health",
                                        "/info",     "/download",  "/stream", "/stream_video",
-                                       "/progress", "/api/video", "/tiktok"};
+                                       "/progress", "/api/video", "/tiktok", "/api/upload-s3"};
     for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
         if (text_starts_with(p, "/api/v1/"))
             return p;

@@ -234,7 +234,8 @@ static int fill_answer(struct call *c, const struct guard_url *url, struct err *
 
 int net_call(struct net *net, const struct net_call *asked, struct net_answer *answer, struct err *err)
 {
-    bool says_less = asked->timeout_ms && (asked->read_body || asked->timeout_ms < net->opts.timeout_ms);
+    bool may_be_long = asked->read_body || asked->own;
+    bool says_less = asked->timeout_ms && (may_be_long || asked->timeout_ms < net->opts.timeout_ms);
     int timeout_ms = says_less ? asked->timeout_ms : net->opts.timeout_ms;
     struct call c = {.asked = asked, .answer = answer};
     auto_(guard_url) struct guard_url url = {0};

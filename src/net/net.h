@@ -88,7 +88,7 @@ struct net_call {
     int (*read_body)(void *ctx, void *to, size_t room, size_t *got, struct err *err);
     void *read_ctx;
     uint64_t max_bytes;    /* of the decoded body; more: ERR_UPSTREAM_FAILED, but cut where status >= 400 */
-    int timeout_ms;        /* 0: the gate's, which is the most (but see read_body) */
+    int timeout_ms;        /* 0: the gate's, which is the most (but see read_body, own) */
     int stall_s;           /* without a byte in either direction it ends; 0: the gate's */
     bool compressed;       /* accept gzip (JSON, text); media is always identity */
     uint64_t range_offset; /* with range_length > 0: Range: bytes=offset-(offset+length-1) */

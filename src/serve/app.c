@@ -19,6 +19,7 @@
 #include "serve/events.h"
 #include "serve/outcomes.h"
 #include "serve/pump.h"
+#include "serve/s3.h"
 #include "serve/settings.h"
 #include "serve/telegram.h"
 #include "serve/tier.h"
@@ -221,11 +222,12 @@ int app_check(const struct config *c, struct err *err)
     const struct net_opts opts = app_net_opts(c);
     const struct engine_settings engines = engines_of(c);
     struct net *net = NULL;
+    auto_ptr(s3) struct s3 *s3 = NULL;
     auto_ptr(clients) struct clients *clients = NULL;
     auto_(buf) struct buf text = BUF_INIT(CLIENTS_MAX_BYTES);
     if (auth_check_config(c, err) < 0 || po_token_check(c->pot_provider_url, c->po_tokens, err) < 0 ||
         engines_check(&engines, err) < 0 || tiers_check(c, err) < 0 || telegram_check(c, err) < 0 ||
-        net_open(&net, &opts, err) < 0)
+        s3_open(&s3, c, err) < 0 || net_open(&net, &opts, err) < 0)
         return -1;
     net_close(net);
     if (*c->database && store_try(c->database, err) < 0)
@@ -265,7 +267,8 @@ int app_open(struct app *app, struct config *config, struct err *err)
         open_place(app, err) < 0 || cache_open(&app->cache, app->store, c->data_dir, err) < 0 ||
         open_shelf(app, err) < 0 || open_gates(app, err) < 0 || open_plans(app, err) < 0 ||
         open_calls(app, err) < 0 || live_open(&app->live, c->data_dir, err) < 0 ||
-        net_open(&app->net, &net, err) < 0 || outcomes_open(&app->outcomes, app->store, err) < 0 ||
+        net_open(&app->net, &net, err) < 0 || s3_open(&app->s3, c, err) < 0 ||
+        outcomes_open(&app->outcomes, app->store, err) < 0 ||
         budgets_open(&app->budgets, app->store, err) < 0 ||
         tier_uses_open(&app->tier_uses, app->store, err) < 0 ||
         books_open(&app->books, app->store, c, err) < 0 || open_slices(app, err) < 0) {
@@ -327,6 +330,7 @@ void app_learn_looks(struct app *app)
     if (net_set_looks(app->net, looks, c->count, &err) < 0)
         log_event(LOG_WARN, "looks", "error", err.text, NULL);
     clients_release(app->looks_of);
+    s3_close(app->s3);
     app->looks_of = c;
 }
 
@@ -407,6 +411,7 @@ void app_close(struct app *app)
     pumps_close(app->pumps);
     net_close(app->net);
     clients_release(app->looks_of);
+    s3_close(app->s3);
     gate_close(app->gate);
     gate_close(app->workers);
     gate_close(app->plans);

@@ -58,6 +58,8 @@ struct app {
     struct events *events;          /* of jobs, to whoever listens; see events.h */
     int64_t swept_mono_us;          /* of tiers_tick() */
     struct tier_uses *tier_uses;    /* see tier_uses.h */
+    struct s3 *s3;                  /* where uploads go; NULL: nowhere; see s3.h */
+    struct ticker *s3_sweep;        /* NULL: nothing is swept up here; see s3_upload.h */
     struct prepare *prepare;        /* NULL: nothing is planned ahead; see prepare.h */
     struct sandbox sandbox;         /* what app_confine() reached */
 };

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "serve/app.h"
+#include "serve/s3.h"
 
 enum { DNS_PORT = 53, PORTS_MAX = 64 };
 
@@ -27,6 +28,8 @@ static void enter(struct app *app, const char *socket)
     ports[own_ports++] = net_url_port(c->telegram_api_url); /* a token may come later */
     if (*c->pot_provider_url)
         ports[own_ports++] = net_url_port(c->pot_provider_url);
+    if (app->s3)
+        ports[own_ports++] = s3_port(app->s3);
     const struct sandbox_opts opts = {
         .paths = paths,
         .path_count = OWN + store->path_count,

@@ -67,7 +67,7 @@ void doctor_say_fix(struct doctor *d, enum doctor_grade grade, const char *text,
 static bool holds_secrets(const struct config *c)
 {
     return strchr(c->database, '@') || strchr(c->proxy_url, '@') || *c->resolver_key || *c->po_tokens ||
-           *c->telegram_token;
+           *c->telegram_token || *c->s3_secret_key;
 }
 
 static void check_settings(struct doctor *d)

@@ -1,6 +1,7 @@
 /* POST /api/v1/jobs: queues one, {"kind":…, and what that kind takes}. GET: the asker's own, newest first
  * (`state`, `limit`, `after`). GET, DELETE /api/v1/jobs/ID: looks at one, cancels it. GET
- * /api/v1/jobs/ID/events: tells of its changes until it is over (events.h).
+ * /api/v1/jobs/ID/events: tells of its changes until it is over (events.h). GET /api/v1/jobs/ID/link: where
+ * what it has uploaded can be had.
  * Queueing costs what a description costs, looking costs nothing. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/text.h"
 #include "serve/auth.h"
 #include "serve/job_events.h"
+#include "serve/job_kinds.h"
 #include "serve/job_view.h"
 #include "serve/jobs.h"
 #include "serve/serve.h"
@@ -102,6 +104,10 @@ int serve_job(struct app *app, const struct http_request *req, struct http_respo
         return -1;
     if (strcmp(rest, "/events") == 0 && req->method != HTTP_DELETE)
         return listen_to(app, req, res, &job, err);
+    if (strcmp(rest, "/link") == 0 && req->method != HTTP_DELETE) {
+        json_t *link = NULL;
+        return job_s3_link(app, &job, &link, err) < 0 ? -1 : send_json(res, link, err);
+    }
     if (*rest)
         return err_set(err, ERR_NOT_FOUND, "a job has no such part");
     if (req->method == HTTP_DELETE)
@@ -126,18 +132,13 @@ static int read_order(struct app *app, const struct http_request *req, const str
     return rc == 0 && !*input ? err_set(err, ERR_INTERNAL, "out of memory") : rc;
 }
 
-static int queue(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+int job_add(struct app *app, const struct http_request *req, const struct auth *who,
+            const struct job_kind *kind, const char *input, struct store_job *out, struct err *err)
 {
     const int64_t limit = app->config.max_jobs_per_client;
-    const struct job_kind *kind = NULL;
-    struct auth who;
     char owner[STORE_SUBJECT_MAX];
     char id[STORE_JOB_ID_LEN + 1];
-    auto_ptr(char) char *input = NULL;
-    auto_(store_job) struct store_job job = {0};
-    if (settings_admit(app, err) < 0 || auth_identify(app, req, NULL, &who, err) < 0 ||
-        read_order(app, req, &kind, &input, err) < 0 || auth_charge(app, &who, NULL, res, err) < 0 ||
-        job_owner_name(app, req, &who, owner, err) < 0)
+    if (job_owner_name(app, req, who, owner, err) < 0)
         return -1;
     const struct store_job_order order = {
         .kind = kind->name,
@@ -147,10 +148,22 @@ static int queue(struct app *app, const struct http_request *req, struct http_re
         .max_of_owner = limit ? limit : INT64_MAX,
         .max_of_all = app->config.max_jobs,
     };
-    if (store_job_add(app->store, &order, id, err) < 0 || store_job_get(app->store, id, &job, err) < 0)
+    return store_job_add(app->store, &order, id, err) < 0 || store_job_get(app->store, id, out, err) < 0 ? -1
+                                                                                                         : 0;
+}
+
+static int queue(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
+{
+    const struct job_kind *kind = NULL;
+    struct auth who;
+    auto_ptr(char) char *input = NULL;
+    auto_(store_job) struct store_job job = {0};
+    if (settings_admit(app, err) < 0 || auth_identify(app, req, NULL, &who, err) < 0 ||
+        read_order(app, req, &kind, &input, err) < 0 || auth_charge(app, &who, NULL, res, err) < 0 ||
+        job_add(app, req, &who, kind, input, &job, err) < 0)
         return -1;
     (void)http_set_status(res, 202);
-    (void)http_set_headerf(res, "Location", "%s%s%s", job_prefix(app, req), root_path, id);
+    (void)http_set_headerf(res, "Location", "%s%s%s", job_prefix(app, req), root_path, job.id);
     return send_json(res, job_json(&job, job_prefix(app, req)), err);
 }
 

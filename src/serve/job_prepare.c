@@ -7,28 +7,16 @@
 #include "serve/describe.h"
 #include "serve/job_kinds.h"
 #include "serve/planned.h"
-#include "serve/subtitles.h"
 #include "serve/token.h"
 
 enum { LINK_TEXT_MAX = 16384, PREFIX_MAX = 1024 };
 
 int job_prepare_accept(struct app *app, const struct http_request *req, json_t *input, struct err *err)
 {
-    struct link parsed;
-    const char *link = http_param(req, "url");
-    const char *choice = http_param(req, "choice");
     (void)app;
-    if (!link || !*link)
-        return err_set(err, ERR_BAD_URL, "no url given");
-    if (serve_parse_link(&parsed, link, err) < 0)
+    if (job_take_choice(http_param(req, "url"), http_param(req, "choice"), input, err) < 0)
         return -1;
-    if (!choice || !*choice)
-        choice = "best";
-    if (strlen(choice) >= CHOICE_ID_MAX || is_subtitle_choice(choice))
-        return err_set(err, ERR_NO_SUCH_CHOICE, "not a choice that can be prepared");
-    int rc = json_object_set_new(input, "url", json_string(link));
-    rc |= json_object_set_new(input, "choice", json_string(choice));
-    rc |= json_object_set_new(input, "prefix", json_string(req->prefix)); /* of the link to come */
+    int rc = json_object_set_new(input, "prefix", json_string(req->prefix)); /* of the link to come */
     return rc < 0 ? err_set(err, ERR_BAD_REQUEST, "the job's input is not UTF-8") : 0;
 }
 

@@ -54,6 +54,9 @@ json_t *job_json(const struct store_job *job, const char *prefix)
         (void)json_object_set_new(root, "url", json_sprintf("%s/api/v1/jobs/%s", prefix, job->id));
         (void)json_object_set_new(root, "events_url",
                                   json_sprintf("%s/api/v1/jobs/%s/events", prefix, job->id));
+        if (strcmp(job->kind, "s3") == 0 && job->state == STORE_JOB_DONE)
+            (void)json_object_set_new(root, "link_url",
+                                      json_sprintf("%s/api/v1/jobs/%s/link", prefix, job->id));
     }
     return root;
 }

@@ -113,6 +113,18 @@ static int run_kind(struct job *job, char **result, struct err *err)
     return rc == 0 && !*result ? err_set(err, ERR_INTERNAL, "out of memory") : rc;
 }
 
+/* How far it was at its end, which the keeper has not told the table yet. */
+static void note_progress(struct job *job)
+{
+    struct err err;
+    (void)pthread_mutex_lock(&job->all->lock);
+    bool moved = job->moved && !job->lost;
+    job->moved = false;
+    (void)pthread_mutex_unlock(&job->all->lock);
+    if (moved)
+        (void)store_job_progress(job->all->app->store, &job->row, &err); /* nobody depends on it */
+}
+
 /* Writes down what came of it: 1, 0 it was not ours any more, -1. */
 static int settle(struct job *job, int rc, const char *result, const struct err *why, struct err *err)
 {
@@ -145,6 +157,7 @@ static void run_job(struct job *job)
     bool worn_out = job->row.attempts > job->row.max_attempts;
     int rc = worn_out ? err_set(&why, ERR_INTERNAL, "its workers have been killed")
                       : run_kind(job, &result, &why);
+    note_progress(job);
     int settled = settle(job, rc, result, &why, &err);
     (void)snprintf(attempt, sizeof attempt, "%lld", (long long)job->row.attempts);
     (void)snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_us() - started_us) / 1000);

@@ -8,6 +8,8 @@
  * - GET /api/video?url=: {title, formats: [{quality, url, itag, ext}], duration, thumbnail}, with a row for
  *   every choice. url is a `data` link of ours; itag and quality are what yt-dlp calls format_id and
  *   resolution: "137+140", "1920x1080" or "audio only";
+ * - POST /api/upload-s3 (a form or JSON: url, title, quality): an s3 job (job_s3.c), answered when it is over
+ * with {success, s3_url, filename}. The job goes on when whoever asked leaves;
  * - GET /progress?id=: how far a stream has come. id is the X-Request-Id of its answer, which is 64 random
  *   bits: whoever has it was told. What has ended is not found. */
 #include <jansson.h>
@@ -15,15 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "serve/auth.h"
 #include "serve/choice.h"
 #include "serve/describe.h"
+#include "serve/job_kinds.h"
 #include "serve/serve.h"
+#include "serve/settings.h"
 #include "serve/stream.h"
 #include "serve/token.h"
 
-enum { LINK_TEXT_MAX = 24576, HEIGHT_MAX = 99999 };
+enum { LINK_TEXT_MAX = 24576, HEIGHT_MAX = 99999, WAIT_LOOK_MS = 200 };
 
 static int send_json(struct http_response *res, json_t *root, struct err *err)
 {
@@ -131,6 +136,62 @@ int serve_legacy_video(struct app *app, const struct http_request *req, struct h
                   d->duration_ms ? json_integer((json_int_t)((d->duration_ms + 500) / 1000)) : json_null(),
                   "thumbnail", d->thumbnail),
         err);
+}
+
+/* --- into the bucket --- */
+
+static int queue_upload(struct app *app, const struct http_request *req, struct http_response *res,
+                        struct store_job *job, struct err *err)
+{
+    char room[16];
+    struct auth who;
+    const char *quality = http_param(req, "quality");
+    const char *title = http_param(req, "title");
+    if (quality && strlen(quality) >= CHOICE_ID_MAX)
+        return err_set(err, ERR_NO_SUCH_CHOICE, "no such quality");
+    const struct job_s3_ask ask = {
+        .link = http_param(req, "url"),
+        .choice = quality && *quality ? choice_of(quality, room) : "best",
+        .name = title,
+    };
+    auto_ptr(char) char *input = NULL;
+    if (settings_admit(app, err) < 0 || auth_identify(app, req, NULL, &who, err) < 0 ||
+        job_s3_input(app, &ask, &input, err) < 0 || auth_charge(app, &who, NULL, res, err) < 0)
+        return -1;
+    return job_add(app, req, &who, job_kind_find("s3"), input, job, err);
+}
+
+/* Until it is over. */
+static int wait_for_job(struct app *app, struct http_response *res, struct store_job *job, struct err *err)
+{
+    while (!store_job_is_over(job->state)) {
+        struct store_job now;
+        clock_sleep_ms(WAIT_LOOK_MS);
+        if (http_look(res) || atomic_load(&app->ending))
+            return err_set(err, ERR_BUSY, "nobody waits for the job any more");
+        int found = store_job_get(app->store, job->id, &now, err);
+        if (found <= 0)
+            return found < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "the job is gone");
+        store_job_fini(job);
+        *job = now;
+    }
+    if (job->state == STORE_JOB_DONE)
+        return 0;
+    return err_set(err, *job->error ? err_code_of(job->error) : ERR_BUSY,
+                   "the job has failed, or was cancelled");
+}
+
+int serve_legacy_upload(struct app *app, const struct http_request *req, struct http_response *res,
+                        struct err *err)
+{
+    auto_(store_job) struct store_job job = {0};
+    if (queue_upload(app, req, res, &job, err) < 0 || wait_for_job(app, res, &job, err) < 0)
+        return -1;
+    json_t *result = json_loads(job.result, 0, NULL);
+    json_t *root = json_pack("{s:b, s:O*, s:O*}", "success", 1, "s3_url", json_object_get(result, "s3_url"),
+                             "filename", json_object_get(result, "filename"));
+    json_decref(result);
+    return send_json(res, root, err);
 }
 
 /* --- how far it is --- */

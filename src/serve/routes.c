@@ -20,6 +20,7 @@ const struct http_route serve_routes[] = {
     /* Older clients: legacy.c. Their roots also stand in http/request.c. */
     {"/info", HTTP_GET | HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_info},
     {"/api/video", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_legacy_video},
+    {"/api/upload-s3", HTTP_POST, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_legacy_upload},
     {"/progress", HTTP_GET, HTTP_ROUTE_INFO | HTTP_ROUTE_CORS, serve_legacy_progress},
     {"/download", HTTP_GET, HTTP_ROUTE_STREAM | HTTP_ROUTE_HTML | HTTP_ROUTE_CORS, serve_legacy_download},
     {"/stream_video", HTTP_POST, HTTP_ROUTE_STREAM | HTTP_ROUTE_CORS, serve_legacy_download},

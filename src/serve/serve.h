@@ -6,8 +6,8 @@
 #include "serve/app.h"
 
 http_handler_fn serve_info, serve_page, serve_stream, serve_size, serve_thumbnail, serve_usage, serve_metrics,
-    serve_livez, serve_readyz, serve_health, serve_legacy_video, serve_legacy_download, serve_legacy_progress,
-    serve_tiktok, serve_list, serve_search;
+    serve_livez, serve_readyz, serve_health, serve_legacy_video, serve_legacy_upload, serve_legacy_download,
+    serve_legacy_progress, serve_tiktok, serve_list, serve_search;
 http_handler_fn serve_jobs, serve_job;
 
 /* admin_….c */

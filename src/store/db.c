@@ -65,6 +65,8 @@ enum { TRANSACTION_TRIES = 10, RETRY_PAUSE_MS = 10 };
 
 #define ADMIN_COLUMNS "name, password, role, active, created_unix_s, changed_unix_s"
 
+#define UPLOAD_COLUMNS "job, place, object, upload, etag, part_bytes, created_unix_s"
+
 /* DB_JOB_CLAIM says twice what is due: where several ask at once, PostgreSQL looks only at the second again
  * when it comes to a row that another one has just taken.
  * DB_CACHE_PRUNE and DB_CACHE_EVICT delete in portions, so that other writers get between. 300: a row's key,
@@ -346,6 +348,15 @@ static const char *const statements[DB_STMT_COUNT] = {
         ("SELECT tier, place, state, count(*), CAST(coalesce(sum(bytes), 0) AS BIGINT), "
          "CAST(coalesce(sum(hits), 0) AS BIGINT) FROM content_cache GROUP BY tier, place, state "
          "ORDER BY tier, place, state"),
+    [DB_UPLOAD_PUT] = ("INSERT INTO upload (" UPLOAD_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7) "
+                       "ON CONFLICT (job) DO UPDATE SET place = excluded.place, object = excluded.object, "
+                       "upload = excluded.upload, etag = excluded.etag, part_bytes = excluded.part_bytes, "
+                       "created_unix_s = excluded.created_unix_s"),
+    [DB_UPLOAD_GET] = ("SELECT " UPLOAD_COLUMNS " FROM upload WHERE job = $1"),
+    [DB_UPLOAD_DROP] = "DELETE FROM upload WHERE job = $1",
+    [DB_UPLOAD_LEFT] = ("SELECT " UPLOAD_COLUMNS " FROM upload WHERE place = $1 AND NOT EXISTS "
+                        "(SELECT 1 FROM job WHERE job.id = upload.job AND (updated_unix_ms > $2 "
+                        "OR state IN ('queued', 'waiting', 'running'))) LIMIT 1"),
 };
 
 const char *db_stmt_text(enum db_stmt id)

@@ -103,6 +103,10 @@ enum db_stmt {
     DB_JOB_LIST,    /* owner or "", state or "", created before, and id, how many at most → all columns */
     DB_JOB_COUNT,   /* → state, how many */
     DB_JOB_PRUNE,   /* over since, how many at most */
+    DB_UPLOAD_PUT,  /* all columns; replaces the job's */
+    DB_UPLOAD_GET,  /* job → all columns */
+    DB_UPLOAD_DROP, /* job */
+    DB_UPLOAD_LEFT, /* place, since → all columns of one whose job is over since then, or gone */
     DB_ADMIN_ADD,   /* all columns; nothing happens when the name is taken */
     DB_ADMIN_COUNT, /* → how many there are */
     DB_ADMIN_FIND,  /* name → all columns */
