@@ -330,7 +330,6 @@ void app_learn_looks(struct app *app)
     if (net_set_looks(app->net, looks, c->count, &err) < 0)
         log_event(LOG_WARN, "looks", "error", err.text, NULL);
     clients_release(app->looks_of);
-    s3_close(app->s3);
     app->looks_of = c;
 }
 

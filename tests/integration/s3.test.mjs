@@ -209,7 +209,7 @@ test('clear errors: credentials, bucket, room', async (t) => {
   assertProblem(await post(bare, { url: link }, '/api/upload-s3'), 501, 'storage_missing');
 });
 
-test('credentials as other programs find them, and nowhere else', async (t) => {
+test('credentials as other programs find them, and nowhere else', async () => {
   const home = path.join(s3.dir, 'home');
   mkdirSync(path.join(home, '.aws'), { recursive: true });
   writeFileSync(
