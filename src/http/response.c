@@ -402,7 +402,7 @@ void http_problem(struct http_response *res, const struct http_request *req, con
         (void)problem_html(&body, req, &shown);
         (void)http_set_header(res, "Content-Security-Policy",
                               "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
-                              "form-action 'none'; frame-ancestors 'none'");
+                              "form-action 'self'; frame-ancestors 'none'");
         (void)http_set_header(res, "Vary", "Accept, Accept-Language");
     } else {
         (void)problem_json(&body, req, &shown);

@@ -418,30 +418,25 @@ static int send_card(struct page *page, const struct auth *who, const struct htt
     page->d = d;
     frame_begin(page->frame, title_of(page));
     add_notice(page);
-    return add_result(page, http_notes(res)->cached, err) < 0 ? -1 : frame_end(page->frame, res, err);
+    return add_result(page, http_notes(res)->cached, err) < 0 ? -1 : frame_send(page->frame, res, err);
 }
 
 int serve_page(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
-    const char *link = http_param(req, "url");
-    const char *lang = http_param(req, "lang");
     auto_(buf) struct buf out = BUF_INIT(FRAME_MAX_BYTES);
+    const struct frame frame = frame_of(req, &out);
     struct listing_wish wish;
     struct auth who;
-    const struct frame frame = {.out = &out,
-                                .locale = http_locale(req),
-                                .chosen = lang && locale_find(lang),
-                                .link = link ? link : ""};
     struct page page = {.app = app, .frame = &frame, .locale = frame.locale, .out = &out};
     if (frame.chosen && !*frame.link) { /* somebody changes the language of the form */
         frame_begin(&frame, NULL);
-        return frame_end(&frame, res, err);
+        return frame_send(&frame, res, err);
     }
     if (auth_admit(app, req, &who, res, err) < 0)
         return -1;
     if (!*frame.link)
         return err_set(err, ERR_BAD_URL, "no url given");
-    int is_list = page_list_wish(link, &wish, err);
+    int is_list = page_list_wish(frame.link, &wish, err);
     if (is_list < 0)
         return -1;
     return is_list ? page_list_send(app, &frame, req, &who, &wish, res, err)

@@ -121,5 +121,5 @@ int page_list_send(struct app *app, const struct frame *frame, const struct http
     add_list(frame, list);
     (void)buf_adds(frame->out, "</article>\n");
     json_decref(list);
-    return frame_end(frame, res, err);
+    return frame_send(frame, res, err);
 }

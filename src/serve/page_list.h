@@ -2,8 +2,8 @@
 #ifndef SLUICE_SERVE_PAGE_LIST_H
 #define SLUICE_SERVE_PAGE_LIST_H
 
+#include "http/frame.h"
 #include "serve/auth.h"
-#include "serve/frame.h"
 #include "site/youtube/listing.h"
 
 /* Whether a text is one of these: 1 yes, 0 no (whatever else it is), -1: words, but too many. */

@@ -36,7 +36,7 @@ test('English has the sentence, and the next step, of every error code of src/ba
 });
 
 test('every text is used, and every text that is used is there', () => {
-  const sources = ['www/index.html', 'src/serve/page.c', 'src/serve/page_list.c', 'src/serve/frame.c', 'src/http/problem.c', ...readdirSync(path.join(root, 'www/js')).filter((file) => file.endsWith('.js')).map((file) => `www/js/${file}`)].map(read).join('\n');
+  const sources = ['www/index.html', 'src/serve/page.c', 'src/serve/page_list.c', 'src/http/frame.c', 'src/http/problem.c', ...readdirSync(path.join(root, 'www/js')).filter((file) => file.endsWith('.js')).map((file) => `www/js/${file}`)].map(read).join('\n');
   const literal = new Set([...sources.matchAll(/['"`]([a-z]+(?:\.[a-z_]+)*)['"`]/g)].map(([, key]) => key));
   const made = [/^error\./, /^next\./, /^group\.(both|video|audio)$/, /^best\./, /^batch\.rule_/, /^downloads\.(pause|resume|retry|cancel)$/];
   for (const key of Object.keys(english))
@@ -63,7 +63,7 @@ for (const [tag, texts] of locales) {
     });
 
     test('placeholders agree; the server fills in one at most', () => {
-      const server = ['page', 'page_list', 'frame'].map((name) => read(`src/serve/${name}.c`)).join('');
+      const server = ['serve/page', 'serve/page_list', 'http/frame'].map((name) => read(`src/${name}.c`)).join('');
       for (const [key, text] of Object.entries(texts)) {
         const model = english[key] ?? english[`${stem(key)}.other`];
         // "one link" may do without its number

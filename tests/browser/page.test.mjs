@@ -289,8 +289,21 @@ describe('without JavaScript', () => {
     const problem = (await stack.info('https://youtu.be/sluicePriv1')).json();
     assert.equal(problem.code, 'private');
     await page.getByText(problem.detail).first().waitFor();
+    assert.equal(await page.inputValue('input[name=url]'), 'https://youtu.be/sluicePriv1', 'the link stays in the box');
+    assert.equal(await page.locator('.problem-retry').count(), 0, 'trying again would not help');
     await page.locator('.problem a').click();
     await page.waitForURL(`${stack.base}/`);
+  }));
+
+  test('where trying again can help, there is a link for it; another link can be asked for at once', () => withOurPage({ javaScriptEnabled: false, refused: 2 }, async (page) => {
+    const target = `/api/v1/page?lang=de&url=${encodeURIComponent('https://youtu.be/sluiceBotc1')}`;
+    await page.goto(stack.base + target);
+    await page.locator('.problem-retry').click();
+    await page.waitForURL((url) => url.searchParams.get('lang') === 'de' && url.searchParams.get('url') === 'https://youtu.be/sluiceBotc1');
+    await page.locator('.problem-retry').waitFor();
+    await page.fill('input[name=url]', demo);
+    await page.keyboard.press('Enter');
+    await page.locator('.best-verb', { hasText: 'Herunterladen' }).waitFor();
   }));
 });
 

@@ -1,5 +1,7 @@
 /* See frame.h. */
-#include "serve/frame.h"
+#include "http/frame.h"
+
+#include <string.h>
 
 #include "http/html.h"
 
@@ -17,42 +19,74 @@ void frame_element(const struct frame *f, const char *before, const char *text, 
 
 void frame_page_url(const struct frame *f, const char *link)
 {
-    (void)buf_adds(f->out, "page?");
+    (void)buf_addf(f->out, "%sapi/v1/page?", f->up);
     if (f->chosen)
         (void)buf_addf(f->out, "lang=%s&amp;", f->locale->tag);
     (void)buf_adds(f->out, "url=");
     (void)html_url_arg(f->out, link);
 }
 
+/* "/api/v1/page" → "./../../". What lies deeper than there is room for is no route of ours. */
+static void fill_up(char up[FRAME_UP_MAX], const char *path)
+{
+    size_t len = 2;
+    memcpy(up, "./", 3);
+    for (const char *p = path; *p && (p = strchr(p + 1, '/')) && len + 3 < FRAME_UP_MAX; len += 3)
+        memcpy(up + len, "../", 4);
+}
+
+struct frame frame_of(const struct http_request *req, struct buf *out)
+{
+    const char *link = req ? http_param(req, "url") : NULL;
+    const char *lang = req ? http_param(req, "lang") : NULL;
+    struct frame f = {.out = out,
+                      .locale = http_locale(req),
+                      .chosen = lang && locale_find(lang),
+                      .link = link ? link : ""};
+    fill_up(f.up, req ? req->path : "");
+    return f;
+}
+
 static void add_head(const struct frame *f, const char *title)
 {
-    (void)buf_addf(f->out, "<!doctype html>\n<html lang=\"%s\" dir=\"%s\">\n", f->locale->tag,
+    struct buf *out = f->out;
+    (void)buf_addf(out, "<!doctype html>\n<html lang=\"%s\" dir=\"%s\">\n", f->locale->tag,
                    frame_words(f, "lang.dir"));
-    (void)buf_adds(f->out, "<head>\n<meta charset=\"utf-8\">\n"
-                           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                           "<meta name=\"referrer\" content=\"no-referrer\">\n"
-                           "<meta name=\"color-scheme\" content=\"light dark\">\n");
+    (void)buf_adds(out, "<head>\n<meta charset=\"utf-8\">\n"
+                        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                        "<meta name=\"referrer\" content=\"no-referrer\">\n"
+                        "<meta name=\"color-scheme\" content=\"light dark\">\n");
+    if (f->refresh_s > 0)
+        (void)buf_addf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", f->refresh_s);
     frame_element(f, "<title>", title ? title : frame_words(f, "headline"), " · Sluice</title>\n");
-    (void)buf_adds(f->out, "<link rel=\"icon\" href=\"../../favicon.svg\" type=\"image/svg+xml\">\n"
-                           "<link rel=\"stylesheet\" href=\"../../vendor/bootstrap.min.css\">\n"
-                           "<link rel=\"stylesheet\" href=\"../../vendor/icons.css\">\n"
-                           "<link rel=\"stylesheet\" href=\"../../sluice.css\">\n</head>\n");
+    (void)buf_addf(out,
+                   "<link rel=\"icon\" href=\"%sfavicon.svg\" type=\"image/svg+xml\">\n"
+                   "<link rel=\"stylesheet\" href=\"%svendor/bootstrap.min.css\">\n"
+                   "<link rel=\"stylesheet\" href=\"%svendor/icons.css\">\n"
+                   "<link rel=\"stylesheet\" href=\"%ssluice.css\">\n</head>\n",
+                   f->up, f->up, f->up, f->up);
+}
+
+static void add_top(const struct frame *f)
+{
+    struct buf *out = f->out;
+    (void)buf_addf(
+        out,
+        "<body>\n<header class=\"top\">\n<a class=\"brand\" href=\"%s\"><img src=\"%sfavicon.svg\" "
+        "alt=\"\" width=\"32\" height=\"32\">Sluice</a>\n",
+        f->up, f->up);
+    frame_element(f, "<nav aria-label=\"", frame_words(f, "nav.site"), "\">");
+    (void)buf_addf(out, "<a href=\"%sdocs/\">", f->up);
+    frame_element(f, "", frame_words(f, "nav.docs"), "</a></nav>\n</header>\n<main class=\"page\">\n");
 }
 
 static void add_form(const struct frame *f)
 {
-    frame_element(
-        f,
-        "<body>\n<header class=\"top\">\n<a class=\"brand\" href=\"../../\"><img src=\"../../favicon.svg\" "
-        "alt=\"\" width=\"32\" height=\"32\">Sluice</a>\n<nav aria-label=\"",
-        frame_words(f, "nav.site"), "\">");
-    frame_element(f, "<a href=\"../../docs/\">", frame_words(f, "nav.docs"),
-                  "</a></nav>\n</header>\n<main class=\"page\">\n");
     frame_element(f, "<h1 class=\"headline\">", frame_words(f, "headline"), "</h1>\n");
-    frame_element(f,
-                  "<form class=\"ask\" action=\"page\" method=\"get\" role=\"search\">\n"
-                  "<label class=\"visually-hidden\" for=\"url\">",
-                  frame_words(f, "ask.label"), "</label>\n");
+    (void)buf_addf(f->out, "<form class=\"ask\" action=\"%sapi/v1/page\" method=\"get\" role=\"search\">\n",
+                   f->up);
+    frame_element(f, "<label class=\"visually-hidden\" for=\"url\">", frame_words(f, "ask.label"),
+                  "</label>\n");
     if (f->chosen)
         (void)buf_addf(f->out, "<input type=\"hidden\" name=\"lang\" value=\"%s\">\n", f->locale->tag);
     (void)buf_adds(f->out,
@@ -72,7 +106,7 @@ static void add_languages(const struct frame *f)
     (void)html_attr(out, frame_words(f, "nav.language"));
     (void)buf_adds(out, "\">\n");
     for (const struct locale *l = locales; l->tag; l++) {
-        (void)buf_addf(out, "<a href=\"page?lang=%s", l->tag);
+        (void)buf_addf(out, "<a href=\"%sapi/v1/page?lang=%s", f->up, l->tag);
         if (*f->link) {
             (void)buf_adds(out, "&amp;url=");
             (void)html_url_arg(out, f->link);
@@ -91,7 +125,7 @@ static void add_foot(const struct frame *f)
     frame_element(f, "</main>\n<footer class=\"foot\"><span>", frame_words(f, "foot.rights"), "</span>\n");
     frame_element(f, "<nav aria-label=\"", frame_words(f, "nav.about"), "\">");
     for (size_t i = 0; i < ARRAY_LEN(links); i++) {
-        (void)buf_addf(f->out, "<a href=\"../../docs/%s\">", links[i][0]);
+        (void)buf_addf(f->out, "<a href=\"%sdocs/%s\">", f->up, links[i][0]);
         frame_element(f, "", frame_words(f, links[i][1]), "</a>");
     }
     (void)buf_adds(f->out, "</nav></footer>\n</body>\n</html>\n");
@@ -100,13 +134,19 @@ static void add_foot(const struct frame *f)
 void frame_begin(const struct frame *f, const char *title)
 {
     add_head(f, title);
+    add_top(f);
     add_form(f);
 }
 
-int frame_end(const struct frame *f, struct http_response *res, struct err *err)
+void frame_end(const struct frame *f)
 {
     add_languages(f);
     add_foot(f);
+}
+
+int frame_send(const struct frame *f, struct http_response *res, struct err *err)
+{
+    frame_end(f);
     if (f->out->failed)
         return err_set(err, ERR_INTERNAL, "page too large");
     (void)http_set_header(res, "Cache-Control", "private, no-store");
