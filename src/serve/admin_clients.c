@@ -59,9 +59,10 @@ int serve_admin_client_data(struct app *app, const struct http_request *req, str
         return -1;
     if (version)
         return send_version(app, version, res, err);
-    if (client_data_read(app, &text, &built_in, err) < 0 ||
-        text_utf8_clean(&clean, buf_str(&text), text.len) < 0)
+    if (client_data_read(app, &text, &built_in, err) < 0)
         return -1;
+    if (text_utf8_clean(&clean, buf_str(&text), text.len) < 0)
+        return err_set(err, ERR_INTERNAL, "out of memory");
     bool good = is_good(&text, &why);
     hash_of(&text, hash);
     json_t *versions = json_array();

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { forkOrigin } from '../origin/origin.mjs';
 import { startStack, until } from '../integration/harness.mjs';
 import { password, signIn as session, totp } from '../integration/room.mjs';
+import { around, diff } from '../../www/js/admin/diff.js';
 import { judge, launch, look, sizes, withPage } from './browser.mjs';
 
 const watch = (id) => `https://www.youtube.com/watch?v=${id}`;
@@ -34,6 +35,22 @@ const open = async (page, tab) => {
   await page.getByRole('heading', { level: 1 }).filter({ hasText: tab }).waitFor();
 };
 const tabsOf = (page) => page.locator('.admin-tabs a').allTextContents();
+
+test('what differs between two texts: both can be made of it again, and what is the same is left out', () => {
+  let seed = 1;
+  const random = (n) => (seed = (seed * 48271) % 0x7fffffff) % n;
+  const text = () => Array.from({ length: random(9) }, () => 'abc'[random(3)]).join('\n');
+  for (let i = 0; i < 2000; i++) {
+    const [before_, after_] = [text(), text()];
+    const rows = diff(before_, after_);
+    assert.equal(rows.filter(([kind]) => kind !== '+').map(([, line]) => line).join('\n'), before_);
+    assert.equal(rows.filter(([kind]) => kind !== '-').map(([, line]) => line).join('\n'), after_);
+    if (before_ === after_) assert.ok(rows.every(([kind]) => kind === ' '));
+  }
+  const long = Array.from({ length: 100 }, (_, i) => `line ${i}`);
+  const shown = around(diff(long.join('\n'), [...long.slice(0, 50), 'new', ...long.slice(51)].join('\n')), 2);
+  assert.deepEqual(shown, [null, [' ', 'line 48'], [' ', 'line 49'], ['-', 'line 50'], ['+', 'new'], [' ', 'line 51'], [' ', 'line 52'], null]);
+});
 
 describe('extraction', () => {
   let next = 0;
