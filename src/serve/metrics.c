@@ -10,6 +10,7 @@
 #include "serve/canary.h"
 #include "serve/outcomes.h"
 #include "serve/serve.h"
+#include "serve/settings.h"
 #include "serve/telegram.h"
 #include "serve/tier.h"
 #include "store/jobs.h"
@@ -304,6 +305,7 @@ static void write_all(struct buf *out, struct app *app)
     came_from(out, app->books);
     gauge(out, "sluice_streams_active", "Streams that move.", streams.streaming + streams.making);
     gauge(out, "sluice_streams_waiting", "Streams that wait for a place.", streams.waiting);
+    gauge(out, "sluice_maintenance", "1: new streams are refused.", settings_maintenance(app));
     slices(out, app);
     telegram(out, app);
     places(out, app);

@@ -361,6 +361,7 @@ test('maintenance: what is new waits, what runs goes on, and everybody is told',
   assert.deepEqual([ready.status, ready.json().status], [200, 'maintenance']);
   assert.equal((await stack.get('/health')).json().maintenance, 'New <disks>, back at 18:00');
 
+  assert.match((await stack.get('/metrics')).text(), /^sluice_maintenance 1$/m);
   await origin.reset();
   assert.equal((await running).complete, true);
   assert.deepEqual(JSON.parse((await tool('maintenance', 'off', '--json')).stdout.toString()).maintenance, false);

@@ -105,6 +105,7 @@ export function form(attributes, send, ...children) {
   node.addEventListener('submit', async (event) => {
     event.preventDefault();
     const go = node.querySelector('[type=submit]');
+    if (!go) return; // a viewer's: it is only looked at
     said.hidden = true;
     go.disabled = true;
     try {
