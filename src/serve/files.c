@@ -116,26 +116,31 @@ static ssize_t read_full(int fd, unsigned char *chunk, size_t room)
     return (ssize_t)len;
 }
 
-/* Reads all of it: 1 it is what was stored, 0 it is not or not there, -1 it cannot be read. */
-static int verify(struct app *app, const struct store_content *c, struct err *err)
+/* Whether what is read there is what was stored: 1, 0, -1 with errno. */
+static int check(int fd, unsigned char *chunk, const struct store_content *c)
 {
     struct sum sum = {0};
     char text[SUM_LEN + 1];
     ssize_t n;
+    while ((n = read_full(fd, chunk, CHUNK_BYTES)) > 0)
+        sum_add(&sum, chunk, (size_t)n);
+    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)sum.all);
+    return n < 0 ? -1 : sum.bytes == c->bytes && strcmp(text, c->reference) == 0;
+}
+
+/* The same; what is not there is not what was stored. `chunk`: CHUNK_BYTES to read into. */
+static int verify(struct app *app, const struct store_content *c, unsigned char *chunk, struct err *err)
+{
     auto_ptr(char) char *path = path_of(app, c->key);
-    auto_ptr(char) char *chunk = malloc(CHUNK_BYTES);
-    if (!path || !chunk)
+    if (!path)
         return err_set(err, ERR_INTERNAL, "out of memory");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : err_set(err, ERR_INTERNAL, "%s: %s", path, strerror(errno));
-    while ((n = read_full(fd, (unsigned char *)chunk, CHUNK_BYTES)) > 0)
-        sum_add(&sum, chunk, (size_t)n);
-    (void)close(fd);
-    if (n < 0)
-        return err_set(err, ERR_INTERNAL, "%s: cannot be read", path);
-    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)sum.all);
-    return sum.bytes == c->bytes && strcmp(text, c->reference) == 0;
+    int rc = fd < 0 ? -(errno != ENOENT) : check(fd, chunk, c);
+    if (rc < 0)
+        (void)err_set(err, ERR_INTERNAL, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
 }
 
 /* ---- The tier ---- */
@@ -281,28 +286,41 @@ int64_t files_remove_strays(struct app *app, struct err *err)
     return count;
 }
 
+/* Of these, as files_verify(). */
+static int verify_some(struct app *app, const struct store_content *rows, int count, unsigned char *chunk,
+                       struct files_findings *out, struct err *err)
+{
+    for (int i = 0; i < count; i++) {
+        int good = verify(app, &rows[i], chunk, err);
+        if (good < 0)
+            return -1;
+        out->good += good;
+        out->damaged += !good;
+        if (!good && (store_content_gone(app->store, &rows[i], err) < 0 || drop(app, &rows[i], err) < 0))
+            return -1;
+    }
+    return 0;
+}
+
 int files_verify(struct app *app, struct files_findings *out, struct err *err)
 {
     struct store_content rows[ROWS_AT_ONCE];
     const struct store_content_which here = {.tier = files_tier.name, .place = app->place};
     char after[STORE_CONTENT_KEY_LEN + 1] = "";
     int count = ROWS_AT_ONCE;
+    int rc = 0;
+    unsigned char *chunk = malloc(CHUNK_BYTES);
     *out = (struct files_findings){0};
-    while (count == ROWS_AT_ONCE) {
+    if (!chunk)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    while (rc == 0 && count == ROWS_AT_ONCE) {
         count = store_content_list(app->store, &here, after, rows, ROWS_AT_ONCE, err);
-        for (int i = 0; i < count; i++) {
-            int good = verify(app, &rows[i], err);
-            if (good < 0)
-                return -1;
-            out->good += good;
-            out->damaged += !good;
-            if (!good && (store_content_gone(app->store, &rows[i], err) < 0 || drop(app, &rows[i], err) < 0))
-                return -1;
-        }
+        rc = count < 0 ? -1 : verify_some(app, rows, count, chunk, out, err);
         if (count > 0)
             memcpy(after, rows[count - 1].key, sizeof after);
     }
-    return count < 0 ? -1 : 0;
+    free(chunk);
+    return rc;
 }
 
 /* ---- Keeping ---- */
@@ -318,31 +336,33 @@ static int next_chunk(struct output *o, unsigned char *chunk, size_t *len, struc
     return 0;
 }
 
-static int copy(const struct tier_keep *k, int fd, struct sum *sum, struct err *err)
+static int copy(const struct tier_keep *k, int fd, unsigned char *chunk, struct sum *sum, struct err *err)
 {
     const uint64_t total = k->content->bytes;
     size_t len = 1;
-    auto_ptr(char) char *chunk = malloc(CHUNK_BYTES);
-    if (!chunk)
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    int full = posix_fallocate(fd, 0, (off_t)total);
-    if (full == ENOSPC || full == EDQUOT || full == EFBIG)
-        return err_set(err, ERR_BUSY, "no room on the disk");
-    if ((full != 0 && ftruncate(fd, (off_t)total) < 0) || make_room(k->app, err) < 0 ||
-        output_begin(k->output, 0, err) < 0)
+    if (output_begin(k->output, 0, err) < 0)
         return -1;
     while (len) {
-        if (next_chunk(k->output, (unsigned char *)chunk, &len, err) < 0)
+        if (next_chunk(k->output, chunk, &len, err) < 0)
             return -1;
-        if (len == 0)
-            break;
         if (io_write_all(fd, chunk, len) < 0)
             return err_set(err, ERR_BUSY, "cannot be written: %s", strerror(errno));
-        sum_add(sum, chunk, len);
+        if (len)
+            sum_add(sum, chunk, len);
         job_progress(k->job, sum->bytes, total, "storing a file");
     }
     return sum->bytes == total ? 0
                                : err_set(err, ERR_SOURCE_CHANGED, "it is not as long as it was said to be");
+}
+
+/* All of its room at once, which counts from now on. */
+static int reserve(const struct tier_keep *k, int fd, struct err *err)
+{
+    const off_t total = (off_t)k->content->bytes;
+    int full = posix_fallocate(fd, 0, total);
+    if (full == ENOSPC || full == EDQUOT || full == EFBIG || (full != 0 && ftruncate(fd, total) < 0))
+        return err_set(err, ERR_BUSY, "no room on the disk");
+    return make_room(k->app, err);
 }
 
 static int store(const struct tier_keep *k, const char *path, const char *tmp, struct buf *reference,
@@ -352,7 +372,11 @@ static int store(const struct tier_keep *k, const char *path, const char *tmp, s
     int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_set(err, ERR_BUSY, "%s: %s", tmp, strerror(errno));
-    int rc = copy(k, fd, &sum, err);
+    unsigned char *chunk = malloc(CHUNK_BYTES);
+    int rc = !chunk                     ? err_set(err, ERR_INTERNAL, "out of memory")
+             : reserve(k, fd, err) == 0 ? copy(k, fd, chunk, &sum, err)
+                                        : -1;
+    free(chunk);
     if (rc == 0 && files_are_sent_by_server(k->app) && fchmod(fd, 0640) < 0)
         rc = err_set(err, ERR_BUSY, "%s: %s", tmp, strerror(errno));
     /* The row must not be there before the bytes, whatever happens to the machine. */

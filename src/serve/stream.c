@@ -717,6 +717,8 @@ static int send_subtitle(struct stream *s, const char *link, const char *wanted,
 int serve_stream_of(struct app *app, const struct http_request *req, const struct stream_ask *ask,
                     struct http_response *res, struct err *err)
 {
+    if (settings_admit(app, err) < 0)
+        return -1;
     auto_ptr(stream) struct stream *s = calloc(1, sizeof *s);
     auto_(token) struct token token = {0};
     const char *data = ask->data;
@@ -725,8 +727,6 @@ int serve_stream_of(struct app *app, const struct http_request *req, const struc
     char address[CIDR_TEXT_MAX];
     if (!s)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    if (settings_admit(app, err) < 0)
-        return -1;
     s->app = app;
     atomic_init(&s->holders, 1);
     s->exchange = http_exchange_of(res);

@@ -38,7 +38,7 @@ const char *tier_from_name(unsigned from)
 unsigned tier_from_of(const struct tier *tier)
 {
     unsigned i = 0;
-    while (tiers[i] != tier)
+    while (i + 1 < ARRAY_LEN(tiers) && tiers[i] != tier)
         i++;
     return TIER_FROM_TIERS + i;
 }
