@@ -1,16 +1,13 @@
 /* GET/HEAD /api/v1/stream: the bytes of one choice. `data=TOKEN`, or `url=` with `choice=` (default: best).
- * Beside either, `codec=` (h264, av1, vp9) and `container=` (mp4, webm) narrow it down; for files we make:
- * `lang=` of the sound, `start=` and `end=` (seconds or [hh:]mm:ss), `metadata=0`, `layout=fragmented`,
- * `subs=` of languages (serve/subtitles.h). Beside subtitles: `format=`.
- */
+ * Beside either what asked.h says; beside subtitles: `format=`. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "http/names.h"
 #include "http/range.h"
+#include "serve/asked.h"
 #include "serve/auth.h"
 #include "serve/books.h"
 #include "serve/budget.h"
@@ -39,17 +36,12 @@ struct stream {
     struct http_exchange *exchange;
     const struct http_request *req;
     struct http_response *res;
-    /* What was asked for: copies, as a renewal may still need them when the request is gone. */
-    const char *link;
-    const char *wanted;
-    struct choice_wish wish;
-    const char *subs; /* wanted in the file; NULL: none */
-    bool again;       /* begun with anew, as the source had changed */
+    struct asked asked;
+    bool again; /* begun with anew, as the source had changed */
 
     struct description *description;
     struct choice choice;
     struct subtitle_set subtitles;
-    struct merge_opts merge;
     struct planned planned;  /* either this, */
     struct made *made;       /* or this, for what libav makes, or neither: the source does not say its size */
     const char *etag;        /* borrowed from either; "": none */
@@ -103,10 +95,7 @@ static void drop(void *ctx)
     if (atomic_fetch_sub(&s->holders, 1) > 1)
         return;
     forget(s);
-    const char *const texts[] = {s->link,          s->wanted,     s->subs,
-                                 s->wish.language, s->wish.codec, s->wish.container};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        free((char *)(uintptr_t)texts[i]);
+    asked_fini(&s->asked);
     free(s);
 }
 
@@ -121,26 +110,27 @@ DEFINE_AUTO_PTR(stream, drop_stream)
 static int prepare(struct stream *s, struct err *err)
 {
     s->etag = "";
-    if (serve_describe_for(s->app, &s->who, s->link, s->res, &s->description, err) < 0 || !s->description ||
-        choice_find(s->description, s->wanted, &s->wish, &s->choice, err) < 0)
+    if (serve_describe_for(s->app, &s->who, s->asked.link, s->res, &s->description, err) < 0 ||
+        !s->description || choice_find(s->description, s->asked.wanted, &s->asked.wish, &s->choice, err) < 0)
         return -1;
     struct http_notes *notes = http_notes(s->res);
     http_note(notes->choice, sizeof notes->choice, s->choice.id);
-    if ((s->merge.start_ms || s->merge.end_ms) && s->choice.make != CHOICE_SPLICE)
+    if ((s->asked.merge.start_ms || s->asked.merge.end_ms) && s->choice.make != CHOICE_SPLICE)
         return err_set(err, ERR_BAD_REQUEST, "only files that are made here can be cut");
-    if (s->subs && (s->choice.make != CHOICE_SPLICE || s->choice.kind != FORMAT_MUXED))
+    if (s->asked.subs && (s->choice.make != CHOICE_SPLICE || s->choice.kind != FORMAT_MUXED))
         return err_set(err, ERR_BAD_REQUEST, "subtitles go into files of picture and sound made here");
-    if (s->subs && subtitle_set_get(s->app, s->description, s->subs, &s->subtitles, err) < 0)
+    if (s->asked.subs && subtitle_set_get(s->app, s->description, s->asked.subs, &s->subtitles, err) < 0)
         return -1;
     const struct planned_wish wish = {
-        .link = s->link,
-        .wish = &s->wish,
+        .link = s->asked.link,
+        .wish = &s->asked.wish,
         .description = &s->description,
         .choice = &s->choice,
-        .opts = &s->merge,
+        .opts = &s->asked.merge,
     };
     struct shape shape;
-    if (shape_find(s->app, &wish, s->subs || s->merge.start_ms || s->merge.end_ms, &shape, err) < 0)
+    if (shape_find(s->app, &wish, s->asked.subs || s->asked.merge.start_ms || s->asked.merge.end_ms, &shape,
+                   err) < 0)
         return -1;
     s->planned = shape.planned;
     s->made = shape.made;
@@ -154,11 +144,11 @@ static int prepare(struct stream *s, struct err *err)
 static struct keep_what kept_of(const struct stream *s)
 {
     return (struct keep_what){
-        .link = s->link,
+        .link = s->asked.link,
         .description = s->description,
         .choice = &s->choice,
-        .wish = &s->wish,
-        .opts = &s->merge,
+        .wish = &s->asked.wish,
+        .opts = &s->asked.merge,
         .etag = s->etag,
         .length = s->length,
     };
@@ -302,8 +292,8 @@ static int start_source(struct stream *s, struct err *err)
 {
     s->mend = (struct mend){
         .app = s->app,
-        .link = s->link,
-        .wish = &s->wish,
+        .link = s->asked.link,
+        .wish = &s->asked.wish,
         .description = &s->description,
         .choice = &s->choice,
         .length = s->length,
@@ -630,72 +620,6 @@ static void begin_anew(void *ctx)
         http_exchange_end(s->exchange, rc < 0 ? &err : NULL);
 }
 
-/* "90", "1:30", "0:01:30.5" → ms; -1: not a time. */
-static int parse_time(const char *text, uint64_t *ms)
-{
-    uint64_t seconds = 0;
-    uint64_t fraction = 0;
-    const char *dot = strchr(text, '.');
-    size_t digits = dot ? strlen(dot + 1) : 0;
-    if (dot && (digits > 3 || text_parse_u64(dot + 1, 0, 999, &fraction) < 0))
-        return -1;
-    for (; digits && digits < 3; digits++)
-        fraction *= 10;
-    const char *end = dot ? dot : text + strlen(text);
-    for (int parts = 0; parts < 3; parts++) {
-        uint64_t n;
-        size_t len = strcspn(text, ":.");
-        /* only the first part may go over its place: 90:00 is an hour and a half */
-        if (text_parse_u64n(text, len, 0, parts ? 59 : 1000000, &n) < 0)
-            return -1;
-        seconds = seconds * 60 + n;
-        text += len;
-        if (text == end) {
-            *ms = seconds * 1000 + fraction;
-            return 0;
-        }
-        text++;
-    }
-    return -1;
-}
-
-static int own(const char **to, const char *text, struct err *err)
-{
-    *to = text ? strdup(text) : NULL;
-    return text && !*to ? err_set(err, ERR_INTERNAL, "out of memory") : 0;
-}
-
-static int read_options(struct stream *s, struct err *err)
-{
-    const struct http_request *req = s->req;
-    const char *start = http_param(req, "start");
-    const char *end = http_param(req, "end");
-    const char *metadata = http_param(req, "metadata");
-    const char *layout = http_param(req, "layout");
-    if (own(&s->wish.language, http_param(req, "lang"), err) < 0 ||
-        own(&s->wish.codec, http_param(req, "codec"), err) < 0 ||
-        own(&s->wish.container, http_param(req, "container"), err) < 0)
-        return -1;
-    if (s->wish.codec && !choice_codec_known(s->wish.codec))
-        return err_set(err, ERR_BAD_REQUEST, "codec is h264, av1 or vp9");
-    if ((start && parse_time(start, &s->merge.start_ms) < 0) ||
-        (end && parse_time(end, &s->merge.end_ms) < 0))
-        return err_set(err, ERR_BAD_REQUEST, "start and end are seconds or [hh:]mm:ss");
-    if (end && s->merge.end_ms <= s->merge.start_ms)
-        return err_set(err, ERR_BAD_REQUEST, "end must lie after start");
-    if (layout && strcmp(layout, "fragmented") != 0 && strcmp(layout, "progressive") != 0)
-        return err_set(err, ERR_BAD_REQUEST, "layout is progressive or fragmented");
-    s->merge.fragmented = layout && strcmp(layout, "fragmented") == 0;
-    const char *subs = http_param(req, "subs");
-    if (subs && *subs && own(&s->subs, subs, err) < 0)
-        return -1;
-    s->merge.subtitles = &s->subtitles;
-    if (s->subs && s->merge.fragmented)
-        return err_set(err, ERR_BAD_REQUEST, "subtitles need the progressive layout");
-    s->merge.no_tags = metadata && strcmp(metadata, "0") == 0;
-    return 0;
-}
-
 /* A link for one delivery. Only looking at it takes nothing. */
 static int begin_once(struct stream *s, const struct token *token, const char *address, struct err *err)
 {
@@ -747,9 +671,10 @@ int serve_stream_of(struct app *app, const struct http_request *req, const struc
         return err_set(err, ERR_BAD_URL, "neither data nor url given");
     if (wanted && is_subtitle_choice(wanted))
         return send_subtitle(s, link, wanted, err);
-    if (own(&s->link, link, err) < 0 || own(&s->wanted, wanted && *wanted ? wanted : "best", err) < 0)
+    if (asked_read(&s->asked, req, link, wanted, err) < 0)
         return -1;
-    return read_options(s, err) < 0 ? -1 : find_and_send(s, err);
+    s->asked.merge.subtitles = &s->subtitles;
+    return find_and_send(s, err);
 }
 
 int serve_stream(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)

@@ -702,7 +702,7 @@ describe('kept files are handed over to', { concurrency: 3 }, () => {
           assert.deepEqual(told(kept), told(plain), what);
           if (kept.status !== 304) assert.equal(kept.headers['x-sluice-cache'], 'files', what);
         }
-        assert.deepEqual((await origin.requests()).filter(({ path: asked }) => asked === '/videoplayback'), []);
+        assert.deepEqual((await origin.requests()).filter((entry) => entry.path === '/videoplayback'), []);
         // What lies there is for nobody who is not sent there.
         assert.equal((await request(s.base, '/.sluice-outputs/')).status, 404);
         const sent = (await request(s.base, '/media/metrics')).text();

@@ -38,7 +38,7 @@ const tool = (...args) =>
 
 // Downloads it until it is kept; → the last answer from the source, and the file.
 async function keep(address) {
-  const before = await stored();
+  const count = await stored();
   const files = outputs();
   let fresh;
   for (let i = 0; i < 2; i++) {
@@ -46,7 +46,7 @@ async function keep(address) {
     assert.equal(fresh.status, 200, fresh.text().slice(0, 300));
     assert.equal(fresh.headers['x-sluice-cache'], 'source');
   }
-  await until(async () => (await stored()) === before + 1, `a kept file\n${stack.log().slice(-500)}`, 10000);
+  await until(async () => (await stored()) === count + 1, `a kept file\n${stack.log().slice(-500)}`, 10000);
   const file = outputs().find((name) => !files.includes(name));
   return { fresh, file };
 }
@@ -113,16 +113,16 @@ describe('a file that is downloaded again and again', () => {
       { method: 'HEAD' },
       { method: 'HEAD', headers: { range: 'bytes=7-8' } },
     ];
-    const before = [];
-    for (const options of asked) before.push(await stack.get(address, options));
+    const fresh = [];
+    for (const options of asked) fresh.push(await stack.get(address, options));
     await keep(address);
     for (const [i, options] of asked.entries()) {
       const kept = await stack.get(address, options);
       const what = JSON.stringify(options);
-      assert.equal(kept.status, before[i].status, what);
+      assert.equal(kept.status, fresh[i].status, what);
       if (kept.status >= 400) continue;
-      assert.ok(kept.body.equals(before[i].body), what);
-      assert.deepEqual(visible(kept), visible(before[i]), what);
+      assert.ok(kept.body.equals(fresh[i].body), what);
+      assert.deepEqual(visible(kept), visible(fresh[i]), what);
       if (kept.status !== 304) assert.equal(kept.headers['x-sluice-cache'], 'files', what);
     }
   });
@@ -137,13 +137,13 @@ describe('a file that is downloaded again and again', () => {
 
   test('clips, parts that are not the end, and what has no version are not counted', async () => {
     const rows = () => stack.sql('SELECT count(*) FROM content_cache');
-    const before = await rows();
+    const known = await rows();
     for (let i = 0; i < 3; i++) {
       await stack.get(target('sluiceDemo1', '720p-mp4', { start: '3', end: '9' }));
       await stack.get(target('sluiceVers1', '720p-mp4'));
       await stack.get(target('sluiceChap1', '720p-mp4'), { headers: { range: 'bytes=0-99999' } });
     }
-    assert.equal(await rows(), before);
+    assert.equal(await rows(), known);
   });
 
   test('nobody can order such a job', async () => {
