@@ -87,6 +87,12 @@ static json_t *maintenance_json(const struct app *app)
     return settings_maintenance(app) ? json_string(app->config.maintenance_message) : json_null();
 }
 
+/* Where a file can be sent instead of to whoever asks (jobs). */
+static json_t *uploads_json(const struct app *app)
+{
+    return app->s3 ? json_pack("[s]", "s3") : json_array();
+}
+
 int serve_health(struct app *app, const struct http_request *req, struct http_response *res, struct err *err)
 {
     (void)req;
@@ -103,7 +109,7 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
     ok = live_count(app->live, &streams, &why) == 0 && ok;
     clock_format_utc(clock_unix_s(), now, sizeof now);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:o, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o, s:s}",
+        "{s:s, s:s, s:s, s:o, s:[s,s], s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i}, s:s, s:I, s:o, s:s, s:o}",
         "status",
         !ok                         ? "degraded"
         : settings_maintenance(app) ? "maintenance"
@@ -113,6 +119,7 @@ int serve_health(struct app *app, const struct http_request *req, struct http_re
         (int)counts.waiting, "conversions", "max", (int)made.max, "active", (int)made.active, "waiting",
         (int)made.waiting, "streams", "streaming", (int)streams.streaming, "making", (int)streams.making,
         "waiting", (int)streams.waiting, "sandbox", sandbox_level(&app->sandbox), "processes",
-        (json_int_t)processes, "memory", memory_json(&memory), "telegram", telegram_text(app));
+        (json_int_t)processes, "memory", memory_json(&memory), "telegram", telegram_text(app), "uploads",
+        uploads_json(app));
     return send_json(res, root, err);
 }

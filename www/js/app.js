@@ -1,6 +1,6 @@
 /* The page: one box, then what the link leads to, then the file. Every address is relative to the page's own, so
  * that it works in any folder. */
-import { ask, linksIn, maintenance } from './api.js';
+import { ask, linksIn, serverState } from './api.js';
 import { batchCard, MOST } from './batch.js';
 import { resultCard, skeleton, titleOf } from './card.js';
 import { button, el, plain, say } from './dom.js';
@@ -78,7 +78,7 @@ async function look(url, again = false) {
     lookList(url, again);
     return;
   }
-  const [answer, pause] = await Promise.all([answerOf(url, 'info', { url }), maintenance()]);
+  const [answer, { pause, uploads }] = await Promise.all([answerOf(url, 'info', { url }), serverState()]);
   if (answer?.problem) {
     showProblem(answer.problem, () => look(url, true));
   } else if (answer) {
@@ -87,7 +87,7 @@ async function look(url, again = false) {
     document.title = `${titleOf(info)} · Sluice`;
     say(t('say.found', { title: titleOf(info) }));
     const toList = () => (listOf(url) ? button('link-button', t('card.list'), () => lookList(url)) : null);
-    show(() => [pause ? notice(pause) : null, resultCard(info, toList())].filter(Boolean), '.result-title');
+    show(() => [pause ? notice(pause) : null, resultCard(info, toList(), uploads)].filter(Boolean), '.result-title');
   }
 }
 

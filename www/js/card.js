@@ -215,8 +215,8 @@ function makeSizesExact(card, { choices = [], duration_s }, best) {
   setTimeout(() => card.isConnected && [best, ...choices].filter((choice) => choice && rowOf(choice) && isCheap(choice)).forEach(askFor));
 }
 
-/* `listLink`: the way to the playlist the video was found in, or null. */
-export function resultCard(info, listLink = null) {
+/* `listLink`: the way to the playlist the video was found in, or null. `uploads`: where the server can send it. */
+export function resultCard(info, listLink = null, uploads = []) {
   const formats = formatsOf(info);
   const groups = { both: [], video: [], audio: [] };
   for (const choice of info.choices ?? [])
@@ -235,7 +235,7 @@ export function resultCard(info, listLink = null) {
       el('ul', { class: 'choices' }, ...choices.map((choice) => choiceRow(choice, formats, choice === best, titleOf(info))))));
   const card = el('article', { class: 'result' },
     el('header', { class: 'result-head' }, thumbnail(info), about(info, bestLink, listLink)),
-    bestHref ? moreOf(info, best, bestHref, groupOf(best, formats)) : null, ...lists,
+    bestHref ? moreOf(info, best, bestHref, groupOf(best, formats), uploads) : null, ...lists,
     subtitleGroup(info.subtitles ?? []), chapterGroup(info));
   makeSizesExact(card, info, best);
   return card;

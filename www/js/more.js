@@ -3,6 +3,7 @@ import { groupOfRows, nameOf, saveOnClick, titleOf } from './card.js';
 import { button, copyButton, copyText, el, plain, say } from './dom.js';
 import { humanDuration, secondsIn } from './human.js';
 import { t } from './i18n.js';
+import { uploadPart } from './upload.js';
 import { qrPicture } from './qr.js';
 
 /* Whether a part can be cut out of that choice. */
@@ -81,8 +82,9 @@ function sharePart(info, href) {
       copyButton(line, t('more.copy_curl'), t('more.copy_curl'), 'more-copy')));
 }
 
-export const moreOf = (info, best, href, group) => el('details', { class: 'more' },
-  el('summary', null, t('more.title')), previewPart(info, href, group), clipPart(info, best, href), sharePart(info, href));
+export const moreOf = (info, best, href, group, uploads) => el('details', { class: 'more' },
+  el('summary', null, t('more.title')), previewPart(info, href, group), clipPart(info, best, href), sharePart(info, href),
+  uploads.includes('s3') ? uploadPart(info, best) : null);
 
 /* A chapter leads to the part it is. */
 export function chapterGroup(info) {
