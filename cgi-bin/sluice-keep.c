@@ -108,6 +108,16 @@ static size_t child_bytes(const struct child *c)
     return strtoul(after_size, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Of all its threads; 0 unknown. */
+static int64_t child_cpu_ms(const struct child *c)
+{
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid(c->pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
+        return 0;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static bool is_over(const struct child *c, int64_t until_ms)
 {
     return now_ms() > until_ms || child_bytes(c) > c->max_bytes;
@@ -135,10 +145,8 @@ static enum frame_op child_move(const struct child *c, short way, void *data, si
 
 /* Asks the child. On FRAME_DONE *answer is its head and *text (free()) what follows. */
 static enum frame_op child_ask(const struct child *c, struct frame *question, char *asked,
-                               struct frame *answer, char **text)
+                               struct frame *answer, char **text, int64_t until_ms)
 {
-    uint32_t limit_ms = question->limit_ms < LIMIT_MAX_MS ? question->limit_ms : LIMIT_MAX_MS;
-    int64_t until_ms = now_ms() + limit_ms;
     enum frame_op end = child_move(c, POLLOUT, question, sizeof *question, until_ms);
     if (end == FRAME_DONE)
         end = child_move(c, POLLOUT, asked, question->len, until_ms);
@@ -166,7 +174,13 @@ static bool serve(struct child *resident)
     bool there = asked && frame_read(0, asked, question.len);
     if (there) {
         struct child *c = question.op == FRAME_PREPARE ? &once : resident;
-        enum frame_op end = child_start(c) == 0 ? child_ask(c, &question, asked, &answer, &text) : FRAME_DIED;
+        int64_t limit_ms = question.limit_ms < LIMIT_MAX_MS ? question.limit_ms : LIMIT_MAX_MS;
+        bool runs = child_start(c) == 0;
+        int64_t cpu_ms = runs ? child_cpu_ms(c) : 0;
+        int64_t until_ms = now_ms() + limit_ms;
+        enum frame_op end = runs ? child_ask(c, &question, asked, &answer, &text, until_ms) : FRAME_DIED;
+        if (end == FRAME_KILLED && now_ms() > until_ms && child_cpu_ms(c) - cpu_ms < limit_ms / 2)
+            end = FRAME_STARVED;
         if (end != FRAME_DONE) {
             child_end(c);
             answer = (struct frame){.op = end};

@@ -1,11 +1,10 @@
 /* See ticker.h. */
 #include "base/ticker.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "base/thread.h"
 
 struct ticker {
     void (*tick)(void *ctx);
@@ -20,14 +19,7 @@ struct ticker {
 /* True when it is time to end. */
 static bool wait_turn(struct ticker *t)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += t->every_ms / 1000;
-    until.tv_nsec += t->every_ms % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
+    struct timespec until = thread_time_after(t->every_ms);
     (void)pthread_mutex_lock(&t->lock);
     for (int rc = 0; !t->stopping && !t->hurried && rc == 0;)
         rc = pthread_cond_timedwait(&t->changed, &t->lock, &until);
@@ -54,26 +46,16 @@ static void destroy(struct ticker *t)
 
 int ticker_start(struct ticker **out, unsigned every_ms, void (*tick)(void *ctx), void *ctx, struct err *err)
 {
-    pthread_condattr_t monotonic;
-    sigset_t all;
-    sigset_t before;
     struct ticker *t = calloc(1, sizeof *t);
-    if (!t || pthread_condattr_init(&monotonic) != 0) {
+    if (!t || thread_cond_init(&t->changed) != 0) {
         free(t);
         return err_set(err, ERR_INTERNAL, "out of memory");
     }
     t->tick = tick;
     t->ctx = ctx;
     t->every_ms = every_ms;
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&t->lock, NULL);
-    (void)pthread_cond_init(&t->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    (void)sigfillset(&all); /* signals are for the thread that serves */
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&t->thread, NULL, work, t);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0) {
+    if (thread_start(&t->thread, work, t) != 0) {
         destroy(t);
         return err_set(err, ERR_INTERNAL, "cannot start a thread");
     }

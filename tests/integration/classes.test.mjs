@@ -2,7 +2,7 @@
 // stand-in, checked for completeness against the code and the profiles; every reason by its words; every rule of
 // fallback; and the recoveries, here or by name where they are tested.
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
@@ -67,6 +67,8 @@ let scratch;
 before(async () => {
   origin = await forkOrigin();
   scratch = scratchDir();
+  // No company for slow ones: on a busy machine all are.
+  writeFileSync(path.join(scratch, 'clients.json'), JSON.stringify({ ...profiles, adaptive: { ...profiles.adaptive, hedge_after_ms: 0 } }));
 });
 beforeEach(() => origin.reset());
 after(async () => {
@@ -76,11 +78,20 @@ after(async () => {
 
 let next = 0;
 async function extract(link, ...args) {
+  // A script that does not get to run on a busy machine is given up, as a hostile one is: that is not what is tested here.
+  for (let left = 3; ; left--) {
+    const found = await extractOnce(link, ...args);
+    if (left === 1 || !found.whys.some((why) => /does not solve/.test(why))) return found;
+  }
+}
+
+async function extractOnce(link, ...args) {
   const done = await run(path.join(programs, 'sluice'), ['extract', '--trace', '--json', ...args, link], {
-    env: programEnv(scratch, { PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile, SLUICE_DATA_DIR: path.join(scratch, `data${next++}`) }),
+    env: programEnv(scratch, { PROXY_URL: origin.proxyUrl, SLUICE_UPSTREAM_CA_FILE: origin.caFile, SLUICE_DATA_DIR: path.join(scratch, `data${next++}`), SLUICE_CLIENTS_FILE: path.join(scratch, 'clients.json') }),
   });
   const { code, trace } = JSON.parse(done.stdout);
-  return { code, said: trace.filter(({ step }) => step === 'outcome').map(({ client, outcome }) => `${client} ${outcome}`) };
+  const outcomes = trace.filter(({ step }) => step === 'outcome');
+  return { code, said: outcomes.map(({ client, outcome }) => `${client} ${outcome}`), whys: outcomes.map(({ why }) => why) };
 }
 
 // A few at a time: each is a program that starts.
@@ -96,7 +107,8 @@ test('every class of answer has a case, and is told as it should be; every rule 
   const seen = new Set();
   const used = new Set();
   await each(cases, async ([what, id, code, said]) => {
-    assert.deepEqual(await extract(watch(id)), { code, said }, what);
+    const found = await extract(watch(id));
+    assert.deepEqual({ code: found.code, said: found.said }, { code, said }, `${what}: ${found.whys.join('; ')}`);
     for (const one of said) {
       const [client, outcome] = one.split(' ');
       seen.add(outcome);

@@ -223,6 +223,8 @@ export function makeYoutube({ media, settings }) {
     };
   }
 
+  const microformat = { playerMicroformatRenderer: { publishDate: '2026-01-31T09:15:00-08:00', uploadDate: '2026-01-30T21:00:00-08:00', category: 'Education', isUnlisted: false } };
+
   function playerAnswer(id, asker) {
     const video = videoOf(id);
     const context = {
@@ -266,7 +268,7 @@ export function makeYoutube({ media, settings }) {
       ...captionsOf(id, video),
       ...(video.storyboards && { storyboards: { playerStoryboardSpecRenderer: { spec: video.storyboards(id) } } }),
       ...details(id, video),
-      ...(asker.client === 'WEB' && { microformat: { playerMicroformatRenderer: { publishDate: '2026-01-31T09:15:00-08:00', uploadDate: '2026-01-30T21:00:00-08:00', category: 'Education', isUnlisted: false } } }),
+      ...(asker.client === 'WEB' && { microformat }),
       trackingParams: 'CAAQu2kiEwj',
     };
   }
@@ -311,6 +313,8 @@ export function makeYoutube({ media, settings }) {
     const asker = readAsker(seen);
     if (asker.refused) return asker.refused;
     if (seen.url.pathname.endsWith('/visitor_id')) return answerJson(200, { responseContext: { visitorData: asker.visitor } });
+    if (seen.url.pathname.endsWith('/player') && seen.url.searchParams.get('$fields') === 'microformat')
+      return answerJson(200, asker.known && asker.client === 'WEB' && videoOf(seen.body.videoId)?.formats ? { microformat } : {});
     if (seen.url.pathname.endsWith('/player')) return answerJson(200, playerAnswer(seen.body.videoId, asker));
     if (seen.url.pathname.endsWith('/reel/reel_item_watch')) {
       const playerResponse = playerAnswer(seen.body.playerRequest?.videoId, asker);

@@ -89,8 +89,15 @@ struct client_lists {
     const char *search_params;             /* videos only */
 };
 
+/* How the day a video came out is asked for: see date.h. */
+struct client_dates {
+    const char *client; /* the key of the one to ask as */
+    const char *path;   /* with query */
+};
+
 struct clients {
     int visitor_ttl_s;
+    struct client_dates dates;
     struct client_lists lists;
     struct client_media_hosts media_hosts;
     struct client_adaptive adaptive;

@@ -31,7 +31,7 @@ struct member {
 /* What is only walked, not kept. */
 struct root_members {
     int version, visitor_ttl_s;
-    const json_t *clients, *order, *fallback, *reasons, *adaptive, *media_hosts, *lists;
+    const json_t *clients, *order, *fallback, *reasons, *adaptive, *media_hosts, *lists, *dates;
 };
 struct client_members {
     struct client client;
@@ -68,6 +68,12 @@ static const struct member root_table[] = {
     {"adaptive", WANT_OBJECT, true, offsetof(struct root_members, adaptive)},
     {"media_hosts", WANT_OBJECT, true, offsetof(struct root_members, media_hosts)},
     {"lists", WANT_OBJECT, true, offsetof(struct root_members, lists)},
+    {"dates", WANT_OBJECT, true, offsetof(struct root_members, dates)},
+};
+static const struct member dates_table[] = {
+    NOTE,
+    MEMBER(WANT_TEXT, client_dates, client),
+    MEMBER(WANT_TEXT, client_dates, path),
 };
 static const struct member lists_table[] = {
     NOTE,
@@ -501,6 +507,18 @@ static int take_lists(struct clients *out, const json_t *object, struct err *err
     return 0;
 }
 
+static int take_dates(struct clients *out, const json_t *object, struct err *err)
+{
+    struct client_dates *d = &out->dates;
+    *d = (struct client_dates){"web",
+                               "/youtubei/v1/player?prettyPrint=false&$fields=microformat"}; /* the same */
+    if (object && take_members(dates_table, ARRAY_LEN(dates_table), object, d, "dates", err) < 0)
+        return -1;
+    return d->path[0] == '/' && is_plain(d->path, false)
+               ? 0
+               : wrong(err, "dates.path", "expected a path that begins with /");
+}
+
 static int take_root(struct clients *out, struct err *err)
 {
     struct root_members m = {.version = 0};
@@ -512,7 +530,7 @@ static int take_root(struct clients *out, struct err *err)
     if (take_clients(out, m.clients, err) < 0 || take_order(out, m.order, err) < 0 ||
         take_rules(out, m.fallback, err) < 0 || take_reasons(out, m.reasons, err) < 0 ||
         take_adaptive(out, m.adaptive, err) < 0 || take_media_hosts(out, m.media_hosts, err) < 0 ||
-        take_lists(out, m.lists, err) < 0)
+        take_lists(out, m.lists, err) < 0 || take_dates(out, m.dates, err) < 0)
         return -1;
     return 0;
 }

@@ -1,16 +1,12 @@
 /* See date.h. */
 #include "site/youtube/date.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "site/youtube/challenges/challenges.h"
+#include "base/thread.h"
 #include "site/youtube/innertube.h"
-#include "site/youtube/path.h"
 #include "site/youtube/player.h"
 
 enum { DAY_MAX = 16, KEY_MAX = 32, KEEP_S = 30 * 86400 };
@@ -51,30 +47,20 @@ static bool recall(const struct date *date, struct description *d)
            description_set_day(d, buf_str(&kept)) == 0 && d->published;
 }
 
-/* As that client it is asked for everything; what is of use is the day. */
-static int ask(const struct date *date, const struct client *client, struct description *d)
+static int ask(const struct date *date, struct description *d)
 {
-    struct err err = {.code = ERR_OK};
-    struct visitor visitor;
-    struct fill fill;
-    struct player_script script = {.signature_timestamp = 0};
-    json_t *player = NULL;
-    if ((client->needs_js && date->env.js &&
-         challenges_player(&date->env, client->user_agent, &script, &err) < 0) ||
-        innertube_visitor_get(&date->env, date->clients, client, &visitor, &err) < 0 ||
-        fill_init(&fill, client, date->id, visitor.data) < 0)
-        return -1;
-    fill.signature_timestamp = script.signature_timestamp;
-    int rc = innertube_player(&date->env, &fill, &player, &err);
-    if (rc == 0 && !path_text(player, "microformat.playerMicroformatRenderer.publishDate") &&
-        innertube_visitor_adopt(&visitor, player)) {
-        json_decref(steal(&player)); /* as youtube.c does it: the answer has the visitor who is believed */
-        innertube_visitor_put(&date->env, date->clients, client, &visitor);
-        rc = innertube_player(&date->env, &fill, &player, &err);
-    }
+    const struct client_dates *how = &date->clients->dates;
+    const struct client *client = clients_find(date->clients, how->client);
+    struct err ignored = {.code = ERR_OK};
+    json_t *answer = NULL;
+    json_t *more = json_pack("{s:s, s:b, s:b}", "videoId", date->id, "contentCheckOk", 1, "racyCheckOk", 1);
+    int rc = client && more
+                 ? innertube_ask(&date->env, date->clients, client, how->path, more, &answer, &ignored)
+                 : -1;
     if (rc == 0)
-        rc = player_read_day(player, d);
-    json_decref(player);
+        rc = player_read_day(answer, d);
+    json_decref(more);
+    json_decref(answer);
     return rc;
 }
 
@@ -82,9 +68,8 @@ static void *work(void *arg)
 {
     struct date *date = arg;
     char key[KEY_MAX];
-    const struct client *client = clients_find(date->clients, date->clients->lists.client);
-    struct description *d = client ? description_new() : NULL;
-    if (d && ask(date, client, d) == 0 && d->published && date->under->put) {
+    struct description *d = description_new();
+    if (d && ask(date, d) == 0 && d->published && date->under->put) {
         key_of(date, key);
         date->under->put(date->under->memo_ctx, key, d->published, clock_unix_s() + KEEP_S);
     }
@@ -94,17 +79,6 @@ static void *work(void *arg)
     (void)pthread_cond_signal(&date->changed);
     (void)pthread_mutex_unlock(&date->lock);
     return NULL;
-}
-
-static int start(struct date *date)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all); /* signals are for the thread that serves */
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    date->has_thread = pthread_create(&date->thread, NULL, work, date) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return date->has_thread ? 0 : -1;
 }
 
 static void date_free(struct date *date)
@@ -117,9 +91,8 @@ static void date_free(struct date *date)
 
 struct date *date_begin(const struct site_env *env, const struct clients *clients, const char *id)
 {
-    pthread_condattr_t monotonic;
     struct date *date = env->date_wait_ms > 0 && !env->only_client ? calloc(1, sizeof *date) : NULL;
-    if (!date || pthread_condattr_init(&monotonic) != 0) {
+    if (!date || thread_cond_init(&date->changed) != 0) {
         free(date);
         return NULL;
     }
@@ -129,34 +102,24 @@ struct date *date_begin(const struct site_env *env, const struct clients *client
     date->env = *env;
     date->env.call = date_call;
     date->env.call_ctx = date;
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&date->lock, NULL);
-    (void)pthread_cond_init(&date->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
     date->found = description_new();
     if (date->found && recall(date, date->found)) {
         date->ended = true;
         return date;
     }
     description_free(steal(&date->found));
-    if (start(date) < 0) {
-        date_free(date);
-        return NULL;
-    }
-    return date;
+    date->has_thread = thread_start(&date->thread, work, date) == 0;
+    if (date->has_thread)
+        return date;
+    date_free(date);
+    return NULL;
 }
 
 /* False: it did not end in time. */
 static bool await(struct date *date, int wait_ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
+    struct timespec until = thread_time_after((unsigned)wait_ms);
     (void)pthread_mutex_lock(&date->lock);
     for (int rc = 0; !date->ended && rc == 0;)
         rc = pthread_cond_timedwait(&date->changed, &date->lock, &until);

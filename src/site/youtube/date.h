@@ -1,4 +1,4 @@
-/* The day a video came out. Only one client of the site tells it (clients.json, "lists"), and that is none of
+/* The day a video came out. Only one client of the site tells it (clients.json, "dates"), and that is none of
  * those that give good media: so it is asked beside them, where the operator wants to know, and given up when
  * it is later than they are and the patience he allows (site_env.date_wait_ms). What was learnt is
  * remembered: it does not change. */

@@ -1,9 +1,7 @@
 /* See hedge.h. */
 #include "site/youtube/hedge.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <time.h>
+#include "base/thread.h"
 
 struct hedge {
     struct hedge_leg *first, *second;
@@ -12,23 +10,10 @@ struct hedge {
     pthread_cond_t changed;
 };
 
-static struct timespec after(int ms)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000L;
-    if (t.tv_nsec >= 1000000000L) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000L;
-    }
-    return t;
-}
-
 /* With the lock. Returns when the leg has ended, or so long after. */
 static void await_end(struct hedge *h, const struct hedge_leg *leg, int ms)
 {
-    struct timespec until = after(ms);
+    struct timespec until = thread_time_after((unsigned)ms);
     for (int rc = 0; !leg->ended && rc == 0;)
         rc = pthread_cond_timedwait(&h->changed, &h->lock, &until);
 }
@@ -61,17 +46,6 @@ static void *run_second(void *arg)
     return NULL;
 }
 
-static bool start_thread(struct hedge *h, pthread_t *thread)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all); /* signals are for the thread that serves */
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(thread, NULL, run_second, h);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc == 0;
-}
-
 void hedge_run(struct hedge_leg *first, struct hedge_leg *second, int delay_ms, int grace_ms)
 {
     struct hedge h = {.first = first,
@@ -79,14 +53,10 @@ void hedge_run(struct hedge_leg *first, struct hedge_leg *second, int delay_ms, 
                       .delay_ms = delay_ms,
                       .grace_ms = grace_ms,
                       .lock = PTHREAD_MUTEX_INITIALIZER};
-    pthread_condattr_t monotonic;
     pthread_t thread;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&h.changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    (void)thread_cond_init(&h.changed);
     first->began = true;
-    bool has_second = start_thread(&h, &thread);
+    bool has_second = thread_start(&thread, run_second, &h) == 0;
     finish(&h, first, second, first->run(first));
     if (has_second)
         (void)pthread_join(thread, NULL);

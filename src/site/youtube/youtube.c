@@ -254,16 +254,16 @@ static bool is_poor(const struct description *d)
     return true;
 }
 
-/* Whether a client that comes before this one might have had more: it was not asked, or did not work. */
+/* Whether another client might have had more: one that did not work, or comes before this one and was not
+ * asked. */
 static bool is_second_choice(const struct round *r, const struct client *c)
 {
-    for (size_t i = 0; i < r->clients->order_count && r->clients->order[i] != c; i++) {
-        const struct client *before = r->clients->order[i];
-        size_t k = (size_t)(before - r->clients->list);
-        if (is_usable(r, before) && (!r->asked[k] || r->failed[k]))
-            return true;
-    }
-    return false;
+    bool failed = false;
+    for (size_t i = 0; i < r->clients->count; i++)
+        failed |= r->failed[i];
+    for (size_t i = 0; i < r->clients->order_count && r->clients->order[i] != c && !failed; i++)
+        failed = may_ask(r, r->clients->order[i]);
+    return failed;
 }
 
 /* A poor answer of a second choice is not kept for long. */

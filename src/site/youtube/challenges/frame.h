@@ -24,7 +24,9 @@ enum frame_op {
     FRAME_MISSING, /* another player is loaded, or none */
     FRAME_THREW,   /* the script's fault; what it said */
     FRAME_DIED,    /* of the keeper: the child ended by itself */
-    FRAME_KILLED,  /* of the keeper: for taking too long or too much; which */
+    FRAME_KILLED,  /* of the keeper: for taking too long or too much */
+    FRAME_STARVED, /* of the keeper: for taking too long, in which it hardly got to run: the machine is busy
+                    */
 };
 
 struct frame {

@@ -66,6 +66,7 @@ static const char *reason_of(int op)
     return op == FRAME_THREW     ? "the script threw"
            : op == FRAME_DIED    ? "the child died"
            : op == FRAME_KILLED  ? "the child took too long or too much"
+           : op == FRAME_STARVED ? "the machine is too busy"
            : op == FRAME_MISSING ? "the child has another one"
                                  : "nobody runs it";
 }
@@ -173,7 +174,12 @@ static int load(const struct site_env *env, const char *user_agent, const char *
     return js_ask(env->js, FRAME_LOAD, id, buf_str(&text) + line + 1, text.len - line - 1, &answer);
 }
 
-/* A child that has died, or knows another player, costs one round more. */
+/* Another round may help: the child has died, knows another player, or did not get to run. */
+static bool is_worth_another(int op)
+{
+    return op == FRAME_MISSING || op == FRAME_DIED || op == FRAME_STARVED;
+}
+
 static json_t *ask(const struct site_env *env, const char *user_agent, const char *id,
                    const json_t *questions, struct err *err)
 {
@@ -187,10 +193,10 @@ static json_t *ask(const struct site_env *env, const char *user_agent, const cha
             answers = json_loadb(buf_str(&answer), answer.len, 0, NULL);
         if (op == FRAME_THREW)
             log_event(LOG_WARN, "player", "id", id, "threw", buf_str(&answer), NULL);
-        if (op != FRAME_MISSING && op != FRAME_DIED)
+        if (!is_worth_another(op))
             break;
         op = load(env, user_agent, id, err);
-        if (op != FRAME_DONE && op != FRAME_DIED)
+        if (op != FRAME_DONE && !is_worth_another(op))
             break;
     }
     free(text);
