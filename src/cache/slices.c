@@ -392,14 +392,10 @@ static enum slice_read read_part(int fd, size_t there, size_t offset, void *data
  * whole has lost its writer. */
 static size_t written_elsewhere(const struct slice *sl, bool *is_orphan)
 {
-    struct stat st;
-    *is_orphan = true;
-    if (fstat(sl->fd, &st) < 0 || st.st_size < SLICE_HEAD_BYTES)
-        st.st_size = SLICE_HEAD_BYTES;
-    else
-        *is_orphan = st.st_nlink == 0;
-    size_t there = (size_t)(st.st_size - SLICE_HEAD_BYTES);
-    return there < sl->head.length ? there : sl->head.length;
+    struct stat st = {.st_size = 0};
+    *is_orphan = fstat(sl->fd, &st) < 0 || st.st_nlink == 0;
+    size_t there = st.st_size < SLICE_HEAD_BYTES ? 0 : (size_t)(st.st_size - SLICE_HEAD_BYTES);
+    return there < sl->head.length ? there : (size_t)sl->head.length;
 }
 
 static enum slice_read read_remote(struct slice *sl, size_t offset, void *data, size_t room, size_t *from,

@@ -301,6 +301,23 @@ static void example_file_loads(void **state)
     (void)unlink(path);
 }
 
+/* The specification's own values, and those of its reference implementation. */
+static void fast_hash(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t hash;
+    } rows[] = {
+        {"", 0xef46db3751d8e999},
+        {"a", 0xd24ec4f1a98c6e5b},
+        {"abc", 0x44bc2cf5ad770999},
+        {"Nobody inspects the spammish repetition", 0xfbcea83c8a378bf1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_true(hash_fast64(rows[i].text, strlen(rows[i].text)) == rows[i].hash);
+}
+
 int main(void)
 {
     struct err err;
@@ -310,6 +327,7 @@ int main(void)
         cmocka_unit_test(buf_failure_is_sticky),
         cmocka_unit_test(every_code_has_a_row),
         cmocka_unit_test(locales_are_built_in),
+        cmocka_unit_test(fast_hash),
         cmocka_unit_test(numbers),
         cmocka_unit_test(utf8),
         cmocka_unit_test(percent),
