@@ -114,7 +114,7 @@ static const struct config_key keys[] = {
              "Disk for remembered descriptions; beyond that those that expire first are forgotten."),
     LIVE_INT(
         cache_bytes, "0", 0, 17592186044416, "bytes",
-        "Disk for slices of what was downloaded, so that others need not fetch them again; beyond that those used least recently go. 0: nothing is kept."),
+        "Disk for slices of what was downloaded, so that others need not fetch them again; beyond that those used least recently go. Less than 4 MiB: nothing is kept."),
     LIVE_INT(slice_ttl_s, "604800", 60, 315360000, "s",
              "Slices that nobody has used for so long are deleted."),
     LIVE_INT(canary_interval_s, "900", 1, 86400, "s", "Time between two looks at canary_links."),

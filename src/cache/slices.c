@@ -63,7 +63,7 @@ int slices_open(struct slices **out, const struct slices_opts *opts, struct err 
     if (!s->dir || !s->tmp || !s->place)
         return err_set(err, ERR_INTERNAL, "out of memory");
     /* The disk may be full: then without, for now. */
-    if (slices_prepare(s, opts->max_bytes > 0, &why) < 0 && why.code != ERR_NOT_FOUND)
+    if (slices_prepare(s, atomic_load(&s->max_bytes) > 0, &why) < 0 && why.code != ERR_NOT_FOUND)
         slices_switch_off(s, why.text);
     *out = steal(&s);
     return 0;
@@ -71,7 +71,7 @@ int slices_open(struct slices **out, const struct slices_opts *opts, struct err 
 
 void slices_limit(struct slices *s, int64_t max_bytes, int64_t ttl_s)
 {
-    atomic_store(&s->max_bytes, max_bytes);
+    atomic_store(&s->max_bytes, max_bytes < SLICES_LEAST_BYTES ? 0 : max_bytes);
     atomic_store(&s->ttl_s, ttl_s);
 }
 

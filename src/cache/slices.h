@@ -38,7 +38,8 @@
 enum {
     SLICES_OFF_MS = 5000,
     SLICES_SLOW_WRITE_MS = 1000,
-    SLICES_FILLS_MAX = 256, /* at once in a process: each has a descriptor */
+    SLICES_LEAST_BYTES = 4 * SLICE_BYTES, /* less room would not keep anything for long: none, then */
+    SLICES_FILLS_MAX = 256,               /* at once in a process: each has a descriptor */
     SLICES_USED_S = 60,
     SLICES_SWEEP_S = 60,
     SLICES_LOOK_MS = 10, /* another process's fill */

@@ -1,5 +1,5 @@
 // `make bench`: every figure beside its peer, measured in the same run on the same machine. Trust the ratios.
-//   node tests/bench/bench.mjs [info] [stream] [servers] [merge] [made] [slow] [room]
+//   node tests/bench/bench.mjs [info] [stream] [servers] [merge] [made] [slow] [room] [slices]
 import os from 'node:os';
 
 import { benchInfo } from './info.mjs';
@@ -7,11 +7,12 @@ import { benchMade } from './made.mjs';
 import { benchMerge } from './merge.mjs';
 import { benchRoom } from './room.mjs';
 import { benchServers } from './servers.mjs';
+import { benchSlices } from './slices.mjs';
 import { benchSlow } from './slow.mjs';
 import { benchStream } from './stream.mjs';
 import { endAll } from './tools.mjs';
 
-const all = { info: benchInfo, stream: benchStream, servers: benchServers, merge: benchMerge, made: benchMade, slow: benchSlow, room: benchRoom };
+const all = { info: benchInfo, stream: benchStream, servers: benchServers, merge: benchMerge, made: benchMade, slow: benchSlow, room: benchRoom, slices: benchSlices };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 process.on('uncaughtException', async (error) => {
   console.error(error);
