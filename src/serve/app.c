@@ -317,7 +317,7 @@ void app_learn_looks(struct app *app)
     struct net_look looks[CLIENTS_MAX];
     struct fill fills[CLIENTS_MAX];
     struct err err;
-    struct clients *c = clients_acquire(app->config.clients_file);
+    struct clients *c = clients_acquire(app->clients_file);
     if (!c || c == app->looks_of) {
         clients_release(c);
         return;

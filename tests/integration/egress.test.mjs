@@ -178,16 +178,16 @@ describe('ways out', () => {
 
   test('a client looks in TLS and HTTP as its profile says, and so do its media; also after that has changed', async () => {
     const dir = scratchDir();
-    const file = path.join(dir, 'clients.json');
-    const profiles = (connection) => {
+    const profiles = (connection, file = path.join(stack.dataDir, 'clients.json')) => {
       const clients = JSON.parse(readFileSync(path.join(root, 'src/site/youtube/clients.json'), 'utf8'));
       Object.assign(clients.clients.find(({ key }) => key === 'visionos'), { host: 'h2.youtube.com', connection });
       writeFileSync(file, JSON.stringify(clients));
     };
     const seen = async (which) => [...new Set((await origin.requests()).filter(which).map(({ http, tls, cipher }) => `${http} ${tls} ${cipher}`))];
     try {
+      await start({ SLUICE_CACHE_TTL_S: '0' });
       profiles({ http: '2', tls13_ciphers: 'TLS_CHACHA20_POLY1305_SHA256' });
-      await start({ SLUICE_CLIENTS_FILE: file, SLUICE_CACHE_TTL_S: '0' });
+      await sleep(1500);
       assert.equal((await stack.stream(fresh(), 'format-140')).status, 200, stack.log());
       assert.equal((await stack.stream(fresh(), '720p-mp4')).status, 200);
       assert.deepEqual(await seen(isApi), ['2.0 TLSv1.3 TLS_CHACHA20_POLY1305_SHA256']);
@@ -202,7 +202,8 @@ describe('ways out', () => {
       assert.deepEqual(await seen(isApi), [`1.1 TLSv1.2 ${cipher}`]);
       assert.deepEqual(await seen(isMedia), [`1.1 TLSv1.2 ${cipher}`]);
 
-      profiles({ http: '2', groups: 'P-9' });
+      const file = path.join(dir, 'clients.json');
+      profiles({ http: '2', groups: 'P-9' }, file);
       const done = await run(path.join(programs, 'sluice'), ['--check-config'], { env: { PATH: process.env.PATH, SLUICE_DATA_DIR: '/tmp/none', SLUICE_CLIENTS_FILE: file } });
       assert.deepEqual([done.exit, /clients\[0\]\.connection\.groups: not known to OpenSSL/.test(done.stderr)], [1, true], done.stderr);
     } finally {
