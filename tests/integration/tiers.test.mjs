@@ -226,13 +226,12 @@ describe('little room', () => {
 });
 
 test('a worker that is killed over it leaves nothing, and another one finishes it, once', async () => {
-  const one = await startStack({ env: { ...settings, SLUICE_FILES_AFTER: '1', SLUICE_JOB_LEASE_S: '2' } });
+  const one = await startStack({ env: { ...settings, SLUICE_JOB_LEASE_S: '2' } });
   try {
     const address = target('sluiceDemo1', 'format-136');
     const fresh = await one.get(address);
     await one.origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: fresh.body.length / 4 } });
-    await one.sql("DELETE FROM content_cache");
-    await one.get(address, { headers: { range: 'bytes=-1' } });
+    await one.get(address, { headers: { range: 'bytes=-1' } }); // of which the second makes it worth keeping
     const tmp = path.join(one.dataDir, 'tmp');
     const writing = () => (existsSync(tmp) ? readdirSync(tmp) : []).filter((name) => name.startsWith('output-'));
     await until(() => writing().length === 1, 'a file being written');
@@ -262,6 +261,64 @@ test('what is let go is deleted, with what nobody knows of', async () => {
   const done = await tool('gc', '--json');
   assert.equal(JSON.parse(done.stdout).contents, 1, done.stderr);
   assert.ok(!existsSync(file));
+});
+
+describe('files that lighttpd sends by itself', () => {
+  const address = target('sluiceDemo1', 'format-136');
+  let own;
+  let fresh;
+  before(async () => {
+    own = await startStack({ env: { ...settings, SLUICE_FILES_AFTER: '1', SLUICE_SENDFILE: 'x-lighttpd-send-file' } });
+    fresh = await own.get(address);
+    await until(async () => (await own.get(address, { method: 'HEAD' })).headers['x-sluice-cache'] === 'files', 'a kept file');
+  });
+  after(() => own?.stop());
+  const sent = async () => Number(/^sluice_tier_bytes_total\{tier="files"\} (\d+)$/m.exec((await own.get('/metrics')).text())[1]);
+
+  test('cost stream.fcgi nothing', async () => {
+    const bytes = await sent();
+    const kept = await own.get(address);
+    assert.equal(kept.headers['x-sluice-cache'], 'files');
+    assert.ok(kept.body.equals(fresh.body));
+    assert.equal(await sent(), bytes);
+  });
+
+  test('but a link for one delivery is sent by Sluice, which knows what was delivered', async () => {
+    const bytes = await sent();
+    const ask = new URLSearchParams({ url: watch('sluiceDemo1'), single_use: '1' });
+    const link = (await own.get(`/api/v1/info?${ask}`)).json().choices.find(({ id }) => id === 'format-136').stream_url;
+    const part = await own.get(link, { headers: { range: 'bytes=0-999' } });
+    assert.deepEqual([part.status, part.headers['x-sluice-cache']], [206, 'files']);
+    const rest = await own.get(link, { headers: { range: 'bytes=1000-' } });
+    assert.equal(rest.status, 206);
+    assert.ok(Buffer.concat([part.body, rest.body]).equals(fresh.body));
+    assert.equal(await sent(), bytes + fresh.body.length);
+    await until(async () => (await own.get(link)).status === 410, 'the end of the link', 5000);
+  });
+
+  test('what has been displaced may still be sent for two minutes', async () => {
+    await own.sql("UPDATE content_cache SET expires_unix_s = 1 WHERE tier = 'files'");
+    const file = outputs(own)[0];
+    await own.get(address);
+    assert.ok(existsSync(file));
+  });
+});
+
+test('what the web server sends counts, too', async () => {
+  const size = (await stack.get(target('sluiceDemo1', 'format-140'))).body.length;
+  const own = await startStack({
+    env: { ...settings, SLUICE_FILES_AFTER: '1', SLUICE_SENDFILE: 'x-lighttpd-send-file', SLUICE_BYTES_ANONYMOUS: String(size * 4 + 8192) },
+  });
+  try {
+    const address = target('sluiceDemo1', 'format-140');
+    await own.get(address);
+    await until(async () => (await own.get(address, { method: 'HEAD' })).headers['x-sluice-cache'] === 'files', 'a kept file');
+    const statuses = [];
+    for (let i = 0; i < 5; i++) statuses.push((await own.get(address)).status);
+    assert.deepEqual(statuses, [200, 200, 200, 429, 429]);
+  } finally {
+    await own.stop();
+  }
 });
 
 test('the tool tells what is kept, finds what is damaged, and lets go of what nobody uses', async () => {
