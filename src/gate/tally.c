@@ -23,7 +23,7 @@ struct head {
 };
 
 struct record {
-    _Atomic uint64_t rss_bytes, vms_bytes, pid, started_unix_s, cpu_us, threads, files;
+    _Atomic uint64_t rss_bytes, vms_bytes, pid, started_unix_s, cpu_us, threads, files, files_max;
     _Atomic uint64_t program[2]; /* a name's bytes */
 };
 
@@ -186,6 +186,7 @@ void tally_report(struct tally *t, const struct tally_process *mine)
         r->cpu_us = mine->cpu_us;
         r->threads = mine->threads;
         r->files = mine->files;
+        r->files_max = mine->files_max;
         r->rss_bytes = mine->rss_bytes;
         r->vms_bytes = mine->vms_bytes;
     }
@@ -204,6 +205,7 @@ static struct tally_process read_record(const struct record *r)
         .cpu_us = r->cpu_us,
         .threads = r->threads,
         .files = r->files,
+        .files_max = r->files_max,
     };
     memcpy(p.program, name, sizeof p.program);
     p.program[sizeof p.program - 1] = '\0';

@@ -34,6 +34,7 @@ struct tally_process {
     int64_t pid, started_unix_s;
     uint64_t cpu_us; /* since then, of all its threads */
     uint64_t threads, files;
+    uint64_t files_max; /* that it may open */
 };
 void tally_report(struct tally *t, const struct tally_process *mine);
 /* The sum of the memory of all that live and have reported; how many these are. */

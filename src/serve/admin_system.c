@@ -98,11 +98,11 @@ json_t *admin_processes(struct app *app)
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         const struct tally_process *p = &all[i];
-        json_t *one = json_pack("{s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I}", "program", p->program, "pid",
+        json_t *one = json_pack("{s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "program", p->program, "pid",
                                 (json_int_t)p->pid, "started_at", admin_time(p->started_unix_s), "rss_bytes",
                                 (json_int_t)p->rss_bytes, "vms_bytes", (json_int_t)p->vms_bytes, "cpu_us",
                                 (json_int_t)p->cpu_us, "threads", (json_int_t)p->threads, "files",
-                                (json_int_t)p->files);
+                                (json_int_t)p->files, "files_max", (json_int_t)p->files_max);
         (void)json_array_append_new(list, one ? one : json_null());
     }
     return list;

@@ -133,6 +133,7 @@ static void report(struct books *b)
 {
     uint64_t pages[2] = {0, 0}; /* all, resident: the first two numbers */
     struct rusage used = {0};
+    struct rlimit files = {0};
     struct err ignored;
     auto_(buf) struct buf text = BUF_INIT(4096);
     if (io_read_file("/proc/self/statm", &text, &ignored) < 0)
@@ -145,6 +146,7 @@ static void report(struct books *b)
     }
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     (void)getrusage(RUSAGE_SELF, &used);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
     struct tally_process mine = {
         .rss_bytes = pages[1] * page,
         .vms_bytes = pages[0] * page,
@@ -154,6 +156,7 @@ static void report(struct books *b)
                   (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec),
         .threads = entries("/proc/self/task"),
         .files = entries("/proc/self/fd"),
+        .files_max = files.rlim_cur < INT64_MAX ? (uint64_t)files.rlim_cur : INT64_MAX,
     };
     (void)snprintf(mine.program, sizeof mine.program, "%s", log_program());
     tally_report(b->tally, &mine);

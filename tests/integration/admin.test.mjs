@@ -283,7 +283,7 @@ test('the dashboard comes by itself, for as long as the session lasts', async ()
   const first = await events.next();
   assert.deepEqual(first.processes.map((p) => p.program).sort(), ['admin.fcgi', 'info.fcgi', 'stream.fcgi']);
   for (const p of first.processes) {
-    assert.ok(p.rss_bytes > 1e6 && p.threads > 1 && p.files > 3 && p.pid > 1, JSON.stringify(p));
+    assert.ok(p.rss_bytes > 1e6 && p.threads > 1 && p.files > 3 && p.files_max >= p.files && p.pid > 1, JSON.stringify(p));
     assert.ok(Date.now() - Date.parse(p.started_at) < 3600e3);
   }
   assert.ok(first.database.bytes > 1000 && first.disk.free_bytes > 0);

@@ -124,7 +124,8 @@ static void who_lives(void **state)
                                                   .started_unix_s = 5,
                                                   .cpu_us = 6,
                                                   .threads = 7,
-                                                  .files = 8});
+                                                  .files = 8,
+                                                  .files_max = 9});
         (void)!write(pipes[1], "", 1);
         for (;;)
             (void)pause();
@@ -144,6 +145,7 @@ static void who_lives(void **state)
     assert_int_equal(other->cpu_us, 6);
     assert_int_equal(other->threads, 7);
     assert_int_equal(other->files, 8);
+    assert_int_equal(other->files_max, 9);
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
     assert_int_equal(tally_processes(t, &sum), 1);

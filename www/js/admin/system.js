@@ -121,7 +121,7 @@ export async function system(place, examined) {
       { name: 'Process', number: true, cell: (p) => String(p.pid) },
       { name: 'Memory', number: true, cell: (p) => size(p.rss_bytes) },
       { name: 'Threads', number: true, cell: (p) => count(p.threads) },
-      { name: 'Open files', number: true, cell: (p) => count(p.files) },
+      { name: 'Open files', number: true, cell: (p) => `${count(p.files)} of ${count(p.files_max)}` },
       { name: 'CPU so far', number: true, cell: (p) => `${(p.cpu_us / 1e6).toFixed(1)} s` },
       { name: 'Since', cell: (p) => time(p.started_at) },
     ], s.processes, 'No program says anything of itself.')),
