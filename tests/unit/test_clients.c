@@ -101,6 +101,8 @@ static void slips_are_named(void **state)
         {"\"page\": \"/embed", "\"page\": \"embed", "clients[2].page: expected a path that begins with /"},
         {"\"page\": \"/embed/{video_id}?html5=1\",", "", "clients[2].page_value: expected"},
         {"\"path\": \"/youtubei/v1/player?prettyPrint=false&$", "\"path\": \"$", "dates.path: expected"},
+        {"[\"https\", \"hls\"]", "[\"https\", \"dash\"]",
+         "clients[3].po_token.protocols[1]: expected https or hls"},
         {"\"http\": \"2\"", "\"http\": \"3\"", "clients[0].connection.http: expected 1.1 or 2"},
         {"\"http\": \"2\",", "", "clients[0].connection.http: missing"},
         {"\"http\": \"2\"", "\"http\": \"2\", \"tls_min\": \"1.0\"",

@@ -11,6 +11,32 @@
 #include "site/youtube/path.h"
 #include "site/youtube/po_token.h"
 
+static const struct client both = {.po_protocols = PO_HTTPS | PO_HLS};
+
+static void goes_where_it_is_needed(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned protocols;
+        const char *file, *list;
+    } cases[] = {
+        {PO_HTTPS, "https://a.example/v?pot=TOK", "https://m.example/hls"},
+        {PO_HLS, "https://a.example/v", "https://m.example/hls/pot/TOK"},
+        {0, "https://a.example/v", "https://m.example/hls"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct client client = {.po_protocols = cases[i].protocols};
+        json_t *player = json_pack("{s:{s:s, s:[{s:s}]}}", "streamingData", "hlsManifestUrl",
+                                   "https://m.example/hls", "formats", "url", "https://a.example/v");
+        po_token_apply(player, &client, PO_GVS, "TOK");
+        const json_t *streaming = json_object_get(player, "streamingData");
+        assert_string_equal(path_text(streaming, "hlsManifestUrl"), cases[i].list);
+        assert_string_equal(path_text(json_array_get(path_get(streaming, "formats"), 0), "url"),
+                            cases[i].file);
+        json_decref(player);
+    }
+}
+
 static void goes_into_lists(void **state)
 {
     (void)state;
@@ -26,15 +52,15 @@ static void goes_into_lists(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *player = json_pack("{s:{s:s}}", "streamingData", "hlsManifestUrl", cases[i].url);
-        po_token_apply(player, PO_SUBS, "SUB");
-        po_token_apply(player, PO_GVS, "TOK");
+        po_token_apply(player, &both, PO_SUBS, "SUB");
+        po_token_apply(player, &both, PO_GVS, "TOK");
         const char *got = path_text(player, "streamingData.hlsManifestUrl");
         if (!got || strcmp(got, cases[i].with) != 0)
             fail_msg("%s: %s", cases[i].name, got);
         json_decref(player);
     }
     json_t *none = json_pack("{s:{}}", "streamingData");
-    po_token_apply(none, PO_GVS, "TOK");
+    po_token_apply(none, &both, PO_GVS, "TOK");
     assert_null(path_get(none, "streamingData.hlsManifestUrl"));
     json_decref(none);
 }
@@ -46,9 +72,9 @@ static void goes_into_media_and_subtitles(void **state)
         "{s:{s:[{s:s}], s:[{s:s}, {s:s}]}, s:{s:{s:[{s:s}]}}}", "streamingData", "formats", "url",
         "https://a.example/v?x=1", "adaptiveFormats", "url", "https://a.example/v", "itag", "no url",
         "captions", "playerCaptionsTracklistRenderer", "captionTracks", "baseUrl", "https://a.example/t?v=x");
-    po_token_apply(player, PO_GVS, "TOK");
-    po_token_apply(player, PO_SUBS, "SUB");
-    po_token_apply(player, PO_SUBS, "");
+    po_token_apply(player, &both, PO_GVS, "TOK");
+    po_token_apply(player, &both, PO_SUBS, "SUB");
+    po_token_apply(player, &both, PO_SUBS, "");
     char *text = json_dumps(player, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(
         text,
@@ -104,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_into_lists),
+        cmocka_unit_test(goes_where_it_is_needed),
         cmocka_unit_test(goes_into_media_and_subtitles),
         cmocka_unit_test(provider_is_told_the_way),
     };

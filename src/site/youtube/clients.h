@@ -41,6 +41,7 @@ struct client {
     bool needs_po_token;    /* proof-of-origin tokens: see po_token.h */
     bool needs_cookies;     /* of an account: see account.h */
     unsigned po_contexts;   /* for what: bits 1 << enum po_context */
+    unsigned po_protocols;  /* media that need them: enum po_protocol */
     bool po_binds_video;    /* tokens for media are bound to the video, not to the visitor */
     struct net_look look;   /* how it shakes hands; .user_agent is not set */
     const json_t *headers;

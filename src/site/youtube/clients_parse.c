@@ -45,7 +45,7 @@ struct needs_members {
     bool js, po_token, cookies;
 };
 struct po_token_members {
-    const json_t *contexts;
+    const json_t *contexts, *protocols;
     const char *media_binding;
 };
 struct rule_members {
@@ -130,6 +130,7 @@ static const struct member po_token_table[] = {
     NOTE,
     MEMBER(WANT_ARRAY, po_token_members, contexts),
     MEMBER(WANT_TEXT, po_token_members, media_binding),
+    {"protocols", WANT_ARRAY, true, offsetof(struct po_token_members, protocols)},
 };
 static const struct member needs_table[] = {
     MEMBER(WANT_BOOL, needs_members, js),
@@ -313,6 +314,16 @@ static int take_po_token(struct client *c, const json_t *object, const char *cli
         if (context < 0)
             return err_set(err, ERR_INTERNAL, "%s.contexts[%zu]: expected gvs, player or subs", where, i);
         c->po_contexts |= 1U << context;
+    }
+    c->po_protocols = m.protocols ? 0 : PO_HTTPS | PO_HLS;
+    for (size_t i = 0; i < json_array_size(m.protocols); i++) {
+        const char *name = json_string_value(json_array_get(m.protocols, i));
+        unsigned bit = name && strcmp(name, "https") == 0 ? PO_HTTPS
+                       : name && strcmp(name, "hls") == 0 ? PO_HLS
+                                                          : 0;
+        if (!bit)
+            return err_set(err, ERR_INTERNAL, "%s.protocols[%zu]: expected https or hls", where, i);
+        c->po_protocols |= bit;
     }
     c->po_binds_video = strcmp(m.media_binding, "video") == 0;
     if (!c->po_binds_video && strcmp(m.media_binding, "visitor") != 0)

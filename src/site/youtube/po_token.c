@@ -199,7 +199,7 @@ static void add_to_list(json_t *streaming, const char *token)
         json_sprintf("%.*s%spot/%s%s", (int)(len - tail), url, slash, token, url + len - tail));
 }
 
-void po_token_apply(json_t *player, enum po_context context, const char *token)
+void po_token_apply(json_t *player, const struct client *client, enum po_context context, const char *token)
 {
     char more[PO_TOKEN_MAX + 32];
     if (!*token)
@@ -209,7 +209,10 @@ void po_token_apply(json_t *player, enum po_context context, const char *token)
         add_to(path_get(player, "captions.playerCaptionsTracklistRenderer.captionTracks"), "baseUrl", more);
         return;
     }
-    add_to(path_get(player, "streamingData.formats"), "url", more);
-    add_to(path_get(player, "streamingData.adaptiveFormats"), "url", more);
-    add_to_list(path_get(player, "streamingData"), token);
+    if (client->po_protocols & PO_HTTPS) {
+        add_to(path_get(player, "streamingData.formats"), "url", more);
+        add_to(path_get(player, "streamingData.adaptiveFormats"), "url", more);
+    }
+    if (client->po_protocols & PO_HLS)
+        add_to_list(path_get(player, "streamingData"), token);
 }

@@ -19,6 +19,9 @@ enum po_context {
     PO_CONTEXT_COUNT
 };
 
+/* How media come; bits. */
+enum po_protocol { PO_HTTPS = 1, PO_HLS = 2 };
+
 enum { PO_TOKEN_MAX = 2048, PO_TOKEN_TTL_S = 6 * 3600, PO_TOKEN_TIMEOUT_MS = 20000 };
 
 /* "gvs"; -1: no such context. */
@@ -35,7 +38,8 @@ bool po_token_obtainable(const struct site_env *env, const struct client *client
 int po_token_get(const struct site_env *env, const struct client *client, enum po_context context,
                  const char *visitor, const char *video_id, struct buf *out, struct err *err);
 
-/* Puts a token into the URLs of a player response: of media and of a broadcast's list, or of subtitles. */
-void po_token_apply(json_t *player, enum po_context context, const char *token);
+/* Puts a token into the URLs of a player response: of media, as the client needs it (files, a broadcast's
+ * list), or of subtitles. */
+void po_token_apply(json_t *player, const struct client *client, enum po_context context, const char *token);
 
 #endif

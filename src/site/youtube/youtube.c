@@ -51,7 +51,7 @@ static int add_tokens(const struct site_env *env, const struct fill *ask, json_t
         auto_(buf) struct buf token = BUF_INIT(PO_TOKEN_MAX);
         if (po_token_get(env, ask->client, contexts[i], ask->visitor_data, ask->video_id, &token, err) < 0)
             return -1;
-        po_token_apply(player, contexts[i], buf_str(&token));
+        po_token_apply(player, ask->client, contexts[i], buf_str(&token));
     }
     return 0;
 }
