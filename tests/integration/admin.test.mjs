@@ -338,7 +338,9 @@ test('settings: changed while everything runs, back again, and written down', as
   assert.deepEqual(lines.map((l) => [l.before, l.after]), [['7777', usual], [usual, '7777']]);
 });
 
-test('maintenance: what is new waits, what runs goes on, and everybody is told', async () => {
+test('maintenance: what is new waits, what runs goes on, and everybody is told, on every host', async (t) => {
+  const elsewhere = await startStack({ origin, env: { SLUICE_DATABASE: `sqlite:${path.join(stack.dataDir, 'sluice.db')}` } });
+  t.after(() => elsewhere.stop());
   const link = 'https://www.youtube.com/watch?v=sluiceBig01';
   const tool = (...args) => run(path.join(programs, 'sluice'), args, { env: programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir }) });
   await origin.script({ match: { path: '/videoplayback' }, times: Infinity, action: { type: 'drip', rate: 4000000 } });
@@ -355,6 +357,7 @@ test('maintenance: what is new waits, what runs goes on, and everybody is told',
   assert.equal(refused.json().detail, 'New <disks>, back at 18:00');
   assert.match((await ask({ accept: 'text/html' })).text(), /<p>New &lt;disks&gt;, back at 18:00<\/p>/);
   await until(async () => (await stack.get('/health')).json().maintenance !== null, 'the other program to see it, too', 3000);
+  await until(async () => (await elsewhere.get(`/api/v1/stream?url=${encodeURIComponent(link)}&choice=format-137`, { headers: { range: 'bytes=0-0' } })).status === 503, 'and the other host', 3000);
   assertProblem(await stack.get('/api/v1/jobs', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `kind=prepare&url=${encodeURIComponent(link)}` }), 503, 'maintenance');
   assert.equal((await stack.get(`/api/v1/info?url=${encodeURIComponent(link)}`)).status, 200);
   const ready = await stack.get('/readyz');
