@@ -189,11 +189,16 @@ static const struct config_key keys[] = {
            "Access key; empty: AWS_ACCESS_KEY_ID, else AWS_PROFILE (or default) in ~/.aws/credentials."),
     SECRET(s3_secret_key, "", "Its secret; empty: from the same place, as a session token is."),
     INT(s3_link_ttl_s, "3600", 60, 604800, "s", "How long a link to an uploaded file works."),
+    INT(s3_tier_after, "0", 0, 1000000, "",
+        "A finished file is kept in the bucket, too, after so many downloads within tier_period_s; 0: none is."),
+    INT(s3_tier_ttl_s, "2592000", 0, 315360000, "s", "And so long; 0: for ever."),
+    CHOICE(s3_redirect, "off", "on off",
+           "on: who asks for such a file is sent to the storage by a link; off: it comes through Sluice."),
     INT(info_threads, "256", 1, 4096, "",
         "Requests at once in info.fcgi that wait for what is not remembered; more get 503."),
     TEXT(
-        tiers, "files,slices,telegram,source",
-        "Where a finished file is looked for, in this order: files, slices, telegram, and at the end source; what is not named is not used."),
+        tiers, "files,slices,telegram,s3,source",
+        "Where a finished file is looked for, in this order: files, slices, telegram, s3, and at the end source; what is not named is not used."),
     LIVE_INT(tier_period_s, "86400", 1, 31536000, "s",
              "Downloads of one file are counted so long, to tell which files are worth keeping."),
     LIVE_INT(

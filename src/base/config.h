@@ -104,6 +104,9 @@ struct config {
     char *s3_path_style;                 /* on, off, auto */
     char *s3_access_key, *s3_secret_key; /* "" = as other programs find them */
     int64_t s3_link_ttl_s;
+    int64_t s3_tier_after; /* so many downloads a finished output is kept there; 0: never */
+    int64_t s3_tier_ttl_s; /* and for so long; 0: for ever */
+    char *s3_redirect;     /* on, off: whether clients are sent there */
 
     char *telegram_api_url;                /* the Bot API, or a server of one's own */
     char *_Atomic telegram_token;          /* of a bot; "" = nothing is kept at Telegram */

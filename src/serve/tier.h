@@ -126,5 +126,6 @@ int64_t tiers_sweep(struct app *app, struct err *err);
 
 extern const struct tier files_tier;    /* files.c */
 extern const struct tier telegram_tier; /* telegram_tier.c */
+extern const struct tier s3_tier;       /* s3_tier.c */
 
 #endif

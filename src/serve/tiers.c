@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "serve/tier.h"
 
-static const struct tier *const tiers[] = {&files_tier, &telegram_tier};
+static const struct tier *const tiers[] = {&files_tier, &telegram_tier, &s3_tier};
 _Static_assert(ARRAY_LEN(tiers) <= TIERS_MAX, "counted by their place in the table");
 
 /* Words of the setting that are no tiers: parts of the source, which is last, and the source. */

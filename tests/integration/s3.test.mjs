@@ -209,6 +209,55 @@ test('clear errors: credentials, bucket, room', async (t) => {
   assertProblem(await post(bare, { url: link }, '/api/upload-s3'), 501, 'storage_missing');
 });
 
+test('the tier: kept once after a download, and read from there by every host', async (t) => {
+  const tier = { SLUICE_TIERS: 's3,source', SLUICE_S3_TIER_AFTER: '1', SLUICE_PREPARE: '0', SLUICE_S3_PREFIX: 'tier' };
+  const one = await start(t, tier);
+  const two = await startStack({ origin, dataDir: one.dataDir, env: s3.env({ ...tier, SLUICE_S3_REDIRECT: 'on' }) });
+  t.after(() => two.stop());
+  const ask = (stack, options) => stack.stream(link, '720p-mp4', options);
+  const rows = async () => Number(await one.sql("SELECT count(*) FROM content_cache WHERE tier = 's3' AND state = 'stored'"));
+  const fresh = await Promise.all(Array.from({ length: 20 }, (_, i) => ask([one, two][i % 2])));
+  const [first] = fresh;
+  for (const answer of fresh) assert.deepEqual([answer.status, answer.headers['x-sluice-cache'], sha256(answer.body)], [200, 'source', sha256(first.body)]);
+  await until(async () => (await rows()) === 1, 'the kept file');
+  const objects = () => s3.list().filter((line) => line.includes('/tier/contents/'));
+  assert.equal(objects().length, 1);
+  assert.equal(s3.seen.filter((seen) => seen.method === 'POST' && /^uploads=?$/.test(seen.query)).length, 1, 'one upload');
+
+  await origin.reset();
+  const kept = await ask(one);
+  assert.deepEqual([kept.headers['x-sluice-cache'], sha256(kept.body), kept.headers.etag], ['s3', sha256(first.body), first.headers.etag]);
+  const part = await ask(one, { headers: { range: 'bytes=1000-1999' } });
+  assert.deepEqual([part.status, sha256(part.body)], [206, sha256(first.body.subarray(1000, 2000))]);
+  const sent = await ask(two);
+  assert.deepEqual([sent.status, sent.headers['x-sluice-cache']], [302, 's3']);
+  const there = new URL(sent.headers.location);
+  const got = await request(there.origin, there.pathname + there.search);
+  assert.deepEqual([got.status, sha256(got.body), got.headers['content-disposition']], [200, sha256(first.body), first.headers['content-disposition']]);
+  assert.deepEqual((await origin.requests()).filter((seen) => seen.path === '/videoplayback'), [], 'nothing was read from the source');
+
+  // What fails there comes from the source, and what is gone is forgotten.
+  const restore = s3.wrong(() => 503);
+  assert.equal(sha256((await ask(one)).body), sha256(first.body));
+  const direct = await ask(two);
+  assert.deepEqual([direct.headers['x-sluice-cache'], sha256(direct.body)], ['source', sha256(first.body)]);
+  restore();
+  assert.equal(await rows(), 1, 'a storage that is busy has lost nothing');
+  s3.s3cmd('del', objects()[0].split(/\s+/)[3]);
+  assert.equal(sha256((await ask(one)).body), sha256(first.body));
+  assert.equal((await ask(one)).headers['x-sluice-cache'], 'source');
+  await until(async () => objects().length === 1 && (await rows()) === 1, 'it is kept anew');
+
+  // What has expired leaves.
+  await one.sql("UPDATE content_cache SET expires_unix_s = 1 WHERE tier = 's3'");
+  const settings = programEnv(one.scratch, { SLUICE_DATA_DIR: one.dataDir, ...s3.env(tier) });
+  assert.equal((await run(path.join(programs, 'sluice'), ['gc'], { env: settings })).exit, 0);
+  await one.sql("UPDATE content_cache SET expires_unix_s = 1 WHERE state = 'leaving'");
+  assert.equal((await run(path.join(programs, 'sluice'), ['gc'], { env: settings })).exit, 0);
+  assert.deepEqual(objects(), []);
+  assert.deepEqual(s3.uploads(), []);
+});
+
 test('credentials as other programs find them, and nowhere else', async () => {
   const home = path.join(s3.dir, 'home');
   mkdirSync(path.join(home, '.aws'), { recursive: true });

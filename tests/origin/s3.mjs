@@ -86,7 +86,7 @@ async function waitForPort(port, child, log) {
 function startFront(target) {
   const rules = new Set();
   const seen = [];
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  const agent = new http.Agent({ maxSockets: 64 });
   const sockets = new Set();
   const server = http.createServer((req, res) => {
     const [where, query = ''] = req.url.split('?');
@@ -102,10 +102,11 @@ function startFront(target) {
     }
     const out = http.request({ host: '127.0.0.1', port: target(), method: req.method, path: req.url, headers: req.headers, agent }, (answer) => {
       res.writeHead(answer.statusCode, answer.headers);
+      if (req.method === 'HEAD') return res.end(); // Swift sends the end of a body all the same
       answer.pipe(res);
-      answer.on('error', () => res.destroy());
+      return answer.on('error', () => res.destroy());
     });
-    out.on('error', () => req.socket.destroy());
+    out.on('error', () => res.writableEnded || req.socket.destroy());
     res.on('close', () => out.destroy());
     req.pipe(out);
   });
