@@ -95,7 +95,7 @@ check-asan: unit fuzz-check integration ## All C code under sanitizers: unit tes
 TSAN_PROGRAMS := $(DOORS:%=$(B)/tsan/cgi-bin/%.fcgi) $(B)/tsan/cgi-bin/sluice
 check-tsan: $(TSAN_UNITS:%=$(B)/tsan/tests/%.ok) $(TSAN_PROGRAMS) all ## What several threads share, under the thread sanitizer: unit tests, and the suites that send
 	SLUICE_BIN='$(CURDIR)/$(B)/tsan/cgi-bin' node --test --test-reporter=spec \
-	  $(addprefix tests/integration/,$(addsuffix .test.mjs,stream faults merge-faults fault-run parallel made limits pump jobs slices))
+	  $(addprefix tests/integration/,$(addsuffix .test.mjs,stream faults merge-faults fault-run parallel made limits pump jobs slices tiers))
 
 # The suites wait more than they work: three at once also on two processors.
 SUITES    = node --test --test-reporter=spec --test-concurrency=$$(( $(JOBS) > 3 ? $(JOBS) : 3 ))

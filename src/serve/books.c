@@ -53,6 +53,7 @@ static size_t size_of(enum books_kind kind)
                                    [BOOKS_CACHED] = 1,
                                    [BOOKS_SENT] = TIER_FROM_COUNT,
                                    [BOOKS_CAME] = TIER_FROM_COUNT,
+                                   [BOOKS_MISSED] = TIER_FROM_COUNT,
                                    [BOOKS_SLICES] = SLICES_EVENTS};
     return sizes[kind];
 }
@@ -76,7 +77,7 @@ static uint64_t layout(void)
         (void)buf_addf(&text, "%s ", err_info((enum err_code)i)->name);
     for (unsigned i = 0; i < TIER_FROM_COUNT; i++)
         (void)buf_addf(&text, "%s ", tier_from_name(i));
-    (void)buf_addf(&text, "%d slices ", SLICES_EVENTS);
+    (void)buf_addf(&text, "%d slices %d kinds ", SLICES_EVENTS, BOOKS_SLICES + 1);
     (void)buf_add(&text, books_duration_ms, sizeof books_duration_ms);
     (void)buf_add(&text, store_usage_ttfb_ms, sizeof store_usage_ttfb_ms);
     return hash_check64(buf_str(&text), text.len);
@@ -109,6 +110,11 @@ void books_sent(struct books *b, unsigned from, size_t bytes)
 void books_came(struct books *b, unsigned from)
 {
     count(b, BOOKS_CAME, 0, from, 1);
+}
+
+void books_missed(struct books *b, unsigned from)
+{
+    count(b, BOOKS_MISSED, 0, from, 1);
 }
 
 void books_slices(struct books *b, enum slices_event event, uint64_t n)

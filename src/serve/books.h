@@ -30,6 +30,8 @@ void books_note(struct app *app, const struct http_route *route, struct http_res
 void books_sent(struct books *b, unsigned from, size_t bytes);
 /* An answer comes from there. */
 void books_came(struct books *b, unsigned from);
+/* It did not, although that was asked before. */
+void books_missed(struct books *b, unsigned from);
 /* Of slices. */
 void books_slices(struct books *b, enum slices_event event, uint64_t n);
 
@@ -44,6 +46,7 @@ enum books_kind {
     BOOKS_CACHED,
     BOOKS_SENT,   /* route 0; of: enum tier_from */
     BOOKS_CAME,   /* the same: answers */
+    BOOKS_MISSED, /* the same: answers that did not come from there, although it was asked first */
     BOOKS_SLICES, /* route 0; of: enum slices_event */
 };
 uint64_t books_get(const struct books *b, enum books_kind kind, size_t route, size_t of);

@@ -181,6 +181,11 @@ static void came_from(struct buf *out, const struct books *b)
     for (unsigned i = 0; i < TIER_FROM_COUNT && *tier_from_name(i); i++)
         (void)buf_addf(out, "sluice_tier_answers_total{tier=\"%s\"} %llu\n", tier_from_name(i),
                        (unsigned long long)books_get(b, BOOKS_CAME, 0, i));
+    head(out, "sluice_tier_misses_total", "counter",
+         "Streams of files that a tier could have had, and had not when it was asked.");
+    for (unsigned i = TIER_FROM_TIERS; i < TIER_FROM_COUNT && *tier_from_name(i); i++)
+        (void)buf_addf(out, "sluice_tier_misses_total{tier=\"%s\"} %llu\n", tier_from_name(i),
+                       (unsigned long long)books_get(b, BOOKS_MISSED, 0, i));
     head(out, "sluice_tier_bytes_total", "counter", "Bytes of streams sent, by where they came from.");
     for (unsigned i = 0; i < TIER_FROM_COUNT && *tier_from_name(i); i++)
         (void)buf_addf(out, "sluice_tier_bytes_total{tier=\"%s\"} %llu\n", tier_from_name(i),

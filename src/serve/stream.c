@@ -187,6 +187,10 @@ static void look(struct stream *s, const char *name)
 static void note_tier(struct stream *s)
 {
     books_came(s->app->books, s->from);
+    for (unsigned from = 0; from < TIER_FROM_COUNT; from++) {
+        if (s->found.missed & 1U << from)
+            books_missed(s->app->books, from);
+    }
     http_notes(s->res)->cached = s->from != TIER_FROM_SOURCE;
     if (s->found.tier)
         tier_uses_note(s->app->tier_uses, &s->found.content);
@@ -322,6 +326,7 @@ static int start_source(struct stream *s, struct err *err)
 static int leave_tier(struct stream *s, struct err *err)
 {
     held_close(steal(&s->held));
+    s->found.missed |= 1U << s->from;
     s->found.tier = NULL;
     s->found.is_wanted = false; /* it is forgotten there in a moment; another one will come by */
     s->from = TIER_FROM_SOURCE;

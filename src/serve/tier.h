@@ -103,6 +103,7 @@ unsigned tier_from_of(const struct tier *tier);
 /* Where a content was found. */
 struct tier_found {
     const struct tier *tier; /* NULL: in none; it comes from the source, or slices of it */
+    unsigned missed;         /* bits 1 << (enum tier_from) of tiers that were asked before, and have it not */
     bool is_wanted;          /* some tier that is used does not have it yet, and might */
     struct store_content content;
     struct tier_way way;

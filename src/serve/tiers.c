@@ -161,12 +161,26 @@ static bool is_wanted(struct app *app, const struct store_content *rows, int cou
     return used > 0;
 }
 
+/* Whether this one gives it. */
+static bool ask_tier(struct app *app, const struct tier *tier, const struct store_content *rows, int count,
+                     const struct tier_ask *ask, struct tier_found *out)
+{
+    struct tier_rules rules;
+    if (!tier_is_used(app, tier, &rules))
+        return false;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(rows[i].tier, tier->name) == 0 && try_tier(app, tier, &rows[i], ask, out))
+            return true;
+    }
+    out->missed |= 1U << tier_from_of(tier);
+    return false;
+}
+
 void tiers_look(struct app *app, const char *key, const struct tier_ask *ask, bool (*has_slices)(void *ctx),
                 void *ctx, struct tier_found *out)
 {
     struct err err = {0};
     struct store_content rows[TIERS_MAX];
-    struct tier_rules rules;
     const char *list = app->config.tiers;
     char word[WORD_ROOM];
     *out = (struct tier_found){0};
@@ -176,13 +190,10 @@ void tiers_look(struct app *app, const char *key, const struct tier_ask *ask, bo
     if (count < 0) /* the source is there all the same */
         log_event(LOG_WARN, "tiers-not-looked-at", "error", err.text, NULL);
     out->is_wanted = is_wanted(app, rows, count);
-    while (count > 0 && !out->tier && next_word(&list, word, sizeof word)) {
+    while (next_word(&list, word, sizeof word)) {
         const struct tier *tier = tier_find(word);
-        if (!tier && strcmp(word, slices_word) == 0 && has_slices && has_slices(ctx))
+        bool slices = !tier && strcmp(word, slices_word) == 0 && has_slices;
+        if ((tier && ask_tier(app, tier, rows, count, ask, out)) || (slices && has_slices(ctx)))
             return;
-        for (int i = 0; tier && tier_is_used(app, tier, &rules) && i < count && !out->tier; i++) {
-            if (strcmp(rows[i].tier, tier->name) == 0)
-                (void)try_tier(app, tier, &rows[i], ask, out);
-        }
     }
 }

@@ -345,5 +345,7 @@ test('metrics tell where streams came from, and what is kept', async () => {
   assert.ok(value('sluice_tier_answers_total{tier="files"}') > 0, text);
   assert.ok(value('sluice_tier_answers_total{tier="source"}') > 0);
   assert.ok(value('sluice_tier_bytes_total{tier="files"}') > 100000);
+  const missed = value('sluice_tier_misses_total{tier="files"}');
+  assert.ok(missed > 0 && missed < value('sluice_tier_answers_total{tier="source"}'), 'clips are no misses');
   assert.equal(value('sluice_contents{tier="files",state="stored"}'), await stored());
 });
