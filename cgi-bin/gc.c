@@ -53,6 +53,20 @@ static int sweep_plans(struct app *app, json_t *counts, struct err *err)
     return 0;
 }
 
+static int sweep_slices(struct app *app, json_t *counts, struct err *err)
+{
+    struct slices_stat before;
+    struct slices_stat after;
+    if (slices_stat(app->slices, &before, err) < 0)
+        return -1;
+    if (before.max_bytes) /* else it may be this command alone that knows of no room for them */
+        slices_tick(app->slices);
+    if (slices_stat(app->slices, &after, err) < 0)
+        return -1;
+    (void)json_object_set_new(counts, "slices", json_integer(before.count - after.count));
+    return 0;
+}
+
 static int sweep_players(struct app *app, json_t *counts, struct err *err)
 {
     int64_t deleted = 0;
@@ -89,6 +103,7 @@ static const struct {
     {"the database", sweep_store},
     {"usage", sweep_usage},
     {"plans", sweep_plans},
+    {"slices", sweep_slices},
     {"player scripts", sweep_players},
     {"what tiers keep", sweep_contents},
 };

@@ -356,7 +356,8 @@ void slices_close(struct slices *s)
     struct err ignored;
     if (!s)
         return;
-    (void)write_notes(s, &ignored);
+    if (write_notes(s, &ignored) > 0) /* a program for one request has nobody else to do it */
+        (void)make_room(s, &ignored);
     free(s->notes);
     if (s->lock_fd >= 0)
         (void)close(s->lock_fd);

@@ -73,7 +73,7 @@ struct slices_opts {
 struct slices;
 
 int slices_open(struct slices **out, const struct slices_opts *opts, struct err *err);
-/* All slices and fills must be closed. Writes to the index what is left. NULL is fine. */
+/* All slices and fills must be closed. Writes to the index what is left, and makes room. NULL is fine. */
 void slices_close(struct slices *s);
 DEFINE_AUTO_PTR(slices, slices_close)
 /* As in the options, from now on. */

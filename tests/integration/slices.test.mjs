@@ -141,6 +141,10 @@ describe('many clients', () => {
     assert.deepEqual(slicesOf(stack), []);
     assert.equal((await cache(stack, 'stat')).slices, 0);
     assert.ok((await stack.stream(link, 'format-136')).body.equals(whole.body));
+    await stack.stream(link, 'format-134');
+    const env = programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir });
+    assert.equal((await run(path.join(programs, 'sluice'), ['gc'], { env })).exit, 0);
+    assert.ok(slicesOf(stack).length > 0, 'a command that does not know of cache_bytes deletes nothing');
     const misuse = await run(path.join(programs, 'sluice'), ['cache', 'purge', '--unused', 'x'], { env: programEnv(stack.scratch) });
     assert.equal(misuse.exit, 2);
   });
