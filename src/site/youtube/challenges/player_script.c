@@ -72,10 +72,10 @@ static const char *reason_of(int op)
 }
 
 /* Where nobody runs scripts any more, that is no fault of the player, and soon mended. */
-static int fail(const struct site_env *env, const char *text, const char *id, int op, struct err *err)
+static int fail(const struct site_env *env, const char *what, const char *id, int op, struct err *err)
 {
     bool gone = op < 0 && js_is_gone(env->js);
-    (void)err_set(err, gone ? ERR_BUSY : ERR_UPSTREAM_FAILED, text, id, reason_of(op));
+    (void)err_set(err, gone ? ERR_BUSY : ERR_UPSTREAM_FAILED, "player %s %s: %s", id, what, reason_of(op));
     if (gone && err)
         err->retry_after_s = SITE_HELPER_BACK_S;
     return -1;
@@ -100,7 +100,7 @@ static int make(const struct site_env *env, const char *user_agent, const char *
               : op == FRAME_THREW ? buf_str(text)
                                   : "the child failed",
               NULL);
-    return op == FRAME_TEXT ? 0 : fail(env, "player %s cannot be prepared: %s", id, op, err);
+    return op == FRAME_TEXT ? 0 : fail(env, "cannot be prepared", id, op, err);
 }
 
 /* The prepared player: from its file, else made and kept. */
@@ -202,7 +202,7 @@ static json_t *ask(const struct site_env *env, const char *user_agent, const cha
     free(text);
     if (json_array_size(answers) == json_array_size(questions))
         return answers;
-    (void)fail(env, "player %s does not solve: %s", id, op, err);
+    (void)fail(env, "does not solve", id, op, err);
     json_decref(answers);
     return NULL;
 }
