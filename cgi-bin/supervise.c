@@ -279,7 +279,7 @@ static void grant_wishes(struct child *children, int wishes)
     for (size_t k = 0; n > 0 && k < (size_t)n / sizeof *pids; k++) {
         for (int i = 0; i < PROGRAMS; i++) {
             struct child *c = &children[i];
-            if (c->pid == pids[k] && !c->former && clock_mono_us() - c->started_mono_us > LIVED_US)
+            if (c->pid == pids[k] && !c->former && clock_mono_us() - c->started_mono_us > PROVED_US)
                 replace_program(c);
         }
     }

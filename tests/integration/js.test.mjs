@@ -125,7 +125,7 @@ describe('videos that need the player script', () => {
   test('survive the death of all that solves and of who watches over it: the program is replaced, at the cost of one retry', async () => {
     const [old] = stack.processes('info.fcgi');
     await until(() => stack.processes('sluice-keep').some(({ parent }) => parent === old.pid), 'a guard');
-    await sleep(5000); // a program that has hardly begun is not replaced
+    await sleep(2000); // a program that has hardly begun is not replaced
     await stack.origin.reset();
     for (const { pid } of stack.processes('sluice-keep')) process.kill(pid, 'SIGKILL');
     const first = await stack.info(watch('sluiceJs00a'));

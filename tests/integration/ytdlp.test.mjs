@@ -139,7 +139,7 @@ describe('the real one', () => {
   test('killing all of them at once costs one retry: the program is replaced', () =>
     withStack({ SLUICE_ENGINES: 'yt-dlp' }, async (stack) => {
       await described(stack, page('plain'));
-      await sleep(5000); // a program that has hardly begun is not replaced
+      await sleep(2000); // a program that has hardly begun is not replaced
       for (const { pid } of stack.processes('sluice-dlp')) process.kill(pid, 'SIGKILL');
       const first = await stack.info(page('file'));
       if (first.status !== 200) {
