@@ -97,6 +97,14 @@ describe('languages', () => {
         await page.goto(stack.base + target);
         await page.waitForSelector(ready);
         assert.equal(await page.evaluate(() => getComputedStyle(document.body).direction), 'rtl');
+        // what is written from left to right stands on the right all the same
+        for (const what of ['.result-title', '.choice-label bdi'])
+          if (await page.locator(what).count() > 0)
+            assert.equal(await page.locator(what).first().evaluate((node) => {
+              const range = document.createRange();
+              range.selectNodeContents(node);
+              return Math.abs(range.getBoundingClientRect().right - node.getBoundingClientRect().right) < 2;
+            }), true, what);
         await judge(page, `rtl-${name}-${size}`);
       }));
 
