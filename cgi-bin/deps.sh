@@ -11,7 +11,7 @@ demo="$run ffmpeg openssl"
 test="$demo libcmocka-dev curl wget aria2 nginx-light apache2 libapache2-mod-fcgid libapache2-mod-xsendfile spawn-fcgi systemd chromium
   python3-requests python3-aiohttp jq fonts-dejavu-core procps sqlite3 postgresql util-linux
   python3 yt-dlp s3cmd swift-proxy swift-account swift-container swift-object"
-bench="$demo curl wrk nginx-light procps"
+bench="$demo curl wrk nginx-light procps s3cmd swift-proxy swift-account swift-container swift-object"
 lint="$build nodejs npm lld clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck"
 
 case "${1:-}" in

@@ -1,5 +1,5 @@
 // `make bench`: every figure beside its peer, measured in the same run on the same machine. Trust the ratios.
-//   node tests/bench/bench.mjs [info] [stream] [servers] [merge] [made] [slow] [room] [slices] [kept]
+//   node tests/bench/bench.mjs [info] [stream] [servers] [merge] [made] [slow] [room] [slices] [kept] [s3]
 import os from 'node:os';
 
 import { benchInfo } from './info.mjs';
@@ -7,13 +7,14 @@ import { benchKept } from './kept.mjs';
 import { benchMade } from './made.mjs';
 import { benchMerge } from './merge.mjs';
 import { benchRoom } from './room.mjs';
+import { benchS3 } from './s3.mjs';
 import { benchServers } from './servers.mjs';
 import { benchSlices } from './slices.mjs';
 import { benchSlow } from './slow.mjs';
 import { benchStream } from './stream.mjs';
 import { endAll } from './tools.mjs';
 
-const all = { info: benchInfo, stream: benchStream, servers: benchServers, merge: benchMerge, made: benchMade, slow: benchSlow, room: benchRoom, slices: benchSlices, kept: benchKept };
+const all = { info: benchInfo, stream: benchStream, servers: benchServers, merge: benchMerge, made: benchMade, slow: benchSlow, room: benchRoom, slices: benchSlices, kept: benchKept, s3: benchS3 };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 process.on('uncaughtException', async (error) => {
   console.error(error);

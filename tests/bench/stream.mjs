@@ -9,10 +9,10 @@ const bytes = 1 << 30;
 const rounds = 3;
 
 // One GiB of silence that libavformat accepts: a WAV header and a hole.
-export function makeWav(file) {
+export function makeWav(file, size = bytes) {
   const head = Buffer.alloc(44);
   head.write('RIFF', 0);
-  head.writeUInt32LE(bytes - 8, 4);
+  head.writeUInt32LE(size - 8, 4);
   head.write('WAVEfmt ', 8);
   head.writeUInt32LE(16, 16);
   head.writeUInt16LE(1, 20);
@@ -22,9 +22,9 @@ export function makeWav(file) {
   head.writeUInt16LE(4, 32);
   head.writeUInt16LE(16, 34);
   head.write('data', 36);
-  head.writeUInt32LE(bytes - 44, 40);
+  head.writeUInt32LE(size - 44, 40);
   fs.writeFileSync(file, head);
-  fs.truncateSync(file, bytes);
+  fs.truncateSync(file, size);
 }
 
 export function nginx(dir, name, server, connections = 512) {

@@ -2,14 +2,15 @@
 // identical to the download, also where the storage, the worker or the source ends in the middle, and with nothing left
 // behind where it fails.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { makeWav } from '../bench/stream.mjs';
 import { forkOrigin } from '../origin/origin.mjs';
 import { accessKey, secretKey, startS3 } from '../origin/s3.mjs';
-import { assertProblem, programEnv, programs, request, run, sha256, startStack, until } from './harness.mjs';
+import { assertProblem, programEnv, programs, request, root, run, sha256, startStack, until } from './harness.mjs';
 
 const link = 'https://www.youtube.com/watch?v=sluiceDemo1';
 const big = 'https://www.youtube.com/watch?v=sluiceBig01';
@@ -162,6 +163,30 @@ test('the source fails in the middle: gone on with, or a clear error and nothing
   const failed = await ended(stack, gone);
   assert.deepEqual([failed.state, failed.error.retryable, failed.result], ['failed', false, null], JSON.stringify(failed));
   await noneLeft();
+});
+
+test('memory does not grow with the file', async (t) => {
+  const size = 200 << 20;
+  makeWav(path.join(s3.dir, 'silence.wav'), size);
+  await origin.configure({ folder: s3.dir });
+  // The released program: the sanitizers keep what was freed.
+  const stack = await startStack({ origin, env: s3.env(), bin: path.join(root, 'build/cgi-bin') });
+  t.after(() => stack.stop());
+  const [{ pid }] = stack.processes('stream.fcgi');
+  const rss = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1024;
+  const idle = rss();
+  let most = idle;
+  const job = await send(stack, 'https://media.example/made/silence.wav', 'best');
+  await until(
+    async () => {
+      most = Math.max(most, rss());
+      return (await look(stack, job)).state === 'done';
+    },
+    'the end of the upload',
+    60000,
+  );
+  assert.ok(most - idle < 40, `${most - idle} MiB more`);
+  assert.ok(s3.list().some((line) => line.includes(` ${size} `)), 'it is there');
 });
 
 test('cancelled in the middle: nothing is left behind', async (t) => {

@@ -175,6 +175,7 @@ async function tryToStart({ bucket = 'files' } = {}) {
   const s3 = {
     dir,
     endpoint: `http://127.0.0.1:${front.port}`,
+    direct: `http://127.0.0.1:${ports.proxy}`, // without the proxy in front
     bucket,
     seen: front.seen,
     log: () => log,
