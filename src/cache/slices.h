@@ -20,7 +20,8 @@
  * A full or slow disk: where a file cannot be written, less than a sixteenth (or 64 MiB) of the file system
  * is free, or one write took SLICES_SLOW_WRITE_MS, slices are switched off for SLICES_OFF_MS, here and for
  * all that is to be read as well as written, and tried again then. One line in the log when it begins and one
- * when it is over.
+ * when it is over. The same where files cannot be moved from one directory to another: Landlock before
+ * Linux 5.19 forbids it.
  *
  * On a loop: reading takes what is in the kernel's memory and waits for no disk (preadv2 with RWF_NOWAIT; for
  * the rest slice_warm(), on another thread). Writing goes to the kernel's memory, and waits only where a disk
@@ -97,7 +98,8 @@ struct slice_content {
 bool slice_content_of(const struct slice_source *source, struct slice_content *out);
 /* Of slice number `number`; 0 beyond the end. */
 size_t slice_length(const struct slice_content *c, uint64_t number);
-/* Whether all of [offset, offset + length) is here, whole. */
+/* Whether all of [offset, offset + length) is here, whole. One system call for each slice, up to the first
+ * that is not. */
 bool slices_have(struct slices *s, const struct slice_content *c, uint64_t offset, uint64_t length);
 /* Reads what is here at once, up to the end of a slice; may wait for the disk. How many bytes; 0: none. */
 size_t slices_read_at(struct slices *s, const struct slice_content *c, uint64_t offset, void *to, size_t len);

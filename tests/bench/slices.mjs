@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { prepare } from '../origin/prepare.mjs';
 import { makeWav, nginx } from './stream.mjs';
-import { drain, freePort, get, median, startSluice, startTunnel, temporaryDirectory } from './tools.mjs';
+import { drain, freePort, get, median, memoryPerStream, startSluice, startTunnel, temporaryDirectory } from './tools.mjs';
 
 const bytes = 1 << 30;
 const rounds = 3;
@@ -36,4 +36,6 @@ export async function benchSlices(table) {
   const without = `without slices ${perGb(costs.plain).toFixed(2)}`;
   table.push(['source read into slices, CPU s per GB', perGb(costs.miss).toFixed(2), without, (perGb(costs.miss) / perGb(costs.plain)).toFixed(2)]);
   table.push(['out of slices, CPU s per GB', perGb(costs.hit).toFixed(2), without, (perGb(costs.hit) / perGb(costs.plain)).toFixed(2)]);
+  const each = await memoryPerStream(kept, kept.base + target(0));
+  table.push(['out of slices, kB of memory per slow stream', (each / 1000).toFixed(0), 'limit 100', (each / 100000).toFixed(2)]);
 }
