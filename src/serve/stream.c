@@ -634,6 +634,7 @@ static int begin_once(struct stream *s, const struct token *token, const char *a
 
 static int send_subtitle(struct stream *s, const char *link, const char *wanted, struct err *err)
 {
+    (void)http_set_header(s->res, "X-Sluice-Cache", tier_from_name(TIER_FROM_SOURCE));
     if (serve_subtitle(s->app, &s->who, link, wanted, http_param(s->req, "format"), s->res, err) < 0)
         return -1;
     s->sent_bytes = http_bytes_sent(s->res);
