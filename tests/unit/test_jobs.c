@@ -15,6 +15,7 @@
 #include "both_engines.h"
 #include "store/care.h"
 #include "store/jobs.h"
+#include "store/uploads.h"
 
 enum { MINUTE_MS = 60000 };
 
@@ -412,12 +413,42 @@ static void bounds(void **state)
     assert_int_equal(store_job_state_of("Waiting", &state_of), -1);
 }
 
+/* What a job has begun to upload is somebody's to throw away once it is over, and not before. */
+static void uploads(void **state)
+{
+    auto_ptr(store) struct store *s = open_store(*state);
+    struct store_upload upload = {.place = "https://store/files", .object = "a/ü.mp4", .part_bytes = 5 << 20};
+    struct store_upload seen;
+    struct err err = {0};
+    assert_int_equal(store_upload_get(s, "nobody", &seen, &err), 0);
+    add(s, upload.job);
+    assert_int_equal(store_upload_put(s, &upload, &err), 0);
+    (void)snprintf(upload.upload, sizeof upload.upload, "its name");
+    (void)snprintf(upload.etag, sizeof upload.etag, "\"0123\"");
+    assert_int_equal(store_upload_put(s, &upload, &err), 0);
+    assert_int_equal(store_upload_get(s, upload.job, &seen, &err), 1);
+    assert_memory_equal(&seen, &upload, sizeof seen);
+    assert_int_equal(store_upload_left(s, upload.place, 0, &seen, &err), 0); /* it is queued */
+    assert_int_equal(store_job_cancel(s, upload.job, &err), 1);
+    assert_int_equal(store_upload_left(s, upload.place, MINUTE_MS, &seen, &err), 0); /* just now */
+    clock_sleep_ms(5);
+    assert_int_equal(store_upload_left(s, "https://store/others", 0, &seen, &err), 0);
+    assert_int_equal(store_upload_left(s, upload.place, 0, &seen, &err), 1);
+    assert_string_equal(seen.upload, "its name");
+    assert_int_equal(store_upload_drop(s, upload.job, &err), 0);
+    assert_int_equal(store_upload_left(s, upload.place, 0, &seen, &err), 0);
+    (void)snprintf(upload.job, sizeof upload.job, "a job that was deleted");
+    assert_int_equal(store_upload_put(s, &upload, &err), 0);
+    assert_int_equal(store_upload_left(s, upload.place, MINUTE_MS, &seen, &err), 1);
+}
+
 int main(void)
 {
     main_process = getpid();
     static const struct CMUnitTest tests[] = {
-        ON_BOTH(a_life),           ON_BOTH(failing),      ON_BOTH(a_lease_ends),   ON_BOTH(pages),
-        ON_BOTH(kept_for_a_while), ON_BOTH(many_workers), ON_BOTH(killed_workers), ON_BOTH(bounds),
+        ON_BOTH(a_life),         ON_BOTH(failing),          ON_BOTH(a_lease_ends),
+        ON_BOTH(pages),          ON_BOTH(kept_for_a_while), ON_BOTH(many_workers),
+        ON_BOTH(killed_workers), ON_BOTH(bounds),           ON_BOTH(uploads),
     };
     return hash_init(NULL) < 0 ? 1 : cmocka_run_group_tests(tests, start_server, stop_server);
 }
