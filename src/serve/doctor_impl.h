@@ -44,7 +44,7 @@ int doctor_get(struct doctor *d, const char *address, const char *header, struct
 typedef void doctor_check_fn(struct doctor *d);
 doctor_check_fn doctor_data_dir, doctor_owners, doctor_docroot, doctor_file_system, doctor_disk; /* _disk.c */
 doctor_check_fn doctor_sockets, doctor_web, doctor_server_file;                                  /* _web.c */
-doctor_check_fn doctor_upstream, doctor_telegram;                                                /* _net.c */
+doctor_check_fn doctor_upstream, doctor_telegram, doctor_s3;                                     /* _net.c */
 
 DEFINE_AUTO(doctor_page, doctor_page_fini)
 

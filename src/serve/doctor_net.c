@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "net/egress.h"
 #include "serve/doctor_impl.h"
+#include "serve/s3.h"
 #include "serve/telegram.h"
 
 /* Answers 204 and nothing, to anybody. */
@@ -119,5 +120,35 @@ void doctor_telegram(struct doctor *d)
                    "the bot has no use of telegram_chat: nothing is kept at Telegram (%s)", err.text);
     } else {
         doctor_say(d, DOCTOR_WARN, "curl -sSI (telegram_api_url)", "%s cannot be asked: %s", t.api, err.text);
+    }
+}
+
+/* No credentials in it: s3.c has none in its texts. */
+void doctor_s3(struct doctor *d)
+{
+    struct err err = {0};
+    auto_ptr(s3) struct s3 *s3 = NULL;
+    struct net *net = doctor_net(d, &err);
+    if (!net || s3_open(&s3, d->config, &err) < 0) {
+        doctor_say(d, DOCTOR_FAIL, "sluice config --check", "%s", err.text);
+        return;
+    }
+    const struct s3_way way = {s3, net, NULL};
+    if (!s3) {
+        doctor_say(d, DOCTOR_OK, NULL, "not used");
+    } else if (d->opts->offline) {
+        doctor_say(d, DOCTOR_OK, NULL, "not asked");
+    } else if (s3_try(&way, &err) == 0) {
+        doctor_say(d, DOCTOR_OK, NULL, "%s answers, and knows us", s3_place(s3));
+    } else if (err.code == ERR_STORAGE_REFUSED) {
+        doctor_say(d, DOCTOR_WARN,
+                   "s3_access_key, s3_secret_key = (with the rights to put, get, list, abort)",
+                   "%s refuses our credentials: nothing can be sent there (%s)", s3_place(s3), err.text);
+    } else if (err.code == ERR_STORAGE_MISSING || err.code == ERR_NOT_FOUND) {
+        doctor_say(d, DOCTOR_WARN, "s3_bucket = (one that exists)", "there is no %s (%s)", s3_place(s3),
+                   err.text);
+    } else {
+        doctor_say(d, DOCTOR_WARN, "curl -sSI (s3_endpoint)", "%s cannot be asked: %s", s3_place(s3),
+                   err.text);
     }
 }

@@ -216,6 +216,15 @@ static int ask(const struct s3_way *way, const struct ask *a, struct net_answer 
     return answer->status / 100 == 2 ? 0 : refused(a, answer, err);
 }
 
+int s3_try(const struct s3_way *way, struct err *err)
+{
+    struct ask a = {.method = "GET"};
+    auto_(net_answer) struct net_answer answer = {0};
+    add_query(&a, "uploads", "");
+    add_query(&a, "max-uploads", "1");
+    return ask(way, &a, &answer, err);
+}
+
 /* ---- Objects ---- */
 
 int s3_head(const struct s3_way *way, const char *key, uint64_t *size, struct err *err)

@@ -53,6 +53,9 @@ struct s3_way {
     const atomic_bool *cancelled; /* NULL: nobody does */
 };
 
+/* Whether the bucket is there and lets us in. */
+int s3_try(const struct s3_way *way, struct err *err);
+
 /* ---- Objects ---- */
 
 /* 1 it is there, 0 it is not. */

@@ -208,15 +208,19 @@ test('cancelled in the middle: nothing is left behind', async (t) => {
 
 test('clear errors: credentials, bucket, room', async (t) => {
   const cases = [
-    [{ SLUICE_S3_SECRET_KEY: 'not-that-secret' }, 'storage_refused'],
-    [{ SLUICE_S3_ACCESS_KEY: 'test:guest', SLUICE_S3_SECRET_KEY: secretKey }, 'storage_refused'],
-    [{ SLUICE_S3_BUCKET: 'no-such-bucket' }, 'storage_missing'],
-    [{}, 'storage_full', (seen) => isPart(seen) && 507],
+    [{ SLUICE_S3_SECRET_KEY: 'not-that-secret' }, 'storage_refused', /^warn: .* refuses our credentials/],
+    [{ SLUICE_S3_ACCESS_KEY: 'test:guest', SLUICE_S3_SECRET_KEY: secretKey }, 'storage_refused', /^warn: .* refuses our credentials/],
+    [{ SLUICE_S3_BUCKET: 'no-such-bucket' }, 'storage_missing', /^warn: there is no http/],
+    [{}, 'storage_full', /^ok: http.* knows us/, (seen) => isPart(seen) && 507],
   ];
-  for (const [env, code, rule] of cases) {
+  for (const [env, code, says, rule] of cases) {
     const stack = await startStack({ origin, env: { ...s3.env(env) } });
     const restore = rule ? s3.wrong(rule) : () => {};
     try {
+      const settings = programEnv(stack.scratch, { SLUICE_DATA_DIR: stack.dataDir, ...s3.env(env) });
+      const doctor = JSON.parse((await run(path.join(programs, 'sluice'), ['doctor', '--json'], { env: settings })).stdout);
+      const { grade, text } = doctor.findings.find(({ check }) => check === 's3');
+      assert.match(`${grade}: ${text}`, says);
       const failed = await ended(stack, await send(stack, link, '1080p-mp4'));
       assert.deepEqual([failed.state, failed.error?.code, failed.attempts], ['failed', code, 1], JSON.stringify(failed));
       restore();
