@@ -222,12 +222,14 @@ $(B)/gen/js.c: $(ACORN) src/site/youtube/challenges/solver.js src/embed.awk
 	@LC_ALL=C awk -f src/embed.awk $(ACORN) src/site/youtube/challenges/solver.js > $@
 FRAMES := $(B)/obj/src/site/youtube/challenges/frame.o
 $(B)/cgi-bin/sluice-js: $(B)/obj/cgi-bin/sluice-js.o $(FRAMES) $(B)/obj/gen/js.o
+	@mkdir -p $(@D)
 	@echo '  ld $@'
 	@$(CC) $(REL_LINK) $(LDFLAGS) -o $@ $^ $$(pkg-config --libs $(JSC))
 $(B)/obj/gen/js.o: $(B)/gen/js.c $(B)/.flags
 	@mkdir -p $(@D)
 	@$(CC) $(BASE_FLAGS) $(REL_FLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 $(B)/cgi-bin/sluice-keep: $(B)/obj/cgi-bin/sluice-keep.o $(FRAMES)
+	@mkdir -p $(@D)
 	@echo '  ld $@'
 	@$(CC) $(REL_LINK) $(LDFLAGS) -o $@ $^
 # JavaScriptCore and the sanitizers do not share an address space.
@@ -260,6 +262,7 @@ $(B)/libfuzzer/libsluice.a: $(LIB_SRC:%.c=$(B)/libfuzzer/obj/%.o) $(B)/libfuzzer
 	@rm -f $@
 	@ar rcs $@ $^
 $(B)/libfuzzer/fuzz_%: $(B)/libfuzzer/obj/tests/fuzz/fuzz_%.o $(B)/libfuzzer/libsluice.a
+	@mkdir -p $(@D)
 	@echo '  ld $@'
 	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
 
