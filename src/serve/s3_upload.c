@@ -346,8 +346,14 @@ static int begin_anew(struct upload *u, const char *key, struct err *err)
     const struct s3_object object = {u->row.object, c->mime, buf_str(&disposition)};
     (void)text_copy(u->row.object, sizeof u->row.object, key);
     u->row.upload[0] = '\0';
-    if (store_upload_put(store, &u->row, err) < 0 || s3_begin(&u->way, &object, u->row.upload, err) < 0)
+    if (store_upload_put(store, &u->row, err) < 0)
         return -1;
+    if (s3_begin(&u->way, &object, u->row.upload, err) < 0) {
+        struct err ignored;
+        if (err->upstream_status / 100 == 4) /* then nothing has begun */
+            (void)store_upload_drop(store, u->row.job, &ignored);
+        return -1;
+    }
     return store_upload_put(store, &u->row, err);
 }
 

@@ -3,9 +3,11 @@
 // behind where it fails.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import tls from 'node:tls';
 
 import { makeWav } from '../bench/stream.mjs';
 import { forkOrigin } from '../origin/origin.mjs';
@@ -189,6 +191,25 @@ test('memory does not grow with the file', async (t) => {
   assert.ok(s3.list().some((line) => line.includes(` ${size} `)), 'it is there');
 });
 
+test('over TLS, which watches over the body', async (t) => {
+  const [key, cert, both] = ['s3.key', 's3.pem', 'ca.pem'].map((name) => path.join(s3.dir, name));
+  const made = await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=s3', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert]);
+  assert.equal(made.exit, 0, made.stderr);
+  writeFileSync(both, readFileSync(origin.caFile, 'utf8') + readFileSync(cert, 'utf8'));
+  const server = tls.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (socket) => {
+    const behind = net.connect(Number(new URL(s3.endpoint).port), '127.0.0.1');
+    for (const [from, to] of [[socket, behind], [behind, socket]]) from.pipe(to).on('error', () => from.destroy());
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const stack = await start(t, { SLUICE_S3_ENDPOINT: `https://127.0.0.1:${server.address().port}`, SLUICE_UPSTREAM_CA_FILE: both });
+  const job = await arrived(stack, await send(stack, big, '1080p-mp4'));
+  await assertWhole(stack, job, big, '1080p-mp4');
+  const parts = s3.seen.filter(isPart);
+  assert.ok(parts.length > 5);
+  for (const part of parts) assert.equal(part.headers['x-amz-content-sha256'], 'UNSIGNED-PAYLOAD');
+});
+
 test('cancelled in the middle: nothing is left behind', async (t) => {
   const stack = await start(t);
   t.after(s3.wrong((seen) => isPart(seen) && partNumber(seen) > 2 && 'stall'));
@@ -226,7 +247,8 @@ test('clear errors: credentials, bucket, room', async (t) => {
       restore();
       const old = await post(stack, { url: link, quality: 'x' }, '/api/upload-s3');
       assertProblem(old, 404, 'no_such_choice');
-      await noneLeft();
+      if (rule) await noneLeft();
+      await until(async () => (await stack.sql('SELECT count(*) FROM upload')) === '0\n', 'an empty table');
     } finally {
       restore();
       await stack.stop();
