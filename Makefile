@@ -123,7 +123,7 @@ fuzz: deps-lint ## Fuzz every target with libFuzzer for FUZZ_S seconds each (def
 	    found/$$f '$(CURDIR)'/tests/fuzz/corpus/$${f#fuzz_} ) || exit 1; done
 
 lint: deps-lint ## clang-format, clang-tidy, cppcheck, gcc -fanalyzer, layers, shellcheck, eslint
-	@$(MAKE) --no-print-directory -j1 check-layers check-format check-tidy check-cppcheck check-analyzer check-shell check-js
+	@for check in layers format tidy cppcheck analyzer shell js; do $(MAKE) --no-print-directory check-$$check || exit 1; done
 	@echo 'make lint: clean'
 
 install: all ## Place files by the FHS below $(DESTDIR)$(prefix)

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 
 import { forkOrigin } from '../origin/origin.mjs';
+import { startS3 } from '../origin/s3.mjs';
 import { telegramToken } from '../origin/telegram.mjs';
 import { freePort, programEnv, programs, root, run, scratchDir, sha256, startStack, until } from './harness.mjs';
 
@@ -70,6 +71,30 @@ test('a file that both hosts send is kept at Telegram once, and both have it fro
     }, 'an answer from Telegram');
   const calls = (await origin.requests()).map((request) => request.path?.split('/').pop());
   assert.deepEqual(['sendVideo', 'getFile'].map((name) => calls.filter((call) => call === name).length), [1, 1]);
+});
+
+test('what one host has put into the bucket comes from there at the other, and a key counts at both', async (t) => {
+  const s3 = await startS3();
+  t.after(() => s3.stop());
+  const settings = { ...env, ...s3.env(), SLUICE_TIERS: 's3,source', SLUICE_S3_TIER_AFTER: '1', SLUICE_PREPARE: '0' };
+  const hosts = [await startStack({ origin, env: settings }), await startStack({ origin, env: settings })];
+  t.after(() => Promise.all(hosts.map((host) => host.stop())));
+  const made = await run(path.join(programs, 'sluice'), ['key', 'create', '--label', 'fleet', '--limit', '3', '--json'], {
+    env: programEnv(dir, { ...settings, SLUICE_DATA_DIR: hosts[0].dataDir }),
+  });
+  assert.equal(made.exit, 0, made.stderr);
+  const headers = { 'x-api-key': JSON.parse(made.stdout).key };
+  const comes = async (host) => (await host.stream(link, '720p-mp4', { method: 'HEAD' })).headers['x-sluice-cache'];
+
+  const fresh = await hosts[0].stream(link, '720p-mp4', { headers });
+  assert.equal(fresh.headers['x-sluice-cache'], 'source', fresh.text().slice(0, 200));
+  await until(async () => (await comes(hosts[1])) === 's3', 'the kept file', 20000);
+  await origin.reset();
+  const kept = await hosts[1].stream(link, '720p-mp4', { headers });
+  assert.deepEqual([kept.status, kept.headers['x-sluice-cache'], sha256(kept.body)], [200, 's3', sha256(fresh.body)]);
+  assert.deepEqual((await origin.requests()).filter((request) => request.path === '/videoplayback'), [], 'nothing was read from the source');
+  assert.equal((await hosts[0].stream(link, '720p-mp4', { headers })).status, 200);
+  for (const host of hosts) assert.equal((await host.stream(link, '720p-mp4', { headers })).status, 429, 'three in all, wherever');
 });
 
 test('files kept on disk are of the host that keeps them: each finds its own, and no job of another host', async (t) => {
