@@ -122,8 +122,8 @@ export function get(url, headers = {}) {
 }
 
 // Downloads, to nowhere if not told where; the number of bytes.
-export async function drain(url, file = '/dev/null') {
-  const { stdout } = await promisify(execFile)('curl', ['-sS', '--fail', '-o', file, '-w', '%{size_download}', url]);
+export async function drain(url, file = '/dev/null', range) {
+  const { stdout } = await promisify(execFile)('curl', ['-sS', '--fail', ...(range ? ['-r', range] : []), '-o', file, '-w', '%{size_download}', url]);
   return Number(stdout);
 }
 

@@ -92,9 +92,12 @@ test('usage: by hour, day, key, route, site, choice and error', async (t) => {
 test('usage is kept for so long, outlives restarts and a locked database, and a kill loses seconds', async (t) => {
   const dataDir = scratchDir();
   const kept = { origin, dataDir, env: { SLUICE_USAGE_DAYS: '100', SLUICE_USAGE_HOURS_DAYS: '2' } };
-  const stack = await startStack(kept);
-  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  t.after(() => stack.stop());
+  const stacks = [await startStack(kept)];
+  const [stack] = stacks;
+  t.after(async () => {
+    await Promise.all(stacks.map((each) => each.stop()));
+    rmSync(dataDir, { recursive: true, force: true });
+  });
   const total = async () => sum(await json(stack, 'usage', '--days', '10000'), 'requests');
   await stack.info(link);
   await until(async () => (await total()) === 1, 'it to be written');
@@ -118,7 +121,7 @@ test('usage is kept for so long, outlives restarts and a locked database, and a 
     await stack.sql(`INSERT INTO usage_${table} VALUES ${row(now - 3 * days)}, ${row(now - 99 * days)}, ${row(now - 101 * days)}`);
   await stack.stop();
   const next = await startStack(kept);
-  t.after(() => next.stop());
+  stacks.push(next);
   const counts = () => next.sql('SELECT count(*) FROM usage_hour WHERE requests = 5 UNION ALL SELECT count(*) FROM usage_day WHERE requests = 5');
   await until(async () => (await counts()) === '0\n2\n', 'the old to be forgotten');
 });
