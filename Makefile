@@ -97,7 +97,7 @@ check-tsan: $(TSAN_UNITS:%=$(B)/tsan/tests/%.ok) $(TSAN_PROGRAMS) all ## What se
 	SLUICE_BIN='$(CURDIR)/$(B)/tsan/cgi-bin' node --test --test-reporter=spec \
 	  $(addprefix tests/integration/,$(addsuffix .test.mjs,stream faults merge-faults fault-run parallel made limits pump jobs slices tiers))
 
-# The suites wait more than they work: three at once also on two processors.
+# These suites wait more than they work: three at once also on two processors. Browsers work.
 SUITES    = node --test --test-reporter=spec --test-concurrency=$$(( $(JOBS) > 3 ? $(JOBS) : 3 ))
 check-long: all $(ASAN_PROGRAMS) ## Minutes long: 200 rounds of killing stream.fcgi while it writes slices
 	SLUICE_SLICE_ROUNDS=200 SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' node --test --test-reporter=spec tests/integration/slices.test.mjs
@@ -106,7 +106,7 @@ integration: all $(ASAN_PROGRAMS) $(B)/www/.stamp ## Real web servers, sanitized
 	SLUICE_BIN='$(CURDIR)/$(B)/asan/cgi-bin' $(SUITES) tests/integration/*.test.mjs
 
 browser: all ## The pages in headless Chromium
-	SLUICE_BIN='$(CURDIR)/$(B)/cgi-bin' $(SUITES) tests/browser/*.test.mjs
+	SLUICE_BIN='$(CURDIR)/$(B)/cgi-bin' node --test --test-reporter=spec tests/browser/*.test.mjs
 
 bench: deps-bench ## Measure, with peers in the same run; prints the table (BENCH="info stream": only these)
 	@$(MAKE) --no-print-directory all $(B)/bench/empty $(B)/bench/tunnel
